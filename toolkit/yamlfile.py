@@ -1,0 +1,87 @@
+"""YAML with line numbers: what a user wrote, and where, so that an error can point at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from toolkit.errors import Location, ToolkitError
+
+VAULT_HEADER = "$ANSIBLE_VAULT;"
+
+
+class VaultedValue(str):
+    """A single value encrypted with `!vault`; its text is never read here."""
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The safe loader, plus the two tags that Ansible adds."""
+
+
+_Loader.add_constructor("!vault", lambda loader, node: VaultedValue(node.value))
+_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+
+
+def is_vaulted(path: Path) -> bool:
+    """Whether the whole file is encrypted with ansible-vault."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.read(len(VAULT_HEADER)) == VAULT_HEADER
+
+
+def read_mapping(path: Path) -> dict[str, tuple[Any, Location]]:
+    """The file's top-level keys with their values and places; {} for an empty file.
+
+    Raises:
+        ToolkitError: not YAML, not a mapping, or a key stands there twice.
+    """
+    return parse_mapping(path.read_text(encoding="utf-8"), path)
+
+
+def parse_mapping(text: str, path: Path) -> dict[str, tuple[Any, Location]]:
+    """As read_mapping, for a text that was read (or decrypted) already."""
+    found: dict[str, tuple[Any, Location]] = {}
+    for key, value, location in _entries(text, path):
+        if key in found:
+            raise ToolkitError(
+                f"{key} is set twice in one file (first on line {found[key][1].line}); "
+                "Ansible would silently take the last one",
+                where=location,
+                fix=f"remove one of the two lines from {path}",
+            )
+        found[key] = (value, location)
+    return found
+
+
+def _entries(text: str, path: Path) -> Iterator[tuple[str, Any, Location]]:
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return
+        if not isinstance(root, yaml.MappingNode):
+            raise ToolkitError(
+                "expected `name: value` lines, found something else",
+                where=Location(path, root.start_mark.line + 1),
+                fix=f"see the sample: toolkit init DIR --sample single, then compare {path.name}",
+            )
+        for key_node, value_node in root.value:
+            location = Location(path, key_node.start_mark.line + 1)
+            key = loader.construct_object(key_node, deep=True)
+            yield str(key), loader.construct_object(value_node, deep=True), location
+    except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        raise ToolkitError(
+            f"this is not valid YAML: {problem}",
+            where=Location(path, mark.line + 1 if mark else 0),
+            fix="check the indentation, quotes and colons on that line",
+        ) from None
+    except ValueError as error:  # e.g. 2024-13-01, which YAML takes for a date
+        raise ToolkitError(
+            f"a value cannot be read: {error}", where=str(path), fix="put it in quotes"
+        ) from None
+    finally:
+        loader.dispose()
