@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+"""Brings Airflow's database to the current release's schema and creates missing users.
+
+Reads a JSON list of users from standard input: passwords never stand in an argument vector. One
+process does both, because importing Airflow costs more than the work; when nothing is to be done
+it is not imported at all. Prints a line `CHANGED: ...` for each thing done.
+"""
+
+import json
+import os
+import pathlib
+import runpy
+import shlex
+import sys
+
+RELEASE = pathlib.Path("/opt/airflow/current").resolve()
+ENVIRONMENT = pathlib.Path("/etc/airflow/airflow.env")
+
+
+def become_airflow():
+    """As /usr/local/bin/airflow does: the service user, the units' environment, the release."""
+    if "TOOLKIT_PREPARING" in os.environ:
+        return
+    for line in ENVIRONMENT.read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            os.environ[name] = shlex.split(value)[0]
+    os.environ["TOOLKIT_PREPARING"] = "1"
+    import pwd
+
+    user = pwd.getpwnam("airflow")
+    os.initgroups("airflow", user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+    os.umask(0o027)
+    os.chdir(user.pw_dir)
+    os.execv(str(RELEASE / "bin/python"), ["python", __file__])
+
+
+def in_database():
+    """The schema version and the users that the database has now."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    tables = set(sqlalchemy.inspect(engine).get_table_names())
+
+    def column(table, name):
+        if table not in tables:
+            return []
+        with engine.connect() as connection:
+            return list(connection.execute(sqlalchemy.text(f"SELECT {name} FROM {table}")).scalars())
+
+    return sorted(column("alembic_version", "version_num")), set(column("ab_user", "username"))
+
+
+def airflow(*arguments):
+    """Run Airflow's own command line inside this process."""
+    sys.argv = ["airflow", *arguments]
+    try:
+        runpy.run_module("airflow", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code:
+            sys.exit(f"airflow {arguments[0]} {arguments[1]} ended with status {end.code}")
+
+
+def main():
+    """Compare, then do what is missing."""
+    users = json.load(sys.stdin)
+    done = pathlib.Path("/var/lib/airflow/.schema")
+    version, names = in_database()
+    wanted = json.dumps([RELEASE.name, version])
+    if not version or not done.exists() or done.read_text() != wanted:
+        airflow("db", "migrate")
+        version, names = in_database()
+        done.write_text(json.dumps([RELEASE.name, version]))
+        print("CHANGED: schema is now " + ", ".join(version))
+    for user in users:
+        if user["username"] not in names:
+            airflow(
+                "users", "create", "--username", user["username"], "--password", user["password"],
+                "--email", user["email"], "--role", user.get("role") or "User",
+                "--firstname", user.get("first_name") or user["username"],
+                "--lastname", user.get("last_name") or user["username"],
+            )  # fmt: skip
+            print("CHANGED: created user " + user["username"])
+
+
+if __name__ == "__main__":
+    become_airflow()
+    main()
