@@ -237,7 +237,7 @@ def _add_group(tree: _Tree, group: str, body: Any, location: Location) -> None:
 
 def _ask_ansible(directory: Path) -> _Tree:
     """Read an inventory that is not plain YAML with Ansible's own reader."""
-    command = [sys.executable, "-m", "ansible", "inventory", "-i", str(directory), "--list"]
+    command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(directory), "--list"]
     environment = os.environ | {
         "ANSIBLE_INVENTORY_IGNORE": ",".join([*_ansible_ignored(), *NOT_INVENTORY]),
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FATAL": "true",
