@@ -1,0 +1,33 @@
+"""`toolkit runs`: the last runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+
+@click.command(epilog="\b\nExamples:\n  toolkit runs\n  toolkit runs -i inventory/prod --json\n")
+@click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
+              help="Only this cluster's runs.")  # fmt: skip
+@click.option("--last", default=10, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
+def command(inventory: Path | None, last: int, as_json: bool) -> None:
+    """The last runs: when, which cluster, what, how long, how they ended, where the record is."""
+    from toolkit.runs import recorded
+
+    found = recorded(inventory)[:last]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    if not found:
+        click.echo("no runs yet; next: toolkit provision --lab")
+    for run in found:
+        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run["started"]))
+        stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in run["stages"].items())
+        click.echo(
+            f"{started}  {run['cluster']}  {run['result']}  {run['seconds']:.0f} s  ({stages})"
+        )
+        click.echo(f"  {run['command']}\n  {run['directory']}")

@@ -1,0 +1,149 @@
+"""Writes a new inventory directory; never over an existing one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from toolkit.cluster import GROUPS, Cluster
+from toolkit.content import content_dir
+from toolkit.errors import ToolkitError
+from toolkit.findings import Finding
+
+SAMPLES = ("single", "cluster")
+_TARGET = re.compile(
+    r"^(?:(?P<user>[^@:\s]+)@)?(?P<address>\[[0-9a-fA-F:]+\]|[^@:\s]+)(?::(?P<port>\d+))?$"
+)
+
+
+def parse_target(target: str) -> dict[str, Any]:
+    """USER@ADDRESS[:PORT] as inventory variables.
+
+    Raises:
+        ToolkitError: it does not have that form.
+    """
+    found = _TARGET.match(target)
+    if not found or target.startswith("-"):
+        raise ToolkitError(
+            f"{target!r} is not USER@HOST", fix="write for example ubuntu@203.0.113.7"
+        )
+    variables: dict[str, Any] = {"ansible_host": found["address"].strip("[]")}
+    if found["user"]:
+        variables["ansible_user"] = found["user"]
+    if found["port"]:
+        variables["ansible_port"] = int(found["port"])
+    return variables
+
+
+def spread(targets: Sequence[str]) -> dict[str, list[str]]:
+    """Group -> targets for hosts given without groups: the first runs all, the others are workers."""
+    first, *rest = targets
+    groups = {name: [first] for name in ("metadata_db", "scheduler", "webserver")}
+    return groups | ({"broker": [first], "worker": rest} if rest else {})
+
+
+def parse_group_options(options: Sequence[str]) -> dict[str, list[str]]:
+    """`group=user@address` options as group -> targets; group `all` means every group of one host."""
+    groups: dict[str, list[str]] = {}
+    for option in options:
+        group, separator, target = option.partition("=")
+        if not separator or group not in (*GROUPS, "all"):
+            raise ToolkitError(
+                f"--host {option!r} is not GROUP=USER@ADDRESS",
+                fix="GROUP is one of " + ", ".join((*GROUPS, "all")),
+            )
+        for name in ("metadata_db", "scheduler", "webserver") if group == "all" else (group,):
+            groups.setdefault(name, []).append(target)
+    return groups
+
+
+def hosts_data(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The content of hosts.yml; a host is named by its address, as is usual in Ansible."""
+    hosts: dict[str, dict[str, Any]] = {}
+    members: dict[str, dict[str, Any]] = {}
+    for group in GROUPS:
+        names = []
+        for target in groups.get(group, ()):
+            variables = parse_target(target)
+            name = str(variables["ansible_host"]).replace(":", "-")
+            hosts[name] = variables
+            names.append(name)
+        if names:
+            members[group] = {"hosts": dict.fromkeys(names)}
+    return {"all": {"hosts": hosts}, **members}
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """`name=value` options, values read as YAML.
+
+    Raises:
+        ToolkitError: no `=`, or the value is not YAML.
+    """
+    found: dict[str, Any] = {}
+    for assignment in assignments:
+        name, separator, value = assignment.partition("=")
+        if not separator or not name:
+            raise ToolkitError(f"--set {assignment!r} is not NAME=VALUE")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ToolkitError(f"--set {name}: {value!r} is not YAML", fix="quote it") from None
+        # 3.10 on a command line is a version, not the number 3.1.
+        if isinstance(found[name], float):
+            found[name] = value
+    return found
+
+
+def create(
+    directory: Path,
+    *,
+    sample: str = "single",
+    groups: Mapping[str, Sequence[str]] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write an inventory directory from a sample.
+
+    Args:
+        groups: group -> targets; the sample's own hosts (documentation addresses) when empty.
+        settings: values to set in group_vars/all/airflow.yml; checked before anything is written.
+
+    Raises:
+        ToolkitError: the directory holds an inventory already, or a setting is wrong.
+    """
+    if directory.exists() and any(directory.iterdir()):
+        raise ToolkitError(
+            f"{directory} exists and is not empty; nothing was written",
+            fix=f"edit it, or choose another directory than {directory}",
+        )
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
+        draft = Path(scratch) / directory.name
+        shutil.copytree(content_dir() / "inventory" / sample, draft)
+        if groups:
+            text = yaml.safe_dump(hosts_data(groups), sort_keys=False).replace(": null", ":")
+            (draft / "hosts.yml").write_text("---\n" + text, encoding="utf-8")
+        if settings:
+            with (draft / "group_vars/all/airflow.yml").open("a", encoding="utf-8") as file:
+                yaml.safe_dump(dict(settings), file, sort_keys=False)
+        _refuse_wrong_settings(draft)
+        (draft / ".gitignore").write_text(".vault-password\n", encoding="utf-8")
+        if directory.exists():
+            directory.rmdir()
+        draft.rename(directory)
+        directory.chmod(0o755)
+    return directory
+
+
+def _refuse_wrong_settings(draft: Path) -> None:
+    from toolkit.settings import validate
+
+    problems: list[Finding] = validate(Cluster.load(draft))
+    if problems:
+        first = problems[0]
+        raise ToolkitError(first.what.replace(str(draft), "--set"), fix=first.fix)
