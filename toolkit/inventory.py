@@ -42,14 +42,14 @@ def parse_target(target: str) -> dict[str, Any]:
 
 
 def spread(targets: Sequence[str]) -> dict[str, list[str]]:
-    """Group -> targets for hosts given without groups: the first runs all, the others are workers."""
+    """Group -> targets of hosts given without groups: the first runs all, the rest are workers."""
     first, *rest = targets
     groups = {name: [first] for name in ("metadata_db", "scheduler", "webserver")}
     return groups | ({"broker": [first], "worker": rest} if rest else {})
 
 
 def parse_group_options(options: Sequence[str]) -> dict[str, list[str]]:
-    """`group=user@address` options as group -> targets; group `all` means every group of one host."""
+    """`group=user@address` options as group -> targets; `all` is every group of a single host."""
     groups: dict[str, list[str]] = {}
     for option in options:
         group, separator, target = option.partition("=")

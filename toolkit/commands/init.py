@@ -23,7 +23,7 @@ Examples:
 @click.option("--sample", type=click.Choice(inventory.SAMPLES), default="single", show_default=True,
               help="What to start from.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
-              help="A setting (toolkit settings lists them); the value is read as YAML.")  # fmt: skip
+              help="A setting (see toolkit settings); the value is read as YAML.")  # fmt: skip
 @click.option("--host", "hosts", multiple=True, metavar="GROUP=USER@ADDRESS",
               help="A host of a group; `all` means every group of a single host.")  # fmt: skip
 def command(

@@ -1,0 +1,175 @@
+"""`toolkit provision`: the main job."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from toolkit.errors import EXIT_INTERRUPTED, EXIT_REFUSED, ToolkitError
+
+if TYPE_CHECKING:
+    from toolkit.provision import Result
+
+INVENTORIES = Path("inventory")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  toolkit provision --lab                          a host on this machine, to try things on
+  toolkit provision ubuntu@203.0.113.7             writes inventory/203.0.113.7 and goes on
+  toolkit provision -i inventory/prod
+  toolkit provision -i inventory/prod --check      what would change, changing nothing
+  toolkit provision -i inventory/prod --limit worker
+\b
+Exit status: 0 Airflow runs and a DAG went through it; 1 something failed on the way;
+2 refused, nothing was changed; 130 interrupted (run it again to continue).
+"""
+)
+@click.argument("targets", nargs=-1, metavar="[USER@HOST]...")
+@click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
+              help="The cluster's inventory directory.")  # fmt: skip
+@click.option("--lab", "use_lab", is_flag=True, help="Make a lab host on this machine first.")
+@click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts, as in Ansible.")
+@click.option("-C", "--check", is_flag=True, help="Show what would change and change nothing.")
+@click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--print-command", is_flag=True,
+              help="Print the ansible-playbook command that does the same, and stop.")  # fmt: skip
+@click.option("--no-verify", is_flag=True, help="Leave out the proof at the end.")
+def command(
+    targets: tuple[str, ...],
+    inventory: Path | None,
+    use_lab: bool,
+    limit: str | None,
+    check: bool,
+    ask_become_pass: bool,
+    yes: bool,
+    as_json: bool,
+    print_command: bool,
+    no_verify: bool,
+) -> int:
+    """From bare hosts to an Airflow that a DAG has just run through."""
+    _confirm(targets, use_lab, yes)
+    directory = _inventory(targets, inventory, use_lab)
+    # Asked for before anything heavy is imported: a person waits here.
+    password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
+    from toolkit import apply, provision
+    from toolkit.cluster import Cluster
+
+    if print_command:
+        cluster = Cluster.load(directory).limited(limit)
+        click.echo(shlex.join(apply.playbook_command(cluster, "provision", check=check)))
+        return 0
+    options = provision.Options(
+        limit=limit,
+        check=check,
+        verify=not no_verify,
+        quiet=as_json,
+        become_password=password,
+        command=shlex.join(["toolkit", *sys.argv[1:]]),
+    )
+    result = provision.provision(directory, options)
+    click.echo(result.as_json() if as_json else _summary(result, directory, check))
+    return result.exit_code
+
+
+def _confirm(targets: tuple[str, ...], use_lab: bool, yes: bool) -> None:
+    """Ask before installing on hosts that were typed for the first time, when a person is there."""
+    new = targets and not use_lab and sys.stdin.isatty() and not yes
+    if new and not click.confirm(f"Install Airflow on {', '.join(targets)}?", default=True):
+        raise click.Abort
+
+
+def _inventory(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> Path:
+    """The inventory directory to work on, written first where it does not exist."""
+    if use_lab:
+        from toolkit import lab
+
+        directory = given or INVENTORIES / "lab"
+        lab.up("lab", 1, "debian12", directory, lambda text: click.echo(text, err=True))
+        return directory
+    if not targets:
+        if given is None:
+            raise ToolkitError(
+                "which hosts? Give USER@HOST, an inventory directory with -i, or --lab",
+                fix="toolkit provision --lab",
+            )
+        return given
+    from toolkit import inventory
+
+    first = str(inventory.parse_target(targets[0])["ansible_host"])
+    directory = given or INVENTORIES / re.sub(r"[^\w.-]", "-", first)
+    if (directory / "hosts.yml").exists():
+        return _known(directory, targets)
+    inventory.create(directory, groups=inventory.spread(targets))
+    click.echo(f"wrote {directory}; next time: toolkit provision -i {directory}", err=True)
+    return directory
+
+
+def _known(directory: Path, targets: tuple[str, ...]) -> Path:
+    """An inventory that was written before, when it has just these hosts."""
+    from toolkit.cluster import Cluster
+    from toolkit.inventory import parse_target
+
+    known = {host.address for host in Cluster.load(directory).all_hosts}
+    if {str(parse_target(target)["ansible_host"]) for target in targets} != known:
+        raise ToolkitError(
+            f"{directory} exists and has other hosts ({', '.join(sorted(known))})",
+            where=str(directory / "hosts.yml"),
+            fix=f"edit it, then: toolkit provision -i {directory}",
+        )
+    return directory
+
+
+def _summary(result: Result, directory: Path, check: bool) -> str:
+    from toolkit.display import findings_text
+
+    lines = [findings_text(result.findings)] if result.exit_code == EXIT_REFUSED else []
+    if result.exit_code == EXIT_REFUSED:
+        lines += ["", f"refused: nothing was changed on any host (record: {result.record})"]
+        return "\n".join(lines)
+    if result.exit_code == EXIT_INTERRUPTED:
+        return f"interrupted; continue with: toolkit provision -i {directory}"
+    for failure in result.failures:
+        lines += [
+            f"FAILED on {failure.host or 'this machine'}: {failure.task}",
+            f"  cause: {failure.detail}",
+        ]
+    if check:
+        lines += [f"{event.host}: {event.task} {event.detail}".rstrip() for event in result.changes]
+        lines += [f"{len(result.changes)} change(s) would be made; nothing was changed"]
+    failed = [item for item in result.checks if not item.ok]
+    for item in failed:
+        lines += [f"NOT PROVEN: {item.host} {item.component} {item.name}: {item.detail}"]
+        lines += [f"  fix: {item.fix}"] if item.fix else []
+    if result.exit_code:
+        lines += [f"record: {result.record}", f"next: toolkit status -i {directory}",
+                  f"then continue with: toolkit provision -i {directory}"]  # fmt: skip
+    elif not check:
+        lines += _success(result, directory)
+    return "\n".join(lines)
+
+
+def _success(result: Result, directory: Path) -> list[str]:
+    from toolkit.cluster import Cluster
+    from toolkit.secrets import vault_password_file
+
+    user = Cluster.load(directory).setting("airflow_admin_username")
+    proof = (
+        f"{len(result.checks)} checks hold, the canary DAG ran" if result.checks else "not verified"
+    )
+    vault = directory / "group_vars/all/vault.yml"
+    return [
+        f"Airflow runs ({proof}; {len(result.changes)} changes in {result.seconds:.0f} s)",
+        f"  web UI:   {result.url}",
+        f"  user:     {user}",
+        f"  password: ansible-vault view {vault} --vault-password-file {vault_password_file(directory)}",
+        f"next: toolkit status -i {directory}",
+    ]

@@ -1,0 +1,153 @@
+"""From bare hosts to an Airflow that a DAG has run through: read, probe, judge, apply, prove."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit import apply, findings, lock, rules, runs, secrets, settings
+from toolkit.cluster import Cluster
+from toolkit.display import Display, findings_text
+from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
+from toolkit.findings import Finding
+from toolkit.health import Check, verify
+from toolkit.probe import collect
+from toolkit.remote import Remote
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for beyond the inventory."""
+
+    limit: str | None = None
+    check: bool = False
+    verify: bool = True
+    quiet: bool = False
+    become_password: str | None = field(default=None, repr=False)
+    command: str = "toolkit provision"
+
+
+@dataclass
+class Result:
+    """What a provision came to, for people and as JSON."""
+
+    exit_code: int
+    cluster: str
+    record: str
+    seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    failures: list[apply.Event] = field(default_factory=list)
+    changes: list[apply.Event] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    url: str = ""
+
+    def as_json(self) -> str:
+        """All of it as JSON text; secrets were masked where events arose."""
+        return json.dumps({"ok": self.exit_code == 0, **asdict(self)}, indent=2, default=str)
+
+
+def read(directory: Path, limit: str | None) -> tuple[Cluster, list[Finding]]:
+    """The inventory and what is wrong with it; connects nowhere and writes nothing."""
+    cluster = Cluster.load(directory).limited(limit)
+    vault = secrets.read_vault(cluster)
+    problems = settings.validate(cluster)
+    problems += rules.plan_problems(cluster, secret_names={name for name in vault if vault[name]})
+    return cluster, problems
+
+
+def provision(directory: Path, options: Options) -> Result:
+    """Run all five stages; every way to fail ends in a Result, not in an exception.
+
+    Raises:
+        ToolkitError: the inventory cannot be read at all, or somebody else holds the lock.
+    """
+    with runs.exclusive(directory, options.command):
+        run = runs.Run.start(directory, options.command)
+        result = Result(EXIT_FAILED, directory.resolve().name, str(run.directory))
+        try:
+            _stages(directory, options, run, result)
+        except KeyboardInterrupt:
+            result.exit_code = EXIT_INTERRUPTED
+        except BaseException:
+            run.finish("refused")
+            raise
+        result.seconds = round(time.time() - run.started, 1)
+        result.stages = run.stages
+        run.finish(_ENDINGS.get(result.exit_code, "failed"))
+        return result
+
+
+_ENDINGS = {0: "succeeded", EXIT_REFUSED: "refused", EXIT_INTERRUPTED: "interrupted"}
+
+
+def _stages(directory: Path, options: Options, run: runs.Run, result: Result) -> None:
+    with run.stage("read"):
+        cluster, result.findings = read(directory, options.limit)
+        if not findings.errors(result.findings) and not options.check:
+            lock.ensure_lock(cluster)
+            secrets.ensure(cluster)
+    if findings.errors(result.findings):
+        result.exit_code = EXIT_REFUSED
+        return
+    display = Display([host.name for host in cluster.hosts], quiet=options.quiet)
+    with Remote(cluster, become_password=options.become_password) as remote:
+        with run.stage("probe"):
+            display.say(f"looking at {len(cluster.hosts)} host(s) of {cluster.name}")
+            probe = collect(cluster, remote)
+        with run.stage("judge"):
+            result.findings += rules.judge(cluster, probe)
+        if findings.errors(result.findings):
+            result.exit_code = EXIT_REFUSED
+            return
+        if result.findings and not options.quiet:
+            display.say(findings_text(result.findings))
+        with run.stage("apply"), _interruptible(), display.showing():
+            outcome = apply.run_playbook(
+                cluster,
+                "provision",
+                run,
+                display.event,
+                check=options.check,
+                become_password=options.become_password,
+            )
+        result.failures, result.changes = outcome.failures, outcome.changes
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        if not outcome.ok:
+            return
+        result.url = _url(cluster)
+        if options.check or not options.verify:
+            result.exit_code = 0
+            return
+        with run.stage("prove"):
+            display.say("proving: units, health, workers, canary DAG")
+            result.checks = verify(cluster, remote, display.say)
+        run.write("checks.json", [asdict(check) for check in result.checks])
+        result.exit_code = 0 if all(check.ok for check in result.checks) else EXIT_FAILED
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does, so that ansible-playbook ends with it."""
+    previous = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _url(cluster: Cluster) -> str:
+    """Where users reach the web UI."""
+    chosen = cluster.setting("airflow_base_url")
+    web = cluster.group("webserver")[0]
+    port: Any = cluster.setting("airflow_web_port", web)
+    address = web.variables.get("base_address", web.address)
+    return str(chosen or f"http://{address}:{port}")
