@@ -11,7 +11,7 @@ def airflow_sizes(memory_mb: int, cpus: int, line: dict[str, Any], components: l
     Args:
         memory_mb: memory of the host in MB.
         cpus: CPUs of the host.
-        line: the release line's entry of vars/release_lines.yml.
+        line: the release line's entry of files/release_lines.yml.
         components: names of the components that run on the host.
 
     Returns:
