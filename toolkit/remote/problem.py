@@ -1,0 +1,254 @@
+"""What can be wrong between here and a shell on a host, told so that a person can mend it."""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass
+from typing import Literal
+
+from toolkit.errors import ToolkitError
+
+Kind = Literal[
+    "unreachable",
+    "auth",
+    "key_mode",
+    "key_missing",
+    "host_key_changed",
+    "no_sudo",
+    "sudo_password",
+    "wrong_sudo_password",
+    "no_python",
+    "bad_output",
+    "timeout",
+]
+
+
+class HostProblem(ToolkitError):  # noqa: N818 - a result as often as it is raised
+    """A host that cannot be worked on: which kind of problem, what exactly, and what mends it.
+
+    Args:
+        kind: stable name of the problem.
+        host: inventory name of the host.
+        what: one sentence, what is wrong.
+        fix: the command to type or the edit to make.
+    """
+
+    def __init__(self, kind: Kind, host: str, what: str, fix: str) -> None:
+        super().__init__(what, where=host, fix=fix)
+        self.kind = kind
+        self.host = host
+
+
+@dataclass(frozen=True)
+class Login:
+    """As whom, and where: all that a message about a connection needs.
+
+    Attributes:
+        host: inventory name.
+        known_hosts: path of the file that accepted host keys stand in.
+        key: the configured private key; "" leaves the choice to SSH.
+        tried: names of the keys that were offered.
+        refused: keys that SSH must not use, because other users of this machine can read them.
+    """
+
+    host: str
+    user: str
+    address: str
+    port: int
+    known_hosts: str
+    key: str = ""
+    tried: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.address}"
+
+    @property
+    def alias(self) -> str:
+        """The host's name in known_hosts."""
+        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+
+    @property
+    def command(self) -> str:
+        """The ssh command that goes the same way."""
+        key = f"-i {self.key} " if self.key else ""
+        port = f"-p {self.port} " if self.port != 22 else ""
+        return f"ssh {key}{port}{self}"
+
+
+def of_connecting(error: Exception, login: Login, timeout: float) -> HostProblem:
+    """The problem behind an exception raised while connecting to and logging in on a host."""
+    import paramiko
+
+    if isinstance(error, paramiko.BadHostKeyException):
+        return HostProblem(
+            "host_key_changed",
+            login.host,
+            f"{login.address} shows another host key ({error.key.fingerprint}) than the one "
+            "accepted earlier: it was set up anew, or somebody is in between",
+            f"if it was set up anew: ssh-keygen -R '{login.alias}' -f {login.known_hosts}",
+        )
+    if isinstance(error, paramiko.AuthenticationException) or "No authentication" in str(error):
+        return _of_authentication(error, login)
+    what, fix = _of_network(error, login, timeout)
+    return HostProblem("unreachable", login.host, what, fix)
+
+
+def _of_authentication(error: Exception, login: Login) -> HostProblem:
+    import paramiko
+
+    if login.refused:
+        return key_mode(login.host, login.refused[0])
+    if isinstance(error, paramiko.PasswordRequiredException):
+        return HostProblem(
+            "auth",
+            login.host,
+            f"the key for {login} has a passphrase, and the SSH agent does not hold it "
+            f"(tried: {', '.join(login.tried)})",
+            f"ssh-add {login.key}".rstrip() + ", then the same command again",
+        )
+    tried = ", ".join(login.tried) or "nothing: there is no key file and no SSH agent with keys"
+    return HostProblem(
+        "auth",
+        login.host,
+        f"{login.address} lets user {login.user} in with none of the keys (tried: {tried})",
+        f"check that this works: {login.command}; ansible_user and ansible_ssh_private_key_file "
+        "in hosts.yml name the user and the key",
+    )
+
+
+def _of_network(error: Exception, login: Login, timeout: float) -> tuple[str, str]:
+    """What, and what mends it, for a connection that never got as far as a login."""
+    import paramiko
+
+    place = f"{login.address} port {login.port}"
+    if isinstance(error, socket.gaierror):
+        return (
+            f"the name {login.address} is not known here ({error.strerror})",
+            "write the host's address as ansible_host in hosts.yml",
+        )
+    if isinstance(error, TimeoutError):
+        return (
+            f"{place} did not answer within {timeout:.0f} s",
+            "check that the host is up and that no firewall or security group drops "
+            f"port {login.port}: {login.command}",
+        )
+    # Paramiko's NoValidConnectionsError keeps the reason for each address.
+    cause = next(iter(getattr(error, "errors", {}).values()), error)
+    if isinstance(cause, ConnectionRefusedError):
+        return (
+            f"{place} refuses connections",
+            "start its SSH server, or correct ansible_host and ansible_port in hosts.yml",
+        )
+    if "banner" in str(cause):
+        return (
+            f"{place} accepts connections, but no SSH server answers there",
+            "correct ansible_host and ansible_port in hosts.yml, or see its SSH server's log",
+        )
+    if isinstance(cause, paramiko.ChannelException):
+        return (
+            f"the jump host does not get through to {place}",
+            "check ProxyJump, and that the host is up and lets the jump host in",
+        )
+    return f"no SSH connection to {place}: {reason(cause)}", f"try: {login.command}"
+
+
+def reason(error: Exception) -> str:
+    """An exception in one line, also when it has no text of its own."""
+    if isinstance(error, EOFError):
+        return "the connection was closed"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def key_mode(host: str, path: str) -> HostProblem:
+    """SSH ignores a key that others can read."""
+    return HostProblem(
+        "key_mode",
+        host,
+        f"other users of this machine can read the private key {path}, so SSH refuses to use it",
+        f"chmod 600 {path}",
+    )
+
+
+def key_missing(host: str, path: str) -> HostProblem:
+    """The inventory names a key that is not there."""
+    return HostProblem(
+        "key_missing",
+        host,
+        f"there is no private key {path}",
+        "correct ansible_ssh_private_key_file in hosts.yml",
+    )
+
+
+NO_PYTHON = "toolkit:no_python"
+NO_SUDO = "toolkit:no_sudo"
+PROMPT = "toolkit:password"
+
+# What sudo (the original and sudo-rs) writes to standard error in the C locale.
+_SUDO_SAYS: tuple[tuple[str, Kind], ...] = (
+    (NO_SUDO, "no_sudo"),
+    (r"not in the sudoers|may not run sudo|not allowed to (execute|run)|I'm afraid", "no_sudo"),
+    (
+        r"password is required|terminal is required|interactive authentication is required",
+        "sudo_password",
+    ),
+    (r"incorrect password|[Ii]ncorrect authentication|no password was provided|try again",
+     "wrong_sudo_password"),
+)  # fmt: skip
+
+
+def of_start(stderr: str, login: Login) -> HostProblem:
+    """The problem behind a command that did not start, from what it wrote to standard error."""
+    missing = re.search(NO_PYTHON + r":(.*):(.*)", stderr)
+    if missing:
+        return _of_python(missing[1], missing[2], login)
+    for pattern, kind in _SUDO_SAYS:
+        if re.search(pattern, stderr):
+            return _of_sudo(kind, login)
+    return HostProblem(
+        "bad_output",
+        login.host,
+        f"the login as {login} works, but no command runs there: {last_line(stderr)}",
+        f"see what this says: {login.command} sudo true",
+    )
+
+
+def _of_python(named: str, distribution: str, login: Login) -> HostProblem:
+    """No interpreter: neither the one the inventory names, nor any."""
+    if named:
+        what = f"there is no {named} on this host, which ansible_python_interpreter names"
+        return HostProblem("no_python", login.host, what, "correct or remove it in the inventory")
+    install = "dnf" if re.search("rhel|fedora", distribution) else "apt-get"
+    return HostProblem(
+        "no_python",
+        login.host,
+        "there is no Python 3 on this host, and Ansible needs one",
+        f"{login.command} 'sudo {install} install -y python3'",
+    )
+
+
+def _of_sudo(kind: Kind, login: Login) -> HostProblem:
+    texts: dict[Kind, tuple[str, str]] = {
+        "no_sudo": (
+            f"user {login.user} may not become root: sudo is missing or does not allow it",
+            f"log in as root or as a user with sudo (ansible_user in hosts.yml); "
+            f"to see why: {login.command} sudo true",
+        ),
+        "sudo_password": (
+            f"sudo asks user {login.user} for a password",
+            "the same command with -K, which asks you for it once",
+        ),
+        "wrong_sudo_password": (
+            f"sudo does not accept the password of user {login.user}",
+            "the same command again, with the right password",
+        ),
+    }
+    return HostProblem(kind, login.host, *texts[kind])
+
+
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it printed nothing"

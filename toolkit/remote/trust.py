@@ -1,0 +1,50 @@
+"""Host keys: accepted the first time, written down, and held against from then on."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class Trust:
+    """The known_hosts file of a cluster, which OpenSSH reads as well when Ansible connects.
+
+    Paramiko asks `missing_host_key` about a host that the file does not name; a key that differs
+    from the one in the file it refuses by itself, before any login.
+
+    Args:
+        path: the file; made when the first key is accepted.
+        say: told in one line of every key that is accepted.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self.path = path
+        self._say = say
+        self._lock = threading.Lock()
+
+    def apply(self, client: Any) -> None:
+        """Let a paramiko client know the accepted keys, and ask here about new ones."""
+        if self.path.exists():
+            client.load_host_keys(str(self.path))
+        client.set_missing_host_key_policy(self)
+
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:  # noqa: ARG002
+        """Accept a host's first key (called by paramiko)."""
+        with self._lock:
+            self._append(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+        self._say(
+            f"{hostname}: accepted its host key on first use: {key.get_name()} {key.fingerprint}"
+        )
+
+    def _append(self, line: str) -> None:
+        # One write at the end of the file: a reader sees all of the line or nothing, and of two
+        # runs at once neither loses a line, as replacing the whole file could.
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "rb+", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = "\n" + line
+            file.write(line.encode())
