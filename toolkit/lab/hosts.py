@@ -1,0 +1,220 @@
+"""Lab hosts up, listed and down. A lab is a name, a key pair and one or more containers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from toolkit.errors import ToolkitError
+from toolkit.lab import images
+from toolkit.lab.machine import podman, prepared
+from toolkit.paths import state_dir
+
+LABEL = "toolkit.lab"
+BOOT_TIMEOUT = 60
+"""Seconds that a host may take until sshd answers."""
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """One lab host; `address` and `port` are where SSH connects to."""
+
+    name: str
+    lab: str
+    image: str
+    state: str
+    address: str
+    port: int
+    user: str
+    key_file: Path
+
+
+def _key_file(lab: str) -> Path:
+    return state_dir() / "labs" / lab / "id_ed25519"
+
+
+def listing(lab: str | None = None) -> list[LabHost]:
+    """Every lab host of this machine, or of one lab, in the order of their numbers."""
+    label = LABEL if lab is None else f"{LABEL}={lab}"
+    names = podman("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}")
+    found = names.stdout.decode().split()
+    if not found:
+        return []
+    inspected = json.loads(podman("inspect", "--type", "container", *found).stdout)
+    hosts = [_describe(container) for container in inspected]
+    return sorted(hosts, key=lambda host: (host.lab, len(host.name), host.name))
+
+
+def _describe(container: dict[str, Any]) -> LabHost:
+    labels = container["Config"]["Labels"]
+    network = container["NetworkSettings"]
+    address, port = next((n["IPAddress"] for n in network["Networks"].values()), ""), 22
+    for binding in network.get("Ports", {}).get("22/tcp") or []:
+        address, port = binding["HostIp"] or "127.0.0.1", int(binding["HostPort"])
+    return LabHost(
+        name=container["Name"],
+        lab=labels[LABEL],
+        image=labels[f"{LABEL}.image"],
+        state=container["State"]["Status"],
+        address=address,
+        port=port,
+        user=images.USER,
+        key_file=_key_file(labels[LABEL]),
+    )
+
+
+def up(
+    lab: str, hosts: int, image: str, inventory: Path | None, report: Callable[[str], None]
+) -> list[LabHost]:
+    """Make a lab's hosts, or start and complete those that are there.
+
+    Args:
+        hosts: how many; existing ones beyond that stay as they are.
+        inventory: directory to write hosts.yml and known_hosts into, or None.
+
+    Raises:
+        ToolkitError: the machine cannot, the image does not build, a host does not boot, or the
+            inventory has other hosts already.
+    """
+    if inventory is not None:
+        _refuse_foreign(inventory, lab)
+    reference = images.ensure(image, report)
+    _make_key(lab)
+    present = {host.name: host for host in listing(lab)}
+    wanted = [f"{lab}{number}" for number in range(1, hosts + 1)]
+    missing = [name for name in wanted if name not in present]
+    report(f"lab: starting {', '.join(wanted)} ({image})")
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda name: _run(name, lab, image, reference), missing))
+            stopped = [
+                name for name in wanted if name in present and present[name].state != "running"
+            ]
+            list(pool.map(lambda name: podman("start", name), stopped))
+            ready = listing(lab)
+            list(pool.map(lambda host: _make_reachable(host, ready), ready))
+    except BaseException:
+        if missing:
+            podman("rm", "--force", "--time", "0", *missing, check=False)
+        raise
+    if inventory is not None:
+        _write_inventory(inventory, ready)
+    return ready
+
+
+def _make_key(lab: str) -> None:
+    key = _key_file(lab)
+    if not key.exists():
+        key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {lab}", "-f", str(key)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def _run(name: str, lab: str, image: str, reference: str) -> None:
+    labels = ["--label", f"{LABEL}={lab}", "--label", f"{LABEL}.image={image}"]
+    podman("run", "--detach", "--name", name, "--hostname", name, *labels,
+           *prepared().run_options(), reference, "/sbin/init")  # fmt: skip
+
+
+_SET_UP = """set -e
+install -d -m 0700 -o {user} -g {user} /home/{user}/.ssh
+cat > /home/{user}/.ssh/authorized_keys
+chown {user}: /home/{user}/.ssh/authorized_keys
+grep -v '# lab$' /etc/hosts > /tmp/hosts; printf '{others}' >> /tmp/hosts; cat /tmp/hosts > /etc/hosts
+rm /tmp/hosts
+systemctl is-system-running --wait >/dev/null || true
+if [ ! -e /etc/ssh/ssh_host_ed25519_key ]; then ssh-keygen -A >/dev/null; systemctl restart ssh; fi
+"""
+
+
+def _make_reachable(host: LabHost, lab: list[LabHost]) -> None:
+    """Let the lab's key in, name the other hosts, give sshd its keys; wait until it answers."""
+    others = "".join(f"{other.address} {other.name} # lab\\n" for other in lab if other != host)
+    script = _SET_UP.format(user=host.user, others=others)
+    public = host.key_file.with_suffix(".pub").read_bytes()
+    podman("exec", "--interactive", host.name, "sh", "-c", script, stdin=public)
+    deadline = time.monotonic() + BOOT_TIMEOUT
+    while True:
+        try:
+            with socket.create_connection((host.address, host.port), timeout=2) as connection:
+                if connection.recv(4) == b"SSH-":
+                    return
+        except OSError:
+            pass
+        if time.monotonic() > deadline:
+            raise ToolkitError(
+                f"lab host {host.name} does not answer on {host.address}:{host.port}",
+                fix=f"toolkit lab down {host.lab}, then try again",
+            )
+        time.sleep(0.1)
+
+
+def down(lab: str) -> list[str]:
+    """Remove a lab's hosts and its key; returns the names of the hosts that were removed."""
+    names = [host.name for host in listing(lab)]
+    if names:
+        podman("rm", "--force", "--time", "0", *names)
+    shutil.rmtree(_key_file(lab).parent, ignore_errors=True)
+    return names
+
+
+def groups(names: list[str]) -> dict[str, list[str]]:
+    """Which host is in which inventory group, by how many there are."""
+    if len(names) == 1:
+        return {group: names for group in ("metadata_db", "scheduler", "webserver")}
+    data, control = (names[0], names[0]) if len(names) == 2 else (names[0], names[1])
+    workers = names[1:] if len(names) == 2 else names[2:]
+    return {"metadata_db": [data], "broker": [data], "scheduler": [control],
+            "webserver": [control], "worker": workers}  # fmt: skip
+
+
+def _refuse_foreign(inventory: Path, lab: str) -> None:
+    path = inventory / "hosts.yml"
+    if path.exists() and f"# lab {lab}\n" not in path.read_text(encoding="utf-8"):
+        raise ToolkitError(
+            f"it was not written for lab {lab}; nothing was changed",
+            where=str(path),
+            fix="choose another directory with -i",
+        )
+
+
+def _write_inventory(inventory: Path, hosts: list[LabHost]) -> None:
+    (inventory / "group_vars" / "all").mkdir(parents=True, exist_ok=True)
+    (inventory / ".gitignore").write_text(".vault-password\n", encoding="utf-8")
+    entries = {
+        host.name: {
+            "ansible_host": host.address,
+            **({"ansible_port": host.port} if host.port != 22 else {}),
+            "ansible_user": host.user,
+            "ansible_ssh_private_key_file": str(host.key_file),
+        }
+        for host in hosts
+    }
+    members = {
+        group: {"hosts": dict.fromkeys(names)}
+        for group, names in groups([host.name for host in hosts]).items()
+    }
+    text = yaml.safe_dump({"all": {"hosts": entries}, **members}, sort_keys=False)
+    header = f"---\n# Written by `toolkit lab up`.\n# lab {hosts[0].lab}\n"
+    (inventory / "hosts.yml").write_text(header + text.replace(": null", ":"), encoding="utf-8")
+    keys = []
+    for host in hosts:
+        public = podman("exec", host.name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout
+        where = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+        keys.append(f"{where} {' '.join(public.decode().split()[:2])}\n")
+    known = inventory / "known_hosts"
+    known.write_text("".join(keys), encoding="utf-8")
+    known.chmod(0o600)

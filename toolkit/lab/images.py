@@ -1,0 +1,106 @@
+"""Images of lab hosts: bare distributions as a cloud provider would boot them, built once."""
+
+from __future__ import annotations
+
+import difflib
+import fcntl
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import ToolkitError
+from toolkit.lab.machine import podman, prepared
+from toolkit.paths import cache_dir
+
+USER = "admin"
+"""The login user, as in Debian's own cloud images."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A distribution's suite, and the packages that a bare cloud image of it has."""
+
+    suite: str
+    packages: tuple[str, ...] = (
+        "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "sudo", "iproute2",
+        "ca-certificates", "procps", "acl",
+    )  # fmt: skip
+
+
+IMAGES = {"debian12": Image("bookworm"), "debian13": Image("trixie")}
+
+_CUSTOMIZE = (
+    f'chroot "$1" useradd --create-home --shell /bin/bash {USER}',
+    f"echo '{USER} ALL=(ALL) NOPASSWD: ALL' > \"$1/etc/sudoers.d/{USER}\"",
+    # Every host makes its own; apt's lists are as cold as on a new machine.
+    'rm -rf "$1"/etc/ssh/ssh_host_* "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin',
+    'chroot "$1" update-ca-certificates --fresh >/dev/null',
+    'truncate -s 0 "$1/etc/machine-id"',
+)
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def extra_certificates() -> list[str]:
+    """CA certificates that this machine trusts beyond its distribution's own, as PEM texts."""
+    bundle = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
+    if not bundle.exists():
+        return []
+    shipped = Path("/usr/share/ca-certificates")
+    known = {
+        "".join(text.split())
+        for path in shipped.rglob("*.crt")
+        for text in _CERTIFICATE.findall(path.read_text(errors="replace"))
+    }
+    found = _CERTIFICATE.findall(bundle.read_text(errors="replace"))
+    return [text for text in found if "".join(text.split()) not in known]
+
+
+def ensure(name: str, report: Callable[[str], None]) -> str:
+    """The podman reference of an image; built first when the cache lacks it.
+
+    Raises:
+        ToolkitError: there is no such image, or it cannot be built.
+    """
+    if name not in IMAGES:
+        near = difflib.get_close_matches(name, IMAGES, 1)
+        raise ToolkitError(
+            f"there is no lab image {name}" + (f"; did you mean {near[0]}?" if near else ""),
+            fix="use one of: " + ", ".join(IMAGES),
+        )
+    prepared()
+    image, certificates = IMAGES[name], extra_certificates()
+    recipe = repr((image, _CUSTOMIZE, certificates))
+    reference = f"localhost/toolkit-lab-{name}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with (cache_dir() / f"lab-{name}.building").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if podman("image", "exists", reference, check=False).returncode:
+            report(f"lab: building image {name} with mmdebstrap, once (about a minute)")
+            _build(image, certificates, reference)
+    return reference
+
+
+def _build(image: Image, certificates: list[str], reference: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="toolkit-lab-") as scratch:
+        tar = Path(scratch) / "image.tar"
+        authorities = Path(scratch) / "authorities"
+        authorities.mkdir()
+        for number, text in enumerate(certificates):
+            (authorities / f"machine-{number}.crt").write_text(text + "\n")
+        hooks = [f'cp -r {authorities}/. "$1/usr/local/share/ca-certificates/"', *_CUSTOMIZE]
+        command = ["mmdebstrap", "--quiet", "--variant=minbase",
+                   f"--include={','.join(image.packages)}",
+                   *(f"--customize-hook={hook}" for hook in hooks), image.suite, str(tar)]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+            raise ToolkitError(
+                f"mmdebstrap could not build the image: {(lines or [done.stderr[-300:]])[0]}",
+                fix="check that this machine's package mirror answers: apt-get update",
+            )
+        podman("import", "--quiet", str(tar), reference)
