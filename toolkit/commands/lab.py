@@ -11,8 +11,14 @@ import click
 from toolkit.errors import ToolkitError
 
 
-@click.group(epilog="\b\nExamples:\n  toolkit lab up --hosts 4 -i inventory/lab\n  toolkit lab list\n"
-             "  toolkit lab down\n")  # fmt: skip
+@click.group(
+    epilog="""\b
+Examples:
+  toolkit lab up --hosts 4 -i inventory/lab
+  toolkit lab list
+  toolkit lab down
+"""
+)
 def command() -> None:
     """Real systemd hosts with SSH on this machine (podman containers), to try things on."""
 

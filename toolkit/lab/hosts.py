@@ -133,10 +133,11 @@ _SET_UP = """set -e
 install -d -m 0700 -o {user} -g {user} /home/{user}/.ssh
 cat > /home/{user}/.ssh/authorized_keys
 chown {user}: /home/{user}/.ssh/authorized_keys
-grep -v '# lab$' /etc/hosts > /tmp/hosts; printf '{others}' >> /tmp/hosts; cat /tmp/hosts > /etc/hosts
-rm /tmp/hosts
+{{ grep -v '# lab$' /etc/hosts; printf '{others}'; }} > /run/hosts
+cat /run/hosts > /etc/hosts
+[ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -A >/dev/null
 systemctl is-system-running --wait >/dev/null || true
-if [ ! -e /etc/ssh/ssh_host_ed25519_key ]; then ssh-keygen -A >/dev/null; systemctl restart ssh; fi
+systemctl is-active --quiet ssh || {{ systemctl reset-failed ssh; systemctl restart ssh; }}
 """
 
 
@@ -174,7 +175,7 @@ def down(lab: str) -> list[str]:
 def groups(names: list[str]) -> dict[str, list[str]]:
     """Which host is in which inventory group, by how many there are."""
     if len(names) == 1:
-        return {group: names for group in ("metadata_db", "scheduler", "webserver")}
+        return dict.fromkeys(("metadata_db", "scheduler", "webserver"), names)
     data, control = (names[0], names[0]) if len(names) == 2 else (names[0], names[1])
     workers = names[1:] if len(names) == 2 else names[2:]
     return {"metadata_db": [data], "broker": [data], "scheduler": [control],

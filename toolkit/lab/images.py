@@ -95,7 +95,8 @@ def _build(image: Image, certificates: list[str], reference: str) -> None:
         hooks = [f'cp -r {authorities}/. "$1/usr/local/share/ca-certificates/"', *_CUSTOMIZE]
         command = ["mmdebstrap", "--quiet", "--variant=minbase",
                    f"--include={','.join(image.packages)}",
-                   *(f"--customize-hook={hook}" for hook in hooks), image.suite, str(tar)]  # fmt: skip
+                   *(f"--customize-hook={hook}" for hook in hooks),
+                   image.suite, str(tar)]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
