@@ -1,0 +1,236 @@
+"""What can be set: read from each role's argument_specs.yml, the single source, and held against.
+
+Ansible's own check accepts unknown top-level variables and converts nothing, so a typo or a quoted
+number would go unseen until something misbehaves; here both are errors with file and line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import zoneinfo
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import yaml
+
+from toolkit.cluster import Cluster, Variable
+from toolkit.content import content_dir
+from toolkit.findings import Finding, Severity
+from toolkit.yamlfile import VaultedValue
+
+ROLES = ("airflow", "metadata_db", "postgres", "broker", "redis", "python", "base")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting, as its role's argument_specs.yml describes it."""
+
+    name: str
+    role: str
+    type: str
+    description: tuple[str, ...]
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+    elements: str | None = None
+    required: bool = False
+    secret: bool = False
+    options: Mapping[str, Setting] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the description."""
+        return self.description[0]
+
+
+def _setting(name: str, role: str, spec: Mapping[str, Any]) -> Setting:
+    text = spec.get("description", ["No description."])
+    return Setting(
+        name=name,
+        role=role,
+        type=spec.get("type", "str"),
+        description=(text,) if isinstance(text, str) else tuple(text),
+        default=spec.get("default"),
+        choices=tuple(spec.get("choices", ())),
+        elements=spec.get("elements"),
+        required=spec.get("required", False),
+        secret=spec.get("no_log", False),
+        options={key: _setting(key, role, value) for key, value in spec.get("options", {}).items()},
+    )
+
+
+@cache
+def load_specs() -> dict[str, Setting]:
+    """Every setting by name, in the order of ROLES and of their files."""
+    found: dict[str, Setting] = {}
+    for role in ROLES:
+        path = content_dir() / "roles" / role / "meta" / "argument_specs.yml"
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        specs = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        for name, spec in specs["argument_specs"]["main"]["options"].items():
+            found[name] = _setting(name, role, spec)
+    return found
+
+
+def nearest(name: str) -> str | None:
+    """The setting whose name is most like `name`, if any is."""
+    return next(iter(difflib.get_close_matches(name, load_specs(), 1, 0.6)), None)
+
+
+def validate(cluster: Cluster) -> list[Finding]:
+    """Everything that is wrong with the inventory's variables, each with file and line."""
+    specs = load_specs()
+    custom = cluster.setting("base_custom_variables")
+    declared = set(custom) if isinstance(custom, list) else set()
+    problems: list[Finding] = []
+    for variable in cluster.variables:
+        spec = specs.get(variable.name)
+        if spec is not None:
+            problems += [_finding(variable, *told) for told in _check(spec, variable.value)]
+        elif variable.name not in declared and not variable.name.startswith(("ansible_", "_")):
+            problems.append(_unknown(variable))
+    return problems
+
+
+def _unknown(variable: Variable) -> Finding:
+    near = nearest(variable.name)
+    guess = f"; did you mean {near}?" if near else ""
+    what = f"there is no setting {variable.name}{guess}"
+    fix = f"rename it to {near}" if near else "toolkit settings lists all of them"
+    own = f"; if it is a variable of your own, add it to base_custom_variables: [{variable.name}]"
+    return _finding(variable, "unknown", what, fix + own)
+
+
+def _finding(variable: Variable, kind: str, what: str, fix: str) -> Finding:
+    return Finding(
+        id=f"settings.{kind}",
+        severity=Severity.ERROR,
+        host="",
+        what=f"{variable.location}: {what}",
+        why="Ansible would go on with the wrong value, or without it",
+        fix=fix,
+    )
+
+
+Told = tuple[str, str, str]  # kind, what, fix
+
+
+_TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "str": (lambda value: isinstance(value, str), "text"),
+    "path": (lambda value: isinstance(value, str), "a path"),
+    "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
+    "float": (lambda value: isinstance(value, int | float), "a number"),
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "list": (lambda value: isinstance(value, list), "a list"),
+    "dict": (lambda value: isinstance(value, dict), "a dictionary"),
+}
+
+
+def _check(spec: Setting, value: Any, where: str = "") -> Iterator[Told]:
+    """What is wrong with one value; values that Ansible computes later are left alone."""
+    if isinstance(value, VaultedValue) or (isinstance(value, str) and "{{" in value):
+        return
+    name = where or spec.name
+    fits, kind = _TYPES[spec.type]
+    if not fits(value):
+        yield "type", f"{name} has to be {kind}, not {_shown(spec, value)}", _type_fix(spec, value)
+    elif spec.choices and value not in spec.choices:
+        allowed = ", ".join(str(choice) for choice in spec.choices)
+        yield "choice", f"{name} cannot be {_shown(spec, value)}", f"use one of: {allowed}"
+    elif spec.type == "list":
+        yield from _check_elements(spec, value, name)
+    elif spec.type == "dict" and spec.options:
+        yield from _check_keys(spec, value, name)
+    else:
+        yield from _check_meaning(spec, value)
+
+
+def _check_elements(spec: Setting, values: list[Any], name: str) -> Iterator[Told]:
+    element = Setting(name, spec.role, spec.elements or "str", spec.description,
+                      secret=spec.secret, options=spec.options)  # fmt: skip
+    for number, value in enumerate(values):
+        yield from _check(element, value, f"{name}[{number}]")
+
+
+def _check_keys(spec: Setting, value: Mapping[Any, Any], name: str) -> Iterator[Told]:
+    for key, inner in value.items():
+        if str(key) in spec.options:
+            yield from _check(spec.options[str(key)], inner, f"{name}.{key}")
+        else:
+            known = ", ".join(spec.options)
+            yield "unknown", f"{name} has no key {key}", f"use one of: {known}"
+    for key, option in spec.options.items():
+        if option.required and key not in value:
+            yield "missing", f"{name} lacks {key}", f"add {key}: {option.summary}"
+
+
+def _shown(spec: Setting, value: Any) -> str:
+    return "the value that stands there" if spec.secret else repr(value)
+
+
+def _type_fix(spec: Setting, value: Any) -> str:
+    if spec.type in {"str", "path"} and isinstance(value, int | float):
+        return f'put it in quotes: {spec.name}: "{value}" (check that no trailing 0 is lost)'
+    if spec.type in {"int", "bool", "float"} and isinstance(value, str):
+        return f"remove the quotes: {spec.name}: {value.strip() or spec.default}"
+    if spec.type == "list" and isinstance(value, str):
+        return f"write it as a list: {spec.name}: [{value}]"
+    return f"toolkit settings {spec.name}"
+
+
+def _time_zone(value: Any) -> str | None:
+    if value in {"utc", "system"}:
+        return None
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        near = difflib.get_close_matches(value, zoneinfo.available_timezones(), 1)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        return f"there is no time zone {value!r}{guess}"
+    return None
+
+
+def _version(value: Any) -> str | None:
+    line = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)(?:rc\d+)?", value)
+    if line and (int(line[1]) == 3 or (int(line[1]) == 2 and int(line[2]) >= 11)):
+        return None
+    return f"Airflow {value} is not supported; it has to be 2.11 or a 3 release, like 3.3.2"
+
+
+def _port(value: Any) -> str | None:
+    return None if 1 <= value <= 65535 else f"{value} is not a TCP port (1 to 65535)"
+
+
+def _not_negative(value: Any) -> str | None:
+    return None if value >= 0 else f"{value} is negative"
+
+
+def _sections(value: Any) -> str | None:
+    flat = [key for key, options in value.items() if not isinstance(options, dict)]
+    return f"{flat[0]} stands outside a section" if flat else None
+
+
+def _base_url(value: Any) -> str | None:
+    return None if not value or re.match(r"https?://[^/\s]+", value) else f"{value!r} is no URL"
+
+
+_MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
+    (r"airflow_timezone", _time_zone, "use a name of the tz database, such as Asia/Seoul"),
+    (r"airflow_version", _version, 'for example airflow_version: "3.3.2"'),
+    (r"airflow_config", _sections, "write {section: {option: value}}, as in airflow.cfg"),
+    (r"airflow_base_url", _base_url, "for example https://airflow.example.com"),
+    (r".*_port", _port, "choose a free port, such as 8080"),
+    (r".*(_workers|parallelism|concurrency|timeout|days|_mb|connections)", _not_negative,
+     "use 0 for the default, or a positive number"),
+)  # fmt: skip
+
+
+def _check_meaning(spec: Setting, value: Any) -> Iterator[Told]:
+    for pattern, judge, fix in _MEANINGS:
+        if re.fullmatch(pattern, spec.name) and spec.type not in {"bool", "list"}:
+            problem = judge(value)
+            if problem:
+                yield "value", f"{spec.name}: {problem}", fix
+            return
