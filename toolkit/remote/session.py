@@ -45,7 +45,10 @@ class Remote:
         say: Callable[[str], None] = _on_stderr,
     ) -> None:
         self._password = become_password
-        self._opener = Opener(Trust(cluster.directory / "known_hosts", say), connect_timeout)
+        self._trust = Trust(cluster.directory / "known_hosts", say)
+        self._timeout = connect_timeout
+        self._opener: Opener | None = None
+        self._opener_lock = threading.Lock()
         self._opened: dict[str, Opened] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -135,8 +138,9 @@ class Remote:
         broken: list[Exception] = []
 
         def work(host: Host) -> None:
-            given = payload(host) if callable(payload) else payload
             try:
+                self._open(host)  # first, as making the payload may take a while
+                given = payload(host) if callable(payload) else payload
                 results[host.name] = self.run_script(
                     host, script, given, become=become, timeout=timeout
                 )
@@ -195,10 +199,13 @@ class Remote:
             return command.exit_status()
 
     def _open(self, host: Host) -> Opened:
+        with self._opener_lock:
+            # Made by the first thread that connects: it imports fabric, which takes half a second.
+            opener = self._opener = self._opener or Opener(self._trust, self._timeout)
         with self._locks[host.name]:
             opened = self._opened.get(host.name)
             if opened is None or not opened.connection.is_connected:
-                opened = self._opened[host.name] = self._opener.open(host)
+                opened = self._opened[host.name] = opener.open(host)
             return opened
 
 

@@ -1,0 +1,86 @@
+"""Which parts of Airflow run on a host, and the ports they open; from roles/airflow's own table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from toolkit.cluster import Cluster, Host
+from toolkit.content import content_dir
+
+DATABASE = "postgres"
+BROKER = "redis"
+
+_PORT_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "webserver": ("airflow_web_port",),
+    "api-server": ("airflow_web_port",),
+    "scheduler": ("airflow_scheduler_health_port",),
+    "triggerer": ("airflow_triggerer_log_port",),
+    "worker": ("airflow_worker_log_port",),
+    DATABASE: ("postgres_port",),
+    BROKER: ("redis_port",),
+}
+
+
+@dataclass(frozen=True)
+class Port:
+    """A TCP port that a component opens, and the setting that moves it."""
+
+    component: str
+    setting: str
+    number: int
+
+
+@cache
+def release_lines() -> Mapping[str, Any]:
+    """The release lines ("2", "3") with their components, Pythons and memory needs."""
+    path = content_dir() / "roles" / "airflow" / "files" / "release_lines.yml"
+    lines: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return lines
+
+
+def release_line(cluster: Cluster) -> Mapping[str, Any] | None:
+    """The line that airflow_version belongs to; None for one that is not supported."""
+    line: Mapping[str, Any] | None = release_lines().get(
+        str(cluster.setting("airflow_version")).partition(".")[0]
+    )
+    return line
+
+
+def airflow_components(cluster: Cluster, host: Host) -> tuple[str, ...]:
+    """The Airflow components of a host, as the role derives them from its groups."""
+    chosen = cluster.setting("airflow_components", host)
+    if chosen:
+        return tuple(str(name) for name in chosen)
+    triggerer = cluster.setting("airflow_triggerer_enabled", host) is not False
+    return tuple(
+        name
+        for name, component in (release_line(cluster) or {"components": {}})["components"].items()
+        if component["group"] in host.groups and (name != "triggerer" or triggerer)
+    )
+
+
+def servers(cluster: Cluster, host: Host) -> tuple[str, ...]:
+    """The database and broker servers that the roles install on a host."""
+    found = []
+    if "metadata_db" in host.groups and not cluster.setting("metadata_db_url", host):
+        found.append(DATABASE)
+    if "broker" in host.groups and not cluster.setting("broker_url", host):
+        found.append(BROKER)
+    return tuple(found)
+
+
+def ports(cluster: Cluster, host: Host) -> tuple[Port, ...]:
+    """The TCP ports that will be opened on a host."""
+    names = (*airflow_components(cluster, host), *servers(cluster, host))
+    wanted = [(name, setting) for name in names for setting in _PORT_SETTINGS.get(name, ())]
+    if "scheduler" in names and cluster.executor == "LocalExecutor":
+        # Tasks run below the scheduler there, so it serves their logs.
+        wanted.append(("scheduler", "airflow_worker_log_port"))
+    return tuple(
+        Port(name, setting, int(cluster.setting(setting, host))) for name, setting in wanted
+    )

@@ -1,0 +1,147 @@
+"""What the host script is asked: paths, URLs and ports that this host will need."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from toolkit.cluster import Cluster, Host
+from toolkit.components import BROKER, DATABASE, airflow_components, release_line, servers
+from toolkit.errors import ToolkitError
+
+PATHS = (
+    "/opt/airflow",
+    "/var/lib/airflow",
+    "/var/log/airflow",
+    "/var/lib/postgresql",
+    "/var/lib/redis",
+    "/var/cache/apt",
+    "/usr",
+    "/tmp",
+)
+"""Every path that an installation writes to."""
+
+NETWORK_TIMEOUT = 4
+"""Seconds for each URL and port; they are tried at the same time."""
+
+_DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379, "rediss": 6379}
+_DATABASE_SECRET = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+_BROKER_SECRET = "AIRFLOW__CELERY__BROKER_URL"
+
+
+def payload(cluster: Cluster, host: Host, index: str) -> dict[str, Any]:
+    """What `host_facts.main` gets on this host.
+
+    Args:
+        cluster: the cluster.
+        host: one of its hosts.
+        index: URL of the package index; "" leaves it unchecked.
+
+    Raises:
+        ToolkitError: a certificate of base_ca_certificates cannot be read.
+    """
+    installs = bool(airflow_components(cluster, host))
+    urls = []
+    if index and installs:
+        # The page of the package itself: some indexes have no front page, some a huge one.
+        urls = [{"url": f"{index.rstrip('/')}/apache-airflow/", "role": "index"}]
+    return {
+        "paths": list(PATHS),
+        "interpreter": str(cluster.setting("python_interpreter", host) or ""),
+        "environment": _environment(cluster, host),
+        "ca_certificates": list(_certificates(cluster, host)),
+        "mirrors": True,
+        "urls": urls,
+        "ports": [*_external_ports(cluster, host), *_peer_ports(cluster, host)],
+        "timeout": NETWORK_TIMEOUT,
+    }
+
+
+def index_url(cluster: Cluster) -> str:
+    """The package index that hosts install from: the setting's, else the one built into uv.
+
+    uv's configuration on this machine does not count, as it does not go to the hosts. "" when uv
+    does not say.
+    """
+    chosen = cluster.setting("python_index_url")
+    if chosen:
+        return str(chosen)
+    from uv import find_uv_bin
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
+    command = [find_uv_bin(), "--no-config", "--offline", "--quiet", "pip", "compile",
+               "--emit-index-url", "--no-header", "-"]  # fmt: skip
+    done = subprocess.run(
+        command, input="", env=environment, capture_output=True, text=True, check=False
+    )
+    words = done.stdout.split()
+    return words[words.index("--index-url") + 1] if "--index-url" in words else ""
+
+
+def _environment(cluster: Cluster, host: Host) -> dict[str, str]:
+    """What the host's own downloads get, proxies for example."""
+    environment = cluster.setting("python_environment", host) or {}
+    return {
+        str(name): str(value) for name, value in environment.items() if not _is_template(str(value))
+    }
+
+
+def _certificates(cluster: Cluster, host: Host) -> Iterator[str]:
+    """The certificates that the host is going to trust, as PEM texts."""
+    for name in cluster.setting("base_ca_certificates", host) or ():
+        path = cluster.directory / Path(str(name)).expanduser()
+        try:
+            yield path.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ToolkitError(
+                f"base_ca_certificates names {path}, which cannot be read as a PEM file: {error}",
+                where=host.name,
+                fix="correct base_ca_certificates in group_vars/all/airflow.yml",
+            ) from None
+
+
+def _external_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
+    """The database and broker outside the cluster, for the hosts that talk to them."""
+    for setting, secret, role in (
+        ("metadata_db_url", _DATABASE_SECRET, "metadata_db"),
+        ("broker_url", _BROKER_SECRET, "broker"),
+    ):
+        url = str(cluster.setting(setting, host) or "")
+        if url and not _is_template(url) and _needs(cluster, host, secret):
+            parts = urlsplit(url)
+            port = parts.port or _DEFAULT_PORTS.get(parts.scheme.partition("+")[0])
+            if parts.hostname and port:
+                yield {"host": parts.hostname, "port": port, "role": role, "peer": ""}
+
+
+def _peer_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
+    """The cluster's own servers on other hosts: is there a way to them at all?"""
+    wanted = [
+        ("metadata_db", DATABASE, "postgres_port", _needs(cluster, host, _DATABASE_SECRET)),
+        ("broker", BROKER, "redis_port", _needs(cluster, host, _BROKER_SECRET)),
+    ]
+    for group, server, setting, needed in wanted:
+        for peer in cluster.group(group)[:1]:
+            if needed and peer.name != host.name and server in servers(cluster, peer):
+                yield _peer(peer, group, cluster.setting(setting, peer))
+
+
+def _peer(peer: Host, role: str, port: Any) -> dict[str, Any]:
+    address = str(peer.variables.get("base_address", peer.address))
+    return {"host": address, "port": int(port), "role": role, "peer": peer.name}
+
+
+def _needs(cluster: Cluster, host: Host, secret: str) -> bool:
+    """Whether a component of the host needs this secret, and so what it gives access to."""
+    line = release_line(cluster) or {"secrets": {}}
+    users = set(line["secrets"].get(secret, ()))
+    celery = cluster.executor == "CeleryExecutor" or "CELERY" not in secret
+    return celery and bool(users & set(airflow_components(cluster, host)))
+
+
+def _is_template(value: str) -> bool:
+    return "{{" in value or "{%" in value
