@@ -161,7 +161,7 @@ class Cluster:
             )
         files = list(_variable_files(directory, tree))
         hosts = tuple(_host(name, tree, files) for name in tree.hosts)
-        variables = tuple([*tree.variables, *files])
+        variables = (*tree.variables, *files)
         return cls(directory, hosts, variables, tuple(tree.children))
 
 

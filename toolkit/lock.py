@@ -62,7 +62,7 @@ def read_header(path: Path) -> Header:
     """
     marked = [line for line in _lines(path) if line.startswith("#   ")]
     try:
-        fields = yaml.safe_load("\n".join(line[4:] for line in marked))
+        fields: dict[str, Any] = yaml.safe_load("\n".join(line[4:] for line in marked))
         return Header(
             **{
                 name: tuple(value) if isinstance(value, list) else str(value)
@@ -78,9 +78,8 @@ def read_header(path: Path) -> Header:
 
 
 def lock_hash(path: Path) -> str:
-    """12 hexadecimal digits over what a lock installs; comments and blank lines do not count."""
-    content = [line.strip() for line in _lines(path) if line.strip() and not line.startswith("#")]
-    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
+    """12 hexadecimal digits of the file's SHA-256; roles/airflow computes the same."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def pinned(path: Path) -> dict[str, tuple[str, ...]]:
@@ -98,9 +97,7 @@ def supports(path: Path, python: str) -> bool:
     return ".".join(python.split(".")[:2]) in read_header(path).pythons
 
 
-def is_stale(
-    path: Path, version: str, extras: Iterable[str], requirements: Iterable[str]
-) -> bool:
+def is_stale(path: Path, version: str, extras: Iterable[str], requirements: Iterable[str]) -> bool:
     """Whether the lock was resolved for other settings than these."""
     header = read_header(path)
     return (header.airflow_version, header.extras, header.requirements) != (
@@ -138,9 +135,7 @@ def normal_requirements(requirements: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(normal))
 
 
-def shipped_lock(
-    version: str, extras: Iterable[str], requirements: Iterable[str]
-) -> Path | None:
+def shipped_lock(version: str, extras: Iterable[str], requirements: Iterable[str]) -> Path | None:
     """The lock that comes with the toolkit for these settings, if there is one."""
     path = content_dir() / "roles" / "airflow" / "files" / "locks" / f"airflow-{version}.lock"
     if path.is_file() and not is_stale(path, version, extras, requirements):

@@ -21,7 +21,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """The safe loader, plus the two tags that Ansible adds."""
 
 
-_Loader.add_constructor("!vault", lambda loader, node: VaultedValue(node.value))
+_Loader.add_constructor("!vault", lambda _loader, node: VaultedValue(node.value))
 _Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
 
 

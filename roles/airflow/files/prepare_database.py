@@ -48,7 +48,9 @@ def in_database():
         if table not in tables:
             return []
         with engine.connect() as connection:
-            return list(connection.execute(sqlalchemy.text(f"SELECT {name} FROM {table}")).scalars())
+            return list(
+                connection.execute(sqlalchemy.text(f"SELECT {name} FROM {table}")).scalars()
+            )
 
     return sorted(column("alembic_version", "version_num")), set(column("ab_user", "username"))
 

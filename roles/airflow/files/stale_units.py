@@ -21,7 +21,9 @@ def main():
         )
         started = int(shown or 0) / 1e6
         files = (*CONFIGURATION, "/etc/systemd/system/" + unit)
-        newest = max((os.lstat(path).st_mtime for path in files if os.path.lexists(path)), default=0)
+        newest = max(
+            (os.lstat(path).st_mtime for path in files if os.path.lexists(path)), default=0
+        )
         if started and newest > booted + started:
             print(unit)
 

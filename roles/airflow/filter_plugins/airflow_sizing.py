@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 
-def airflow_sizes(memory_mb: int, cpus: int, line: dict[str, Any], components: list[str]) -> dict[str, int]:
+def airflow_sizes(
+    memory_mb: int, cpus: int, line: dict[str, Any], components: list[str]
+) -> dict[str, int]:
     """Web workers, LocalExecutor parallelism and Celery worker concurrency for one host.
 
     Args:

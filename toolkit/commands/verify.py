@@ -1,0 +1,47 @@
+"""`toolkit verify`: the proof."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from toolkit.errors import EXIT_FAILED
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  toolkit verify -i inventory/prod
+  toolkit verify -i inventory/prod --json
+\b
+Exit status: 0 everything holds; 1 something does not.
+"""
+)
+@click.option("-i", "--inventory", required=True, help="The cluster's inventory directory.",
+              type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
+@click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password.")
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
+def command(inventory: Path, ask_become_pass: bool, as_json: bool) -> int:
+    """Prove that a running cluster works: units, health, workers, secrets, a canary DAG."""
+    password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
+    from toolkit.cluster import Cluster
+    from toolkit.health import verify
+    from toolkit.remote import Remote
+
+    cluster = Cluster.load(inventory)
+    with Remote(cluster, become_password=password) as remote:
+        checks = verify(cluster, remote, lambda text: click.echo(text, err=True))
+    ok = all(check.ok for check in checks)
+    if as_json:
+        click.echo(json.dumps({"ok": ok, "checks": [asdict(c) for c in checks]}, indent=2))
+        return 0 if ok else EXIT_FAILED
+    for check in checks:
+        where = " ".join(part for part in (check.host, check.component) if part)
+        click.echo(f"{'ok' if check.ok else 'FAILED':6}  {where}: {check.name}: {check.detail}")
+        if not check.ok and check.fix:
+            click.echo(f"        fix: {check.fix}")
+    click.echo(f"{sum(c.ok for c in checks)} of {len(checks)} checks hold")
+    return 0 if ok else EXIT_FAILED

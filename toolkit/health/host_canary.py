@@ -1,0 +1,112 @@
+"""Runs on a webserver host, standard library only: waits for health, then runs the canary DAG."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+
+DAG = "toolkit_canary"
+
+
+class Api:
+    """Airflow's REST API of either release line, at localhost."""
+
+    def __init__(self, payload):
+        self.prefix = payload["api_prefix"]
+        self.root = "http://127.0.0.1:%d" % payload["port"]
+        self.headers = {"Content-Type": "application/json"}
+        self.modern = self.prefix == "/api/v2"
+        self.login = (payload["username"], payload["password"])
+
+    def call(self, method, path, body=None):
+        """Status and JSON of one request; status 0 when nobody answers."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.root + path, data, self.headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                text = answer.read()
+                return answer.status, json.loads(text) if text else {}
+        except urllib.error.HTTPError as error:
+            return error.code, {"detail": error.read().decode(errors="replace")[:300]}
+        except (OSError, ValueError) as error:
+            return 0, {"detail": str(error)}
+
+    def sign_in(self):
+        """Get a token (3.x) or send the password with each request (2.x); the status."""
+        if not self.modern:
+            token = b64encode(("%s:%s" % self.login).encode()).decode()
+            self.headers["Authorization"] = "Basic " + token
+            return 200
+        username, password = self.login
+        status, answer = self.call(
+            "POST", "/auth/token", {"username": username, "password": password}
+        )
+        if status == 201:
+            self.headers["Authorization"] = "Bearer " + answer["access_token"]
+            return 200
+        return status
+
+    def runs(self, run_id="", rest=""):
+        """Path of the canary's runs, or of one of them."""
+        return self.prefix + "/dags/" + DAG + "/dagRuns" + ("/" + run_id if run_id else "") + rest
+
+
+def wait_healthy(api, payload, deadline):
+    """The last answer of the health endpoint, once all is healthy or time is up."""
+    while True:
+        status, health = api.call("GET", payload["health_path"])
+        states = [health.get(name, {}).get("status") for name in payload["healthy"]]
+        if (status == 200 and set(states) == {"healthy"}) or time.time() > deadline:
+            return health if status == 200 else {"error": health.get("detail")}
+        time.sleep(0.3)
+
+
+def trigger(api, deadline):
+    """Start the canary as soon as Airflow knows it: its run id, or why not."""
+    while True:
+        status, answer = api.call("POST", api.runs(), {"logical_date": None} if api.modern else {})
+        if status == 200:
+            return answer["dag_run_id"], None
+        if status in (401, 403):
+            return None, "the web server refuses the admin's password"
+        if time.time() > deadline:
+            return None, "starting the DAG got HTTP %s: %s" % (status, answer.get("detail"))
+        time.sleep(0.3)
+
+
+def main(payload):
+    """Health, the canary's tasks and how long they took."""
+    deadline = time.time() + payload["timeout"]
+    api = Api(payload)
+    health = wait_healthy(api, payload, deadline)
+    result = {"health": health, "tasks": [], "state": None, "error": None}
+    status = api.sign_in()
+    if status != 200:
+        result["error"] = "signing in as %s got HTTP %s" % (payload["username"], status)
+        return result
+    begun = time.time()
+    run_id, result["error"] = trigger(api, deadline)
+    if run_id is None:
+        return result
+    deadline = max(deadline, time.time() + 60)
+    while time.time() < deadline:
+        result["state"] = api.call("GET", api.runs(run_id))[1].get("state")
+        if result["state"] in ("success", "failed"):
+            break
+        time.sleep(0.3)
+    result["seconds"] = round(time.time() - begun, 1)
+    tasks = api.call("GET", api.runs(run_id, "/taskInstances"))[1].get("task_instances", [])
+    result["tasks"] = [
+        {"task": task["task_id"], "state": task["state"], "hostname": task.get("hostname")}
+        for task in tasks
+    ]
+    if result["state"] == "success":
+        for run in api.call("GET", api.runs(rest="?limit=100"))[1].get("dag_runs", []):
+            api.call("DELETE", api.runs(run["dag_run_id"]))
+    else:
+        failed = [task for task in tasks if task["state"] == "failed"][:1]
+        for task in failed:
+            rest = "/taskInstances/%s/logs/%s" % (task["task_id"], task["try_number"])
+            result["log"] = str(api.call("GET", api.runs(run_id, rest))[1])[-1500:]
+    return result

@@ -1,0 +1,213 @@
+"""The proof that a running cluster works; `judge` is pure, so it is tested without hosts.
+
+Airflow's health endpoint was seen all green in six states in which no task could succeed, so the
+canary DAG has the last word; the other checks say why when it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit import secrets
+from toolkit.cluster import Cluster, Host
+from toolkit.components import ports, release_line
+from toolkit.health.state import HostState, script, states
+from toolkit.remote import HostProblem, Remote
+
+TIMEOUT = 150
+"""Seconds that a just started Airflow may take until it is healthy and knows the canary."""
+CLOCK_TOLERANCE = 5.0
+"""Seconds that clocks may differ; JWT tokens of tasks are refused beyond a few."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; `detail` says what was found, `fix` what to type."""
+
+    host: str
+    component: str
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was seen: hosts before and after the canary, its result, the workers' queues."""
+
+    before: list[HostState]
+    after: list[HostState]
+    canary: Mapping[str, Any]
+    workers: Mapping[str, Any] = field(default_factory=dict)
+
+
+def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> list[Check]:
+    """Prove the whole cluster, whatever the limit.
+
+    Args:
+        report: told a line when a step begins.
+    """
+    hosts = [
+        host
+        for host in cluster.all_hosts
+        if set(host.groups) & {"scheduler", "webserver", "worker"}
+    ]
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(states, cluster, remote, hosts, database=False)
+        canary = pool.submit(_canary, cluster, remote)
+        workers = pool.submit(_workers, cluster, remote)
+        before = first.result()
+        report("waiting for health and running the canary DAG")
+        evidence = Evidence(before, [], canary.result(), workers.result())
+    report("looking at units, ports, secrets and clocks")
+    after = states(cluster, remote, hosts)
+    return judge(cluster, Evidence(before, after, evidence.canary, evidence.workers))
+
+
+def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
+    web = cluster.group("webserver")[0]
+    line = release_line(cluster) or {}
+    components = {
+        component["health"]
+        for name, component in line["components"].items()
+        if component["health"]
+        and (name != "triggerer" or cluster.setting("airflow_triggerer_enabled", web) is not False)
+    }
+    payload = {
+        "port": cluster.setting("airflow_web_port", web),
+        "api_prefix": line["api_prefix"],
+        "health_path": line["health_path"],
+        "healthy": ["metadatabase", *sorted(components)],
+        "username": cluster.setting("airflow_admin_username", web),
+        "password": secrets.read_vault(cluster).get("airflow_admin_password")
+        or cluster.setting("airflow_admin_password", web),
+        "timeout": TIMEOUT,
+    }
+    return _ask(remote, web, "host_canary", payload)
+
+
+def _workers(cluster: Cluster, remote: Remote) -> dict[str, Any]:
+    if not cluster.group("worker"):
+        return {}
+    payload = {"workers": len(cluster.group("worker")), "timeout": 60}
+    return _ask(remote, cluster.group("scheduler")[0], "host_workers", payload)
+
+
+def _ask(remote: Remote, host: Host, name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return remote.run_script(host, script(name), payload, timeout=2 * TIMEOUT + 60)
+    except HostProblem as problem:
+        return {"error": problem.what}
+
+
+def judge(cluster: Cluster, seen: Evidence) -> list[Check]:
+    """Every check with its result; pure."""
+    checks = [*_units(seen), *_ports(cluster, seen.after), *_health(cluster, seen.canary)]
+    checks += _workers_answer(cluster, seen)
+    checks += [*_same(seen.after), *_clocks(seen.after), *_canary_ran(cluster, seen)]
+    return checks
+
+
+def _units(seen: Evidence) -> Iterator[Check]:
+    earlier = {state.host.name: state for state in seen.before}
+    for state in seen.after:
+        if state.problem:
+            yield Check(
+                state.host.name, "", "reached", False, state.problem.what, str(state.problem.fix)
+            )
+            continue
+        for component in state.components:
+            unit, was = state.unit(component), earlier[state.host.name].unit(component)
+            stable = (
+                unit["since"] is not None and was and abs(unit["since"] - (was["since"] or 0)) < 1
+            )
+            detail = f"{unit['active']} ({unit['sub']}), {unit['restarts']} restart(s)"
+            if unit["active"] == "active" and not stable:
+                detail = "it restarted during the check"
+            detail += "".join(f"\n    {line}" for line in unit.get("journal", ()))
+            yield Check(state.host.name, component, "unit", unit["active"] == "active" and bool(stable),
+                        detail, f"ssh {state.host.address} journalctl -u airflow-{component}")  # fmt: skip
+
+
+def _ports(cluster: Cluster, found: list[HostState]) -> Iterator[Check]:
+    for state in found:
+        for port in ports(cluster, state.host) if not state.problem else ():
+            if port.component in state.components:
+                ok = port.number in state.data["ports"]
+                yield Check(state.host.name, port.component, f"port {port.number}", ok,
+                            "listens" if ok else "nothing listens there",
+                            f"see {port.setting}: toolkit settings {port.setting}")  # fmt: skip
+
+
+def _health(cluster: Cluster, canary: Mapping[str, Any]) -> Iterator[Check]:
+    web = cluster.group("webserver")[0].name
+    health = canary.get("health") or {}
+    if "metadatabase" not in health:
+        yield Check(web, "web", "health", False, str(health.get("error") or canary.get("error")),
+                    "toolkit status says which unit is down")  # fmt: skip
+        return
+    for name, told in health.items():
+        status = told.get("status") if isinstance(told, dict) else None
+        if status is not None:
+            yield Check(web, name, "health", status == "healthy", str(status),
+                        f"journalctl -u airflow-{name.replace('_', '-')} on that host")  # fmt: skip
+
+
+def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Check]:
+    queues = seen.workers.get("queues") or {}
+    hostnames = {state.host.name: state.data.get("hostname") for state in seen.after}
+    for host in cluster.group("worker"):
+        wanted = [*cluster.setting("airflow_worker_queues", host), f"toolkit.{host.name}"]
+        consumed = queues.get(hostnames.get(host.name), [])
+        missing = [queue for queue in wanted if queue not in consumed]
+        detail = f"consumes {', '.join(consumed)}" if consumed else "it does not answer"
+        cause = seen.workers.get("error")
+        yield Check(host.name, "worker", "queues", not missing,
+                    detail + (f"; lacks {', '.join(missing)}" if missing and consumed else "")
+                    + (f" ({cause})" if cause and missing else ""),
+                    f"ssh {host.address} journalctl -u airflow-worker")  # fmt: skip
+
+
+def _same(found: list[HostState]) -> Iterator[Check]:
+    """Release and secrets have one value on all hosts that have them."""
+    reached = [state for state in found if not state.problem]
+    releases = {state.host.name: state.data["release"] for state in reached}
+    yield Check("", "", "same release", len(set(releases.values())) == 1,
+                ", ".join(sorted({str(release) for release in releases.values()})),
+                "toolkit provision without --limit")  # fmt: skip
+    names = sorted({name for state in reached for name in state.data["digests"]})
+    for name in names:
+        values = {state.data["digests"][name] for state in reached if name in state.data["digests"]}
+        # Addresses in URLs differ between the host that is the server and the others.
+        if not name.endswith(("_CONN", "_URL", "_BACKEND")):
+            yield Check("", "", f"same {name}", len(values) == 1,
+                        "equal" if len(values) == 1 else f"{len(values)} different values",
+                        "toolkit provision without --limit")  # fmt: skip
+
+
+def _clocks(found: list[HostState]) -> Iterator[Check]:
+    for state in found:
+        if not state.problem:
+            middle = (state.data["sent"] + state.data["received"]) / 2
+            slack = (state.data["received"] - state.data["sent"]) / 2
+            offset = max(0.0, abs(state.data["clock"] - middle) - slack)
+            yield Check(state.host.name, "", "clock", offset <= CLOCK_TOLERANCE,
+                        f"{offset:.1f} s off this machine's", "timedatectl set-ntp true")  # fmt: skip
+
+
+def _canary_ran(cluster: Cluster, seen: Evidence) -> Iterator[Check]:
+    states_ = {task["task"]: task["state"] for task in seen.canary.get("tasks", ())}
+    log = f"\n    {seen.canary['log']}" if seen.canary.get("log") else ""
+    fix = "toolkit airflow -- tasks states-for-dag-run, or the web UI's log of toolkit_canary"
+    places = [(host.name, f"_on_{host.name}") for host in cluster.group("worker")]
+    for where, suffix in places or [(cluster.group("scheduler")[0].name, "")]:
+        results = [states_.get(kind + suffix) for kind in ("bash", "python")]
+        ok = results == ["success", "success"]
+        seconds = f" in {seen.canary['seconds']} s" if ok and "seconds" in seen.canary else ""
+        cause = seen.canary.get("error") or f"bash {results[0]}, python {results[1]}"
+        yield Check(where, "", "canary DAG", ok,
+                    f"a bash and a Python task succeeded{seconds}" if ok else f"{cause}{log}", fix)  # fmt: skip
