@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -63,12 +64,11 @@ def read_header(path: Path) -> Header:
     marked = [line for line in _lines(path) if line.startswith("#   ")]
     try:
         fields: dict[str, Any] = yaml.safe_load("\n".join(line[4:] for line in marked))
-        return Header(
-            **{
-                name: tuple(value) if isinstance(value, list) else str(value)
-                for name, value in fields.items()
-            }
-        )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else str(value)
+            for name, value in fields.items()
+        }
+        return Header(**values)
     except (yaml.YAMLError, TypeError, AttributeError):
         raise ToolkitError(
             "this lock does not say what it was resolved for",

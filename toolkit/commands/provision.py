@@ -93,7 +93,7 @@ def _inventory(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> P
         from toolkit import lab
 
         directory = given or INVENTORIES / "lab"
-        lab.up("lab", 1, "debian12", directory, lambda text: click.echo(text, err=True))
+        lab.up(directory.name, 1, "debian12", directory, lambda text: click.echo(text, err=True))
         return directory
     if not targets:
         if given is None:
