@@ -54,7 +54,7 @@ def release_line(cluster: Cluster) -> Mapping[str, Any] | None:
 def airflow_components(cluster: Cluster, host: Host) -> tuple[str, ...]:
     """The Airflow components of a host, as the role derives them from its groups."""
     chosen = cluster.setting("airflow_components", host)
-    if chosen:
+    if isinstance(chosen, list) and chosen:
         return tuple(str(name) for name in chosen)
     triggerer = cluster.setting("airflow_triggerer_enabled", host) is not False
     return tuple(
@@ -75,12 +75,11 @@ def servers(cluster: Cluster, host: Host) -> tuple[str, ...]:
 
 
 def ports(cluster: Cluster, host: Host) -> tuple[Port, ...]:
-    """The TCP ports that will be opened on a host."""
+    """The TCP ports that will be opened on a host, as far as the inventory says plain numbers."""
     names = (*airflow_components(cluster, host), *servers(cluster, host))
     wanted = [(name, setting) for name in names for setting in _PORT_SETTINGS.get(name, ())]
     if "scheduler" in names and cluster.executor == "LocalExecutor":
         # Tasks run below the scheduler there, so it serves their logs.
         wanted.append(("scheduler", "airflow_worker_log_port"))
-    return tuple(
-        Port(name, setting, int(cluster.setting(setting, host))) for name, setting in wanted
-    )
+    numbers = [(name, setting, cluster.setting(setting, host)) for name, setting in wanted]
+    return tuple(Port(*found) for found in numbers if isinstance(found[2], int))

@@ -170,6 +170,11 @@ class Airflow:
     units: tuple[Unit, ...] = ()
     foreign: tuple[ForeignAirflow, ...] = ()
 
+    @property
+    def built(self) -> tuple[str, ...]:
+        """Names of the releases that are complete."""
+        return tuple(release.name for release in self.releases if release.complete)
+
 
 @dataclass(frozen=True)
 class UrlCheck:

@@ -292,22 +292,27 @@ def process(pid):
 def packages():
     """The package manager: what it left half done, who holds its lock, servers it installed."""
     manager = next((name for name in PACKAGE_MANAGERS if shutil.which(name)), "")
-    status = read("/var/lib/dpkg/status")
-    entry = re.compile(
-        r"^Package: (\S+)\nStatus: \S+ (\S+) (\S+)\n(?:(?!\n).*\n)*?Version: (\S+)", re.M
-    )
-    unfinished, servers = [], {}
-    for name, _, state, version in entry.findall(status):
-        if state in ("half-installed", "unpacked", "half-configured"):
-            unfinished.append(name)
-        elif state == "installed" and re.match("(?:%s)$" % SERVER_PACKAGES, name):
-            servers[name] = version
+    unfinished, servers = package_states(read("/var/lib/dpkg/status"))
     return {
         "manager": manager,
         "unfinished": unfinished,
         "servers": servers,
         "lock": package_lock(),
     }
+
+
+def package_states(status):
+    """From dpkg's status file: packages left half done, and servers with their versions."""
+    entry = re.compile(
+        r"^Package: (\S+)\nStatus: \S+ \S+ (\S+)\n(?:(?!\n).*\n)*?Version: (\S+)", re.M
+    )
+    unfinished, servers = [], {}
+    for name, state, version in entry.findall(status):
+        if state in ("half-installed", "unpacked", "half-configured"):
+            unfinished.append(name)
+        elif state == "installed" and re.match("(?:%s)$" % SERVER_PACKAGES, name):
+            servers[name] = version
+    return unfinished, servers
 
 
 def package_lock():

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.cluster import Cluster, Host
-from toolkit.components import BROKER, DATABASE, airflow_components, release_line, servers
+from toolkit.components import BROKER, DATABASE, airflow_components, ports, release_line
 from toolkit.errors import ToolkitError
 
 PATHS = (
@@ -112,27 +112,34 @@ def _external_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
     ):
         url = str(cluster.setting(setting, host) or "")
         if url and not _is_template(url) and _needs(cluster, host, secret):
-            parts = urlsplit(url)
-            port = parts.port or _DEFAULT_PORTS.get(parts.scheme.partition("+")[0])
-            if parts.hostname and port:
-                yield {"host": parts.hostname, "port": port, "role": role, "peer": ""}
+            address, port = host_and_port(url)
+            if address and port:
+                yield {"host": address, "port": port, "role": role, "peer": ""}
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """Where a database or broker URL leads to; "" and 0 when it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme.partition("+")[0], 0)
+    except ValueError:  # a slash or colon in a password that is not escaped
+        return "", 0
+    return parts.hostname or "", port
 
 
 def _peer_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
     """The cluster's own servers on other hosts: is there a way to them at all?"""
-    wanted = [
-        ("metadata_db", DATABASE, "postgres_port", _needs(cluster, host, _DATABASE_SECRET)),
-        ("broker", BROKER, "redis_port", _needs(cluster, host, _BROKER_SECRET)),
-    ]
-    for group, server, setting, needed in wanted:
-        for peer in cluster.group(group)[:1]:
-            if needed and peer.name != host.name and server in servers(cluster, peer):
-                yield _peer(peer, group, cluster.setting(setting, peer))
-
-
-def _peer(peer: Host, role: str, port: Any) -> dict[str, Any]:
-    address = str(peer.variables.get("base_address", peer.address))
-    return {"host": address, "port": int(port), "role": role, "peer": peer.name}
+    for group, server, secret in (
+        ("metadata_db", DATABASE, _DATABASE_SECRET),
+        ("broker", BROKER, _BROKER_SECRET),
+    ):
+        for peer in cluster.group(group):
+            if peer.name == host.name or not _needs(cluster, host, secret):
+                continue
+            address = str(peer.variables.get("base_address", peer.address))
+            for port in ports(cluster, peer):
+                if port.component == server:
+                    yield {"host": address, "port": port.number, "role": group, "peer": peer.name}
 
 
 def _needs(cluster: Cluster, host: Host, secret: str) -> bool:

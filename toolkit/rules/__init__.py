@@ -1,0 +1,63 @@
+"""Preflight: pure functions from what is wanted and what is there to findings.
+
+`plan_problems` needs the inventory alone; `judge` needs a probe as well. A rule is one function in
+the file of its topic; its figures stand in thresholds.py. To add one, write it and list it here.
+"""
+
+from __future__ import annotations
+
+from toolkit.cluster import Cluster
+from toolkit.findings import Finding
+from toolkit.probe.facts import Probe
+from toolkit.rules import access, capacity, network, peers, planning, platform, ports, python
+from toolkit.rules.common import Rule
+
+PLANNING = (
+    planning.release,
+    planning.groups,
+    planning.metadata_db,
+    planning.broker,
+    planning.sqlite,
+    planning.executor,
+    planning.ports_apart,
+)
+
+RULES: tuple[Rule, ...] = (
+    access.problems,
+    access.incomplete,
+    platform.distribution,
+    platform.init_system,
+    platform.architecture,
+    platform.package_lock,
+    platform.unfinished_packages,
+    platform.other_airflow,
+    capacity.disk,
+    capacity.mount_options,
+    capacity.memory,
+    ports.taken,
+    ports.present,
+    python.interpreter,
+    network.index,
+    network.mirrors,
+    network.servers,
+    peers.clocks,
+    peers.hostnames,
+    peers.machine_ids,
+    peers.addresses,
+)
+
+
+def plan_problems(cluster: Cluster, secret_names: planning.Secrets = ()) -> list[Finding]:
+    """What cannot work whatever the hosts are like; connects nowhere.
+
+    Args:
+        cluster: the inventory.
+        secret_names: variables that the vault sets, which `cluster` does not have; a mapping
+            with their values lets these be judged as well.
+    """
+    return [finding for rule in PLANNING for finding in rule(cluster, secret_names)]
+
+
+def judge(cluster: Cluster, probe: Probe) -> list[Finding]:
+    """What is wrong with the hosts, for this cluster."""
+    return [finding for rule in RULES for finding in rule(cluster, probe)]

@@ -1,0 +1,35 @@
+"""Hosts that cannot be reached, logged in to or asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.cluster import Cluster
+from toolkit.findings import Finding
+from toolkit.probe.facts import Probe
+from toolkit.rules.common import answering, error, warning
+
+
+def problems(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Every host must answer: a plan for half a cluster is no plan."""
+    for name, problem in probe.problems.items():
+        yield error(
+            f"access.{problem.kind}",
+            host=name,
+            what=problem.what,
+            why="nothing can be installed on a host that cannot be worked on",
+            fix=problem.fix or "",
+        )
+
+
+def incomplete(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """What the probe could not find out is not judged, so it has to be said."""
+    for host, facts in answering(cluster, probe):
+        for part, cause in facts.errors.items():
+            yield warning(
+                "access.incomplete",
+                host=host.name,
+                what=f"could not find out about {part} ({cause})",
+                why="the checks that need it were left out",
+                fix="look at it yourself, or run the same command again",
+            )

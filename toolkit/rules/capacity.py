@@ -1,0 +1,195 @@
+"""Disk and memory: what the installation needs against what the host has."""
+
+from __future__ import annotations
+
+import runpy
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from toolkit.cluster import Cluster, Host
+from toolkit.components import airflow_components, release_line, servers
+from toolkit.content import content_dir
+from toolkit.findings import Finding
+from toolkit.probe.facts import Facts, PathFacts, Probe
+from toolkit.rules.common import SETTINGS_FILE, answering, error, listed, warning
+from toolkit.rules.python import release_name
+from toolkit.rules.thresholds import (
+    CLI_MB,
+    COMFORTABLE_MB,
+    DISKS,
+    MEMORY_MARGIN,
+    SERVER_MB,
+    SYSTEM_MB,
+    TUNED_MB,
+    TUNED_TASKS,
+    Disk,
+)
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What one path needs now, and the filesystem that it is on."""
+
+    disk: Disk
+    place: PathFacts
+    megabytes: int
+    inodes: int
+
+
+def disk(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Free space and inodes; what lands on one filesystem is added up."""
+    release = release_name(cluster)
+    for host, facts in answering(cluster, probe):
+        filesystems: defaultdict[int, list[_Need]] = defaultdict(list)
+        for found in _needs(cluster, host, facts, release):
+            filesystems[found.place.device].append(found)
+        for needs in filesystems.values():
+            yield from _space(host.name, needs)
+            yield from _inodes(host.name, needs)
+
+
+def _needs(cluster: Cluster, host: Host, facts: Facts, release: str = "") -> Iterator[_Need]:
+    """What is needed on this host; less where something is installed already."""
+    users = {"", *servers(cluster, host)}
+    if airflow_components(cluster, host):
+        users.add("airflow")
+    places = {place.path: place for place in facts.paths}
+    again = facts.airflow.configured
+    built = release in facts.airflow.built
+    for entry in DISKS:
+        if entry.user not in users or entry.path not in places:
+            continue
+        if built and entry.path == "/opt/airflow":
+            yield _Need(entry, places[entry.path], 0, 0)
+        else:
+            megabytes = entry.again_mb if again else entry.first_mb
+            yield _Need(entry, places[entry.path], megabytes, 0 if again else entry.inodes)
+
+
+def _space(host: str, needs: list[_Need]) -> Iterator[Finding]:
+    place, total = needs[0].place, sum(need.megabytes for need in needs)
+    if place.free_mb < total:
+        parts = listed(
+            f"{need.disk.path} {need.megabytes} MB ({need.disk.purpose})"
+            for need in needs
+            if need.megabytes
+        )
+        yield error(
+            "capacity.disk",
+            host=host,
+            what=f"{place.mount} has {place.free_mb} MB free, and {total} MB are needed: {parts}",
+            why="the installation would stop half way, or the database would",
+            fix="make room or enlarge the disk; to see what fills it: "
+            f"sudo du -xh -d2 {place.mount} | sort -h | tail",
+        )
+
+
+def _inodes(host: str, needs: list[_Need]) -> Iterator[Finding]:
+    place, total = needs[0].place, sum(need.inodes for need in needs)
+    if place.free_inodes is not None and place.free_inodes < total:
+        yield error(
+            "capacity.inodes",
+            host=host,
+            what=f"{place.mount} can take {place.free_inodes} more files, and {total} are needed",
+            why="the disk counts as full although there is space on it",
+            fix="remove small files there, or make the filesystem anew with more inodes",
+        )
+
+
+def mount_options(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Everything must be writable, and programs must be allowed where Airflow is installed."""
+    for host, facts in answering(cluster, probe):
+        seen = set()
+        for found in _needs(cluster, host, facts):
+            path = found.place
+            option = "ro" if path.read_only else "noexec"
+            bad = path.read_only or (path.noexec and path.path == "/opt/airflow")
+            if bad and (path.mount, option) not in seen:
+                seen.add((path.mount, option))
+                yield error(
+                    "capacity.read_only" if path.read_only else "capacity.noexec",
+                    host=host.name,
+                    what=f"{path.mount} is mounted {option}, and {path.path} is on it",
+                    why="nothing can be written there"
+                    if path.read_only
+                    else "Airflow's programs and libraries could not be run from there",
+                    fix=f"sudo mount -o remount,{'rw' if path.read_only else 'exec'} {path.mount}, "
+                    "and change /etc/fstab",
+                )
+
+
+def memory(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Too little memory shows as random kills while every unit is called active."""
+    for host, facts in answering(cluster, probe):
+        if facts.memory is None or facts.machine is None:
+            continue
+        total = facts.memory.total_mb
+        needed = need(cluster, host, total, facts.machine.cpus)
+        if total < needed:
+            yield error(
+                "capacity.memory",
+                host=host.name,
+                what=f"the host has {total} MB of memory, and its components need {needed} MB",
+                why="the kernel would kill components at random while systemd calls them active",
+                fix=_smaller(cluster, needed),
+            )
+        elif total < COMFORTABLE_MB and "scheduler" in host.groups:
+            yield warning(
+                "capacity.little_memory",
+                host=host.name,
+                what=f"the host has {total} MB of memory",
+                why="Airflow's documentation asks for 4 GB; your own DAGs' imports come on top",
+                fix="nothing for a trial; for production take a host with 4 GB or more",
+            )
+
+
+def need(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> int:
+    """Memory in MB that a host's components need with the sizes they will be given.
+
+    Sizes that are not set are derived from the host, as the role does, and so fit any host that
+    is not too small altogether.
+    """
+    line, components = release_line(cluster), airflow_components(cluster, host)
+    needed = SYSTEM_MB + sum(SERVER_MB[server] for server in servers(cluster, host))
+    if line is None or not components:
+        return needed
+    sizes = _sizing()(memory_mb, cpus, line, list(components))
+    web_workers = _size(cluster, host, "airflow_web_workers") or sizes["web_workers"]
+    tasks = 0
+    if "worker" in components:
+        tasks = _size(cluster, host, "airflow_worker_concurrency") or sizes["worker_concurrency"]
+    elif "scheduler" in components and cluster.executor == "LocalExecutor":
+        tasks = _size(cluster, host, "airflow_parallelism") or sizes["parallelism"]
+    if tasks <= TUNED_TASKS and web_workers <= 1 and "triggerer" not in components:
+        return TUNED_MB
+    for name in components:
+        data = line["components"][name]
+        needed += data["memory_mb"] + web_workers * data.get("worker_memory_mb", 0)
+    return int((needed + tasks * line["task_memory_mb"] + CLI_MB) * MEMORY_MARGIN)
+
+
+def _size(cluster: Cluster, host: Host, name: str) -> int:
+    """A size that the inventory sets; 0 leaves it to the role."""
+    value = cluster.setting(name, host)
+    return value if isinstance(value, int) else 0
+
+
+@cache
+def _sizing() -> Callable[..., dict[str, int]]:
+    """The role's own function: a filter plugin, which stands outside every package."""
+    plugin = content_dir() / "roles" / "airflow" / "filter_plugins" / "airflow_sizing.py"
+    sizes: Callable[..., dict[str, int]] = runpy.run_path(str(plugin))["airflow_sizes"]
+    return sizes
+
+
+def _smaller(cluster: Cluster, needed: int) -> str:
+    """How to make do with less, or how much more to take."""
+    larger = f"take a host with {-(-needed // 1024)} GB or more"
+    if cluster.executor == "CeleryExecutor":
+        return f"{larger}, or lower airflow_worker_concurrency and airflow_web_workers for it"
+    return (
+        f"{larger}, or for a trial on 1 GB set in {SETTINGS_FILE}: airflow_parallelism: "
+        f"{TUNED_TASKS}, airflow_web_workers: 1, airflow_triggerer_enabled: false"
+    )

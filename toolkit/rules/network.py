@@ -1,0 +1,109 @@
+"""What the host must reach: the package index, the distribution's mirrors, servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from toolkit.cluster import Cluster
+from toolkit.findings import Finding
+from toolkit.probe.facts import PortCheck, Probe, UrlCheck
+from toolkit.rules.common import answering, error, warning
+from toolkit.rules.python import release_name
+
+_CAUSES: Mapping[str, str] = {
+    "dns": "its name is not known there",
+    "refused": "it refuses connections",
+    "timeout": "it does not answer",
+    "tls": "its certificate is not trusted there",
+    "http": "it answers with HTTP status",
+    "error": "there is no way to it",
+}
+
+
+def index(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Environments are built from the package index, unless the one wanted is there already."""
+    wanted = release_name(cluster)
+    for host, facts in answering(cluster, probe):
+        if wanted in facts.airflow.built:
+            continue
+        for url in facts.urls:
+            if url.role == "index" and url.result != "ok":
+                yield error(
+                    "network.index",
+                    host=host.name,
+                    what=f"cannot read the package index {url.url}: {_cause(url)}",
+                    why="Airflow is installed from there",
+                    fix=_index_fix(url),
+                )
+
+
+def _index_fix(url: UrlCheck) -> str:
+    if url.result == "tls":
+        return (
+            "name the certificate of your proxy or index, a PEM file on this machine: "
+            "base_ca_certificates: [FILE]"
+        )
+    if url.result == "http":
+        return (
+            "python_index_url has to be the root of a simple API that has apache-airflow, with "
+            "user and password in it where they are needed"
+        )
+    return (
+        "set python_index_url to an index that the host reaches, or the proxy it has to use: "
+        "python_environment: {HTTPS_PROXY: http://PROXY:PORT}"
+    )
+
+
+def mirrors(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """One package source that cannot be read makes apt's update fail as a whole."""
+    for host, facts in answering(cluster, probe):
+        # A host that is installed already has its packages.
+        severity = warning if facts.airflow.configured else error
+        for url in facts.urls:
+            if url.role == "mirror" and url.result != "ok":
+                yield severity(
+                    "network.mirror",
+                    host=host.name,
+                    what=f"cannot read the package source {url.url} ({url.where}): {_cause(url)}",
+                    why="no package of the distribution can be installed while one source fails",
+                    fix=f"correct or remove it in {url.where} on the host, or set apt's proxy "
+                    "(Acquire::http::Proxy in /etc/apt/apt.conf.d/)",
+                )
+
+
+def servers(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Database and broker: those outside must answer, those to come must not be walled off."""
+    for host, facts in answering(cluster, probe):
+        for port in facts.ports:
+            if port.peer and port.result not in ("open", "refused"):
+                yield _peer(host.name, port)
+            elif not port.peer and port.result != "open":
+                yield _external(host.name, port)
+
+
+def _peer(host: str, port: PortCheck) -> Finding:
+    return error(
+        "network.peer",
+        host=host,
+        what=f"cannot reach {port.peer} at {port.host} port {port.port}: {_cause(port)}",
+        why=f"this host needs group {port.role}'s server there",
+        fix=f"open the port in the firewall or security group, or set base_address of {port.peer} "
+        "to the address that the other hosts reach it at",
+    )
+
+
+def _external(host: str, port: PortCheck) -> Finding:
+    setting = f"{port.role}_url"
+    return error(
+        "network.external",
+        host=host,
+        what=f"cannot reach {port.host} port {port.port}: {_cause(port)}",
+        why=f"{setting} names it",
+        fix=f"correct {setting}, start the server, or open the way to it; "
+        f"on the host: nc -vz {port.host} {port.port}",
+    )
+
+
+def _cause(check: UrlCheck | PortCheck) -> str:
+    text = _CAUSES.get(check.result, check.result)
+    return f"{text} {check.detail}" if check.result == "http" else f"{text} ({check.detail})"

@@ -1,0 +1,96 @@
+"""Distribution, init system, processor, package manager, other installations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.cluster import Cluster
+from toolkit.findings import Finding
+from toolkit.probe.facts import Probe
+from toolkit.rules.common import answering, error, listed, warning
+from toolkit.rules.thresholds import ARCHITECTURES, REFUSED, SUPPORTED
+
+
+def distribution(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Only distributions that the roles have data for."""
+    for host, facts in answering(cluster, probe):
+        key = (facts.os.id, facts.os.version) if facts.os else None
+        if facts.os is None or key in SUPPORTED:
+            continue
+        reason = REFUSED.get((facts.os.id, facts.os.version))
+        yield error(
+            "platform.distribution",
+            host=host.name,
+            what=f"{facts.os.name or facts.os.id or 'this system'} is not supported"
+            + (f": {reason}" if reason else ""),
+            why="package names, paths and service names would be wrong",
+            fix=f"use a host with {listed(SUPPORTED.values())}",
+        )
+
+
+def init_system(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Everything runs as systemd units."""
+    for host, facts in answering(cluster, probe):
+        if facts.systemd and not facts.systemd.running:
+            yield error(
+                "platform.systemd",
+                host=host.name,
+                what=f"the init system is {facts.systemd.init or 'unknown'}, not systemd",
+                why="Airflow's components run as systemd units",
+                fix="use a virtual machine, or a container that is booted with systemd",
+            )
+
+
+def architecture(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Packages with compiled parts exist for two processors only."""
+    for host, facts in answering(cluster, probe):
+        if facts.machine and facts.machine.architecture not in ARCHITECTURES:
+            yield error(
+                "platform.architecture",
+                host=host.name,
+                what=f"the processor is {facts.machine.architecture}",
+                why="Airflow's dependencies are not built for it",
+                fix=f"use a host with {' or '.join(ARCHITECTURES)}",
+            )
+
+
+def package_lock(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Often unattended-upgrades, minutes after a machine was created."""
+    for host, facts in answering(cluster, probe):
+        if facts.packages and facts.packages.lock:
+            lock = facts.packages.lock
+            yield warning(
+                "platform.package_lock",
+                host=host.name,
+                what=f"{lock} holds the package manager's lock {lock.path}",
+                why="installing packages waits until it is done, ten minutes at most",
+                fix="nothing, unless it hangs",
+            )
+
+
+def unfinished_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """What an interrupted installation leaves, one of ours included."""
+    for host, facts in answering(cluster, probe):
+        if facts.packages and facts.packages.unfinished and not facts.packages.lock:
+            yield warning(
+                "platform.unfinished_packages",
+                host=host.name,
+                what=f"packages are half installed: {listed(facts.packages.unfinished)}",
+                why="an installation was interrupted; it has to be finished before another",
+                fix="nothing, it is finished first; if that fails: sudo dpkg --configure -a",
+            )
+
+
+def other_airflow(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Somebody else's Airflow, which is left alone."""
+    for host, facts in answering(cluster, probe):
+        for process in facts.airflow.foreign:
+            yield warning(
+                "platform.other_airflow",
+                host=host.name,
+                what=f"another Airflow {process.command} runs here: {process}",
+                why="it needs memory that is planned for this one, and may want the same ports",
+                fix=f"if it is not needed: sudo systemctl disable --now {process.unit}"
+                if process.unit.endswith(".service")
+                else f"if it is not needed: sudo kill {process.pid}",
+            )

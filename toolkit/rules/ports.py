@@ -1,0 +1,68 @@
+"""TCP ports and database or broker servers that somebody else's software has already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from toolkit.cluster import Cluster
+from toolkit.components import BROKER, DATABASE, Port, ports, servers
+from toolkit.findings import Finding
+from toolkit.probe.facts import Facts, Listener, Probe
+from toolkit.rules.common import SETTINGS_FILE, answering, error, listed
+
+# Server -> how its units begin, how its packages begin, and the setting for one's own server.
+_SERVERS: Mapping[str, tuple[str, str, str]] = {
+    DATABASE: ("postgresql", "postgresql-", "metadata_db_url"),
+    BROKER: ("redis", "redis-server", "broker_url"),
+}
+
+
+def taken(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A port that a component needs must be free, or be that component's already."""
+    for host, facts in answering(cluster, probe):
+        for port in ports(cluster, host):
+            for listener in facts.listeners:
+                if listener.port == port.number and not _expected(listener, port, facts):
+                    yield _taken(host.name, port, listener)
+                    break
+
+
+def _expected(listener: Listener, port: Port, facts: Facts) -> bool:
+    if port.component in _SERVERS:
+        # Whose server of the distribution it is, `present` judges.
+        return listener.unit.startswith(_SERVERS[port.component][0])
+    return listener.unit in {unit.name for unit in facts.airflow.units if unit.ours}
+
+
+def _taken(host: str, port: Port, listener: Listener) -> Finding:
+    free = (
+        f"sudo systemctl disable --now {listener.unit}"
+        if listener.unit.endswith(".service")
+        else f"sudo kill {listener.pid or 'PID'}"
+    )
+    return error(
+        "ports.taken",
+        host=host,
+        what=f"port {port.number} is taken by {listener}",
+        why=f"{port.component} needs it",
+        fix=f"set {port.setting} to a free port in {SETTINGS_FILE}, or free it: {free}",
+    )
+
+
+def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A server that was there before the toolkit belongs to somebody, with data in it."""
+    for host, facts in answering(cluster, probe):
+        if facts.packages is None or facts.airflow.ours:
+            continue
+        for server in servers(cluster, host):
+            _, package, setting = _SERVERS[server]
+            found = [name for name in facts.packages.servers if name.startswith(package)]
+            if found:
+                yield error(
+                    "ports.server_present",
+                    host=host.name,
+                    what=f"{listed(found)} is installed here, and not by the toolkit",
+                    why="its configuration would be taken over, and what uses it would break",
+                    fix=f"to use it, set {setting} and take the host out of the group; "
+                    f"if nobody needs it: sudo apt-get purge {' '.join(found)}",
+                )

@@ -1,0 +1,115 @@
+"""The interpreter that Airflow will run under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from toolkit.cluster import Cluster, Host
+from toolkit.components import airflow_components, release_line
+from toolkit.findings import Finding
+from toolkit.probe.facts import Facts, Probe, Python
+from toolkit.rules.common import answering, error, listed
+
+NEEDED_MODULES = ("ctypes", "ssl", "sqlite3", "bz2", "lzma", "zlib")
+"""What Airflow or its dependencies import; `venv` is not among them, as uv builds environments."""
+
+
+def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """There must be one that the release supports, whole, and that the lock was made for."""
+    line = release_line(cluster)
+    for host, facts in answering(cluster, probe):
+        if line is None or not facts.pythons or not airflow_components(cluster, host):
+            continue
+        chosen = _chosen(cluster, host, facts)
+        if chosen is None:
+            yield _finding(
+                "missing",
+                host,
+                f"there is no {_wanted(cluster, host) or 'python3'} that runs",
+                facts,
+                line["pythons"],
+            )
+        elif chosen.minor not in line["pythons"]:
+            yield _finding(
+                "unsupported",
+                host,
+                f"Airflow {cluster.setting('airflow_version')} runs on Python "
+                f"{listed(line['pythons'])}; {chosen.path} is {chosen.version}",
+                facts,
+                line["pythons"],
+            )
+        else:
+            yield from _parts(host, chosen)
+            yield from _lock(cluster, host, chosen)
+
+
+def _wanted(cluster: Cluster, host: Host) -> str:
+    return str(cluster.setting("python_interpreter", host) or "")
+
+
+def _chosen(cluster: Cluster, host: Host, facts: Facts) -> Python | None:
+    named = bool(_wanted(cluster, host))
+    return next((py for py in facts.pythons if (py.wanted if named else py.default)), None)
+
+
+def _finding(kind: str, host: Host, what: str, facts: Facts, supported: list[str]) -> Finding:
+    usable = [python for python in facts.pythons if python.minor in supported]
+    fix = (
+        f"set python_interpreter: {usable[0].path} (Python {usable[0].version}) "
+        f"for {host.name} in hosts.yml"
+        if usable
+        else f"install Python {supported[-1]} there and name it in python_interpreter; "
+        f"found: {listed(f'{py.path} ({py.version})' for py in facts.pythons)}"
+    )
+    return error(
+        f"python.{kind}",
+        host=host.name,
+        what=what,
+        why="Airflow's environment cannot be built",
+        fix=fix,
+    )
+
+
+def _parts(host: Host, python: Python) -> Iterator[Finding]:
+    missing = [name for name in python.missing if name in NEEDED_MODULES]
+    if missing:
+        yield error(
+            "python.incomplete",
+            host=host.name,
+            what=f"{python.path} ({python.version}) was built without {listed(missing)}",
+            why="Airflow imports them, so no component would start",
+            fix="install a complete Python there and name it in python_interpreter, or build it "
+            "anew with the development packages of these libraries",
+        )
+
+
+def _lock(cluster: Cluster, host: Host, python: Python) -> Iterator[Finding]:
+    from toolkit.lock import supports
+
+    lock = lock_file(cluster)
+    if lock and not supports(lock, python.minor):
+        yield error(
+            "python.lock",
+            host=host.name,
+            what=f"{lock} was not resolved for Python {python.minor}, which this host has",
+            why="some packages in it cannot be installed there",
+            fix=f"toolkit lock -i {cluster.directory}",
+        )
+
+
+def lock_file(cluster: Cluster) -> Path | None:
+    """The lock that hosts will install from; None while there is none yet."""
+    from toolkit.lock import LOCK_NAME, shipped_lock, wanted_of
+
+    named = cluster.setting("airflow_lock")
+    path = Path(str(named)).expanduser() if named else cluster.directory / LOCK_NAME
+    return path if path.is_file() else shipped_lock(*wanted_of(cluster))
+
+
+def release_name(cluster: Cluster) -> str:
+    """The directory below /opt/airflow/releases that this cluster's settings lead to; or ""."""
+    from toolkit.lock import lock_hash
+
+    lock = lock_file(cluster)
+    return f"{cluster.setting('airflow_version')}-{lock_hash(lock)}" if lock else ""

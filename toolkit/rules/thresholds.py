@@ -1,0 +1,69 @@
+"""Every figure that a rule judges by. Sizes in MB (2**20 bytes), times in seconds.
+
+Measured on Debian 12 with Airflow 3.3.2 and 2.11.2 (docs/performance.md), then rounded up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What an installation writes below a path.
+
+    Attributes:
+        path: the directory; needs on one filesystem are added up.
+        user: the component that needs it: "airflow", "postgres", "redis", or "" for every host.
+        first_mb: free space for the first installation.
+        again_mb: free space for a further run on a host that is installed already.
+        inodes: files that are created.
+        purpose: what it is for.
+    """
+
+    path: str
+    user: str
+    first_mb: int
+    again_mb: int
+    inodes: int
+    purpose: str
+
+
+DISKS = (
+    Disk("/opt/airflow", "airflow", 1200, 600, 80_000, "two Airflow environments"),
+    Disk("/var/lib/airflow", "airflow", 200, 50, 1_000, "DAGs and state"),
+    Disk("/var/log/airflow", "airflow", 1000, 200, 5_000, "task logs"),
+    Disk("/var/lib/postgresql", "postgres", 1000, 200, 2_000, "the metadata database"),
+    Disk("/var/lib/redis", "redis", 200, 100, 100, "queued messages"),
+    Disk("/var/cache/apt", "", 200, 50, 500, "package lists and downloads"),
+    Disk("/usr", "", 300, 50, 5_000, "packages of the distribution"),
+    Disk("/tmp", "", 100, 50, 500, "temporary files"),
+)
+
+SYSTEM_MB = 150
+"""Kernel and daemons of a small virtual machine."""
+SERVER_MB: Mapping[str, int] = {"postgres": 75, "redis": 25}
+CLI_MB = 160
+"""One call of Airflow's own command line."""
+MEMORY_MARGIN = 1.2
+TUNED_MB = 900
+"""Enough for one host with at most TUNED_TASKS tasks, one web worker and no triggerer."""
+TUNED_TASKS = 2
+COMFORTABLE_MB = 3700
+"""Airflow's documentation asks for 4 GB; a machine sold as 4 GB shows a little less."""
+
+CLOCK_ERROR = 5.0
+"""Heartbeats and tokens of one host look expired to another."""
+CLOCK_WARNING = 1.0
+
+ARCHITECTURES = ("x86_64", "aarch64")
+
+SUPPORTED: Mapping[tuple[str, str], str] = {("debian", "12"): "Debian 12"}
+"""(ID, VERSION_ID) of os-release(5) -> the name that people use."""
+
+REFUSED: Mapping[tuple[str, str], str] = {
+    ("amzn", "2"): "its support ended in June 2026 and it has no Python that Airflow runs on",
+    ("ubuntu", "20.04"): "its support has ended and its Python 3.8 is too old for Airflow",
+}
+"""Distributions that people do have, and why they will not be supported."""
