@@ -90,7 +90,13 @@ def environment() -> dict[str, str]:
 
 def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[str]:
     """The ansible-playbook command that does the same without the toolkit."""
-    command = ["ansible-playbook", "-i", str(cluster.directory)]
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "-i",
+        str(cluster.directory),
+    ]
+    known = shlex.quote(str(cluster.directory / "known_hosts"))
+    command += ["--ssh-extra-args", f"-o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes"]
     command += ["--vault-password-file", str(secrets.vault_password_file(cluster.directory))]
     command += ["--limit", cluster.limit] if cluster.limit else []
     command += ["--check"] if check else []
@@ -135,10 +141,6 @@ def run_playbook(
 
     with tempfile.TemporaryDirectory(prefix="toolkit-") as private:
         extra = dict(variables or {}) | {"mitogen_ssh_compression": False}
-        known = cluster.directory / "known_hosts"
-        extra["ansible_ssh_extra_args"] = (
-            f"-o UserKnownHostsFile={shlex.quote(str(known))} -o StrictHostKeyChecking=yes"
-        )
         if become_password:
             extra["ansible_become_password"] = become_password
         vars_file = Path(private) / "variables.json"
