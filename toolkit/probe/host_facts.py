@@ -37,6 +37,7 @@ SERVER_UNITS = ["postgresql.service", "redis-server.service", "valkey-server.ser
 AIRFLOW_COMMANDS = {"webserver", "api-server", "scheduler", "dag-processor", "triggerer",
                     "standalone", "celery"}  # fmt: skip
 UNIT_DIRECTORIES = ["/etc/systemd/system", "/lib/systemd/system", "/usr/local/lib/systemd/system"]
+LATE = {"result": "timeout", "detail": "no answer in time"}
 # Any of these means that the toolkit has been at work here, if only for a moment.
 OUR_MARKS = ["/usr/local/lib/airflow-toolkit", "/etc/airflow/airflow.cfg", "/opt/airflow/releases"]
 
@@ -71,7 +72,7 @@ def main(payload):
     threads = [threading.Thread(target=collect, args=item, daemon=True) for item in parts.items()]
     for thread in threads:
         thread.start()
-    deadline = time.time() + payload.get("timeout", 4) + 2
+    deadline = time.time() + network_wait(payload) + 1
     for thread in threads:
         thread.join(max(0, deadline - time.time()))
     # A copy: a name lookup that hangs may still write into the original.
@@ -83,9 +84,12 @@ def main(payload):
     return result
 
 
-def in_parallel(calls):
-    """Results of (function, argument...) calls made at the same time, in their order."""
-    results = [None] * len(calls)
+def in_parallel(calls, wait, late):
+    """Results of (function, argument...) calls made at the same time, in their order.
+
+    After `wait` seconds those that are still busy have the result that stands in `late`.
+    """
+    results = list(late)
 
     def work(index, function, arguments):
         results[index] = function(*arguments)
@@ -94,11 +98,12 @@ def in_parallel(calls):
         threading.Thread(target=work, args=(index, call[0], call[1:]), daemon=True)
         for index, call in enumerate(calls)
     ]
+    deadline = time.time() + wait
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    return [result for result in results if result is not None]
+        thread.join(max(0, deadline - time.time()))
+    return list(results)
 
 
 def read(path):
@@ -344,7 +349,9 @@ def pythons(wanted):
     for path in [default, *candidates, wanted]:
         if path and os.access(path, os.X_OK):
             by_file.setdefault(os.path.realpath(path), path)
-    found = in_parallel([(python_facts, path) for path in by_file.values()])
+    calls = [(python_facts, path) for path in by_file.values()]
+    found = in_parallel(calls, 4, [None] * len(calls))
+    found = [python for python in found if python]  # without those that do not run
     for python in found:
         same = os.path.realpath(python["path"])
         python["default"] = bool(default) and same == os.path.realpath(default)
@@ -372,10 +379,10 @@ def python_facts(path):
 
 def network_names():
     """What this host is called and which addresses are its own."""
-    resolved = in_parallel([(lambda: socket.getfqdn(),)])
+    (fqdn,) = in_parallel([(socket.getfqdn,)], 2, [""])
     return {
         "hostname": socket.gethostname(),
-        "fqdn": resolved[0] if resolved else "",
+        "fqdn": fqdn,
         "addresses": own_addresses(),
     }
 
@@ -516,9 +523,15 @@ def apt_proxies():
     }
 
 
-def without_password(url):
-    """A URL that may be shown."""
-    return re.sub(r"//[^/@]*@", "//", url)
+def shown(url):
+    """A URL check without what must not be shown: passwords, proxies."""
+    without = {name: value for name, value in url.items() if name != "proxy"}
+    return dict(without, url=re.sub(r"//[^/@]*@", "//", url["url"]))
+
+
+def network_wait(payload):
+    """Seconds for all of the network: a resolver asks again after 5, then come connect and read."""
+    return 2 * payload.get("timeout", 4) + 2
 
 
 def urls(payload):
@@ -533,7 +546,8 @@ def urls(payload):
         for certificate in payload.get("ca_certificates", []):
             context.load_verify_locations(cadata=certificate)
     timeout = payload.get("timeout", 4)
-    return in_parallel([(check_url, url, context, timeout) for url in wanted])
+    calls = [(check_url, url, context, timeout) for url in wanted]
+    return in_parallel(calls, network_wait(payload), [dict(shown(url), **LATE) for url in wanted])
 
 
 def check_url(url, context, timeout):
@@ -553,35 +567,35 @@ def ask_for(url, context, timeout):
     import urllib.request
     from urllib.parse import unquote
 
-    shown = dict(url, url=without_password(url["url"]))
-    proxy = shown.pop("proxy", "")
     request = urllib.request.Request(
-        shown["url"], headers={"Range": "bytes=0-0", "User-Agent": "airflow-toolkit"}
+        shown(url)["url"], headers={"Range": "bytes=0-0", "User-Agent": "airflow-toolkit"}
     )
     secret = re.match(r"\w+://([^/@]*)@", url["url"])
     if secret:
         token = base64.b64encode(unquote(secret.group(1)).encode("utf-8")).decode("ascii")
         request.add_header("Authorization", "Basic " + token)
     handlers = [urllib.request.HTTPSHandler(context=context)]
-    if proxy:
-        handlers.append(urllib.request.ProxyHandler({request.type: proxy}))
+    if url.get("proxy"):
+        handlers.append(urllib.request.ProxyHandler({request.type: url["proxy"]}))
     try:
         urllib.request.build_opener(*handlers).open(request, timeout=timeout).close()
-        return dict(shown, result="ok", detail="")
+        return dict(shown(url), result="ok", detail="")
     except urllib.error.HTTPError as error:
         # The range is only asked for to spare the server; that it has none is an answer too.
         ok = error.code == 416
-        return dict(shown, result="ok" if ok else "http", detail=str(error.code))
+        return dict(shown(url), result="ok" if ok else "http", detail=str(error.code))
     except urllib.error.URLError as error:
-        return dict(shown, **failure(error.reason))
+        return dict(shown(url), **failure(error.reason))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return dict(shown, **failure(error))
+        return dict(shown(url), **failure(error))
 
 
 def ports(payload):
     """Check every TCP port of the payload."""
     timeout = payload.get("timeout", 4)
-    return in_parallel([(check_port, port, timeout) for port in payload.get("ports", [])])
+    wanted = payload.get("ports", [])
+    calls = [(check_port, port, timeout) for port in wanted]
+    return in_parallel(calls, network_wait(payload), [dict(port, **LATE) for port in wanted])
 
 
 def check_port(port, timeout):

@@ -111,7 +111,7 @@ def mount_options(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 yield error(
                     "capacity.read_only" if path.read_only else "capacity.noexec",
                     host=host.name,
-                    what=f"{path.mount} is mounted {option}, and {path.path} is on it",
+                    what=f"{path.path} is on {path.mount}, which is mounted {option}",
                     why="nothing can be written there"
                     if path.read_only
                     else "Airflow's programs and libraries could not be run from there",

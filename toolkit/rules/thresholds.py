@@ -31,7 +31,7 @@ class Disk:
 
 
 DISKS = (
-    Disk("/opt/airflow", "airflow", 1200, 600, 80_000, "two Airflow environments"),
+    Disk("/opt/airflow", "airflow", 1200, 600, 60_000, "two Airflow environments"),
     Disk("/var/lib/airflow", "airflow", 200, 50, 1_000, "DAGs and state"),
     Disk("/var/log/airflow", "airflow", 1000, 200, 5_000, "task logs"),
     Disk("/var/lib/postgresql", "postgres", 1000, 200, 2_000, "the metadata database"),
