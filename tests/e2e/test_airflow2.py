@@ -1,0 +1,60 @@
+"""One host, Airflow 2.11.2; a DAG is started through its REST API with a user from the settings."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from conftest import Cluster
+
+
+@pytest.fixture(scope="module")
+def provisioned(make_cluster: Callable[..., Cluster]) -> Cluster:
+    cluster = make_cluster("e2etwo")
+    user = {"username": "kim", "password": "a $tr`an\"ge' p%w\\d", "email": "kim@example.com",
+            "role": "Op"}  # fmt: skip
+    settings = {
+        "airflow_version": "2.11.2",
+        "airflow_users": [user],
+        "metadata_db_password": "p/a@s:s%w$o'r\"d#?`é",
+    }
+    cluster.set(yaml.safe_dump(settings))
+    cluster.toolkit("provision")
+    return cluster
+
+
+def test_second_provision_changes_nothing(provisioned: Cluster) -> None:
+    assert provisioned.json("provision", "--no-verify")["changes"] == []
+
+
+def test_components_of_the_line(provisioned: Cluster) -> None:
+    rows = provisioned.json("status")["rows"]
+    assert {row["component"] for row in rows} == {"webserver", "scheduler", "triggerer"}
+
+
+def test_a_user_starts_a_dag_through_the_rest_api(provisioned: Cluster) -> None:
+    url = provisioned.json("provision", "--check")["url"]
+    login = base64.b64encode("kim:a $tr`an\"ge' p%w\\d".encode()).decode()
+
+    def call(path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{url}/api/v1/dags/toolkit_canary/dagRuns{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Basic {login}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+
+    run = call("", {})["dag_run_id"]
+    deadline = time.monotonic() + 60
+    while call(f"/{run}")["state"] not in {"success", "failed"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert call(f"/{run}")["state"] == "success"
