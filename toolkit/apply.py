@@ -97,7 +97,8 @@ def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[st
     ]
     known = shlex.quote(str(cluster.directory / "known_hosts"))
     command += ["--ssh-extra-args", f"-o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes"]
-    command += ["--vault-password-file", str(secrets.vault_password_file(cluster.directory))]
+    password = secrets.vault_password_file(cluster.directory)
+    command += ["--vault-password-file", str(password)] if password.exists() else []
     command += ["--limit", cluster.limit] if cluster.limit else []
     command += ["--check"] if check else []
     return [*command, str(content_dir() / "playbooks" / f"{playbook}.yml")]
@@ -124,6 +125,7 @@ def run_playbook(
     import ansible_runner
 
     hidden = [*secrets.values(cluster), *([become_password] if become_password else [])]
+    hidden += [str(value) for name, value in (variables or {}).items() if name in secrets.GENERATED]
     outcome = Outcome(ok=False, log=run.directory / "ansible.log")
     records: list[dict[str, Any]] = []
     begun = time.monotonic()

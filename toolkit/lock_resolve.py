@@ -16,6 +16,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
@@ -74,6 +75,7 @@ def resolve(
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="toolkit-lock-") as scratch:
         uv = _Uv(Path(scratch), index_url)
+        say(f"asking the package index about Airflow {version}")
         release = _release(uv, version)
         _refuse_unknown(extras, release)
         say(f"resolving Airflow {version} for Python {', '.join(release.pythons)}")
@@ -127,6 +129,10 @@ def _name(requirement: str) -> str:
     return str(canonicalize_name(Requirement(requirement).name))
 
 
+class Unsolvable(ToolkitError):
+    """The index answered, and what was asked for does not exist or contradicts itself."""
+
+
 class _Uv:
     """uv, run in a scratch directory of its own; the index goes by environment, not by argv."""
 
@@ -138,11 +144,12 @@ class _Uv:
         index = {"UV_DEFAULT_INDEX": index_url} if index_url else {}
         self._environment = os.environ | index | {"UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"}
 
-    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        """Run `uv pip ...`; `given` is its standard input.
+    def run(self, *arguments: str, given: str = "") -> str:
+        """The standard output of `uv pip ...`; `given` is its standard input.
 
         Raises:
-            ToolkitError: the index did not answer (a failed resolution is the caller's to read).
+            Unsolvable: no set of packages is what was asked for.
+            ToolkitError: the index did not answer, or uv cannot read what was asked.
         """
         done = subprocess.run(
             [self._binary, "pip", *arguments, "--python", sys.executable, "--no-progress"],
@@ -153,12 +160,17 @@ class _Uv:
             text=True,
             check=False,
         )
-        if done.returncode != 0 and "No solution found" not in done.stderr:
+        if done.returncode == 0:
+            return done.stdout
+        if "No solution found" in done.stderr:
+            raise Unsolvable(f"no set of packages is what was asked for: {causes(done.stderr)}")
+        if re.search("request|fetch", done.stderr):
             raise ToolkitError(
-                f"the package index did not give what was asked: {causes(done.stderr)}",
-                fix="check the network and python_index_url (or uv's own index configuration)",
+                f"the package index did not answer: {causes(done.stderr)}",
+                fix="check the network and python_index_url (or uv's own configuration); behind a "
+                "proxy with its own certificate, name that in SSL_CERT_FILE",
             )
-        return done
+        raise ToolkitError(f"uv cannot resolve this: {causes(done.stderr)}")
 
 
 def causes(stderr: str) -> str:
@@ -185,20 +197,22 @@ def _release(uv: _Uv, version: str) -> Release:
     asked = f"apache-airflow=={version}"
     newest = _data()["pythons"][-1]
     options = ("--no-deps", "--python-version", newest, "--format", "pylock.toml")
-    found = uv.run("compile", "-", *options, given=asked)
-    if found.returncode != 0:
-        near = " and ".join(_nearest(uv, version)) or "no other"
+    try:
+        pylock = uv.run("compile", "-", *options, given=asked)
+    except Unsolvable:
+        near = " and ".join(_nearest(uv, version))
         raise ToolkitError(
-            f"there is no Airflow {version}; nearest to it: {near}",
-            fix="set airflow_version to one of these",
-        )
+            f"the package index has no Airflow {version}"
+            + (f"; nearest to it: {near}" if near else ", nor any other"),
+            fix="set airflow_version to one that exists" if near else "check python_index_url",
+        ) from None
     target = uv.scratch / "airflow"
     uv.run("install", asked, "--no-deps", "--only-binary", ":all:", "--target", str(target))
     metadata = Distribution.at(next(target.glob("apache_airflow-*.dist-info"))).metadata
     return Release(
         version=parsed,
-        uploaded=_uploaded(tomllib.loads(found.stdout)),
-        pythons=supported_pythons(metadata["Requires-Python"]),
+        uploaded=_uploaded(tomllib.loads(pylock)),
+        pythons=supported_pythons(metadata["Requires-Python"] or ""),
         extras=normal_extras(metadata.get_all("Provides-Extra") or ()),
     )
 
@@ -213,12 +227,18 @@ def _nearest(uv: _Uv, version: str) -> Iterator[str]:
     for relation, end in (("<", "highest"), (">", "lowest")):
         asked = f"apache-airflow{relation}{version}"
         options = ("--no-deps", "--no-header", "--no-annotate", "--resolution", end)
-        answer = uv.run("compile", "-", *options, given=asked).stdout.strip().rpartition("==")[2]
-        if answer and not Version(answer).is_prerelease:
-            yield answer
+        with suppress(Unsolvable):
+            answer = uv.run("compile", "-", *options, given=asked).strip().rpartition("==")[2]
+            if not Version(answer).is_prerelease:
+                yield answer
 
 
 def _refuse_unknown(extras: Iterable[str], release: Release) -> None:
+    if not release.pythons:
+        raise ToolkitError(
+            f"Airflow {release.version} runs on none of Python {', '.join(_data()['pythons'])}",
+            fix="set airflow_version to a release that does",
+        )
     dropped = _dropped(release.version)
     for extra in extras:
         if extra not in release.extras and extra not in dropped:
@@ -283,14 +303,14 @@ def _compile(
         for requirement in map(Requirement, requirements):
             if any(part.operator in {"==", "==="} for part in requirement.specifier):
                 arguments += ["--exclude-newer-package", f"{requirement.name}=false"]
-    done = uv.run(*arguments, given="\n".join(asked))
-    if done.returncode != 0:
+    try:
+        return uv.run(*arguments, given="\n".join(asked))
+    except Unsolvable as error:
         raise ToolkitError(
-            f"no set of packages fits {' '.join(asked)}: {causes(done.stderr)}",
+            f"{' '.join(asked)}: {error.what}",
             fix="relax airflow_requirements; packages are taken as of the day after Airflow's "
             f"release ({day}), except those that name an exact version with ==",
-        )
-    return done.stdout
+        ) from None
 
 
 def _environments(pythons: tuple[str, ...]) -> str:

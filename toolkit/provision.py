@@ -59,7 +59,7 @@ def read(directory: Path, limit: str | None) -> tuple[Cluster, list[Finding]]:
     cluster = Cluster.load(directory).limited(limit)
     vault = secrets.read_vault(cluster)
     problems = settings.validate(cluster)
-    problems += rules.plan_problems(cluster, secret_names={name for name in vault if vault[name]})
+    problems += rules.plan_problems(cluster, secret_names=vault)
     return cluster, problems
 
 
@@ -117,6 +117,8 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
                 display.event,
                 check=options.check,
                 become_password=options.become_password,
+                # A check writes nothing here either, so it goes by secrets made for it alone.
+                variables=secrets.missing(cluster) if options.check else None,
             )
         result.failures, result.changes = outcome.failures, outcome.changes
         if outcome.interrupted:

@@ -100,18 +100,22 @@ def read_vault(cluster: Cluster) -> dict[str, Any]:
     return {name: value for name, (value, _) in parse_mapping(text, path).items()}
 
 
-def ensure(cluster: Cluster) -> list[str]:
-    """Generate the secrets that the inventory lacks; returns their names, in order."""
+def missing(cluster: Cluster) -> dict[str, str]:
+    """Fresh values for the secrets that the inventory lacks."""
+    known = set(read_vault(cluster)) | {variable.name for variable in cluster.variables}
+    return {name: generate() for name, generate in GENERATED.items() if name not in known}
+
+
+def ensure(cluster: Cluster) -> None:
+    """Generate the secrets that the inventory lacks, and encrypt them."""
     vault = read_vault(cluster)
-    known = set(vault) | {variable.name for variable in cluster.variables}
-    missing = [name for name in GENERATED if name not in known]
+    fresh = missing(cluster)
     path = vault_file(cluster.directory)
-    if missing or not is_vaulted(path):
-        vault |= {name: GENERATED[name]() for name in missing}
+    if fresh or not is_vaulted(path):
+        vault |= fresh
         text = yaml.safe_dump(vault, sort_keys=True)
         encrypted = _vault(cluster.directory, create=True).encrypt(text).decode()
         write_private(path, encrypted)
-    return missing
 
 
 def values(cluster: Cluster) -> list[str]:

@@ -35,7 +35,9 @@ def command(inventory: Path, limit: str | None, as_json: bool) -> int:
         found = states(cluster, remote, cluster.hosts)
     table = rows(found)
     releases = sorted({str(s.data["release"]) for s in found if s.data.get("release")})
-    database: dict[str, str] = next((s.data["database"] for s in found if s.data.get("database")), {})
+    database: dict[str, str] = next(
+        (s.data["database"] for s in found if s.data.get("database")), {}
+    )
     ok = all(row["state"] == "active" for row in table)
     schema = database.get("schema") or database.get("error")
     if as_json:
