@@ -129,7 +129,7 @@ def _name(requirement: str) -> str:
     return str(canonicalize_name(Requirement(requirement).name))
 
 
-class Unsolvable(ToolkitError):
+class UnsolvableError(ToolkitError):
     """The index answered, and what was asked for does not exist or contradicts itself."""
 
 
@@ -148,7 +148,7 @@ class _Uv:
         """The standard output of `uv pip ...`; `given` is its standard input.
 
         Raises:
-            Unsolvable: no set of packages is what was asked for.
+            UnsolvableError: no set of packages is what was asked for.
             ToolkitError: the index did not answer, or uv cannot read what was asked.
         """
         done = subprocess.run(
@@ -163,7 +163,9 @@ class _Uv:
         if done.returncode == 0:
             return done.stdout
         if "No solution found" in done.stderr:
-            raise Unsolvable(f"no set of packages is what was asked for: {causes(done.stderr)}")
+            raise UnsolvableError(
+                f"no set of packages is what was asked for: {causes(done.stderr)}"
+            )
         if re.search("request|fetch", done.stderr):
             raise ToolkitError(
                 f"the package index did not answer: {causes(done.stderr)}",
@@ -183,7 +185,7 @@ def causes(stderr: str) -> str:
         if line and not line.startswith("warning:"):
             kept.append(re.sub(r"^(error|cause):\s*", "", line))
     text = "; ".join(kept)
-    return re.sub(r"^No solution found[^;]*; ", "", text).replace(";; ", "; ")
+    return re.sub(r"^No solution found[^;]*; ", "", text).replace(".; ", ". ")
 
 
 def _release(uv: _Uv, version: str) -> Release:
@@ -199,7 +201,7 @@ def _release(uv: _Uv, version: str) -> Release:
     options = ("--no-deps", "--python-version", newest, "--format", "pylock.toml")
     try:
         pylock = uv.run("compile", "-", *options, given=asked)
-    except Unsolvable:
+    except UnsolvableError:
         near = " and ".join(_nearest(uv, version))
         raise ToolkitError(
             f"the package index has no Airflow {version}"
@@ -227,7 +229,7 @@ def _nearest(uv: _Uv, version: str) -> Iterator[str]:
     for relation, end in (("<", "highest"), (">", "lowest")):
         asked = f"apache-airflow{relation}{version}"
         options = ("--no-deps", "--no-header", "--no-annotate", "--resolution", end)
-        with suppress(Unsolvable):
+        with suppress(UnsolvableError):
             answer = uv.run("compile", "-", *options, given=asked).strip().rpartition("==")[2]
             if not Version(answer).is_prerelease:
                 yield answer
@@ -305,9 +307,9 @@ def _compile(
                 arguments += ["--exclude-newer-package", f"{requirement.name}=false"]
     try:
         return uv.run(*arguments, given="\n".join(asked))
-    except Unsolvable as error:
+    except UnsolvableError as error:
         raise ToolkitError(
-            f"{' '.join(asked)}: {error.what}",
+            f"{', '.join(asked)}: {error.what}",
             fix="relax airflow_requirements; packages are taken as of the day after Airflow's "
             f"release ({day}), except those that name an exact version with ==",
         ) from None

@@ -21,6 +21,8 @@ from toolkit.content import content_dir
 from toolkit.findings import Finding, Severity
 from toolkit.yamlfile import VaultedValue
 
+Told = tuple[str, str, str]  # kind, what, fix
+
 ROLES = ("airflow", "metadata_db", "postgres", "broker", "redis", "python", "base")
 
 
@@ -94,6 +96,11 @@ def validate(cluster: Cluster) -> list[Finding]:
     return problems
 
 
+def check(name: str, value: Any) -> Iterator[Told]:
+    """What is wrong with a value of this setting, as (kind, what, fix)."""
+    return _check(load_specs()[name], value)
+
+
 def _unknown(variable: Variable) -> Finding:
     near = nearest(variable.name)
     guess = f"; did you mean {near}?" if near else ""
@@ -112,9 +119,6 @@ def _finding(variable: Variable, kind: str, what: str, fix: str) -> Finding:
         why="Ansible would go on with the wrong value, or without it",
         fix=fix,
     )
-
-
-Told = tuple[str, str, str]  # kind, what, fix
 
 
 _TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {

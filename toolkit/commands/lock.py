@@ -9,6 +9,10 @@ from typing import Any
 
 import click
 
+from toolkit.errors import ToolkitError
+
+MOST_CHANGES_TOLD = 20
+
 Versions = Mapping[str, tuple[str, ...]]
 
 EPILOG = """\b
@@ -46,8 +50,14 @@ def command(directory: Path, airflow_version: str | None, as_json: bool) -> None
     from toolkit import lock
     from toolkit.cluster import Cluster
     from toolkit.lock_resolve import resolve
+    from toolkit.settings import check, validate
 
     cluster = Cluster.load(directory)
+    problems = validate(cluster)
+    if problems:
+        raise ToolkitError("\n".join(p.what for p in problems), fix=problems[0].fix)
+    for _, what, fix in check("airflow_version", airflow_version) if airflow_version else ():
+        raise ToolkitError(what, where="--airflow-version", fix=fix)
     in_settings, extras, requirements = lock.wanted_of(cluster)
     version = airflow_version or in_settings
     path = cluster.directory / lock.LOCK_NAME
@@ -97,8 +107,12 @@ def _print(result: Mapping[str, Any]) -> None:
         f"from {result['source']}, for Python {', '.join(result['pythons'])} "
         f"on {' and '.join(result['machines'])}"
     )
-    for name, change in result["changes"].items():
-        click.echo(f"  {name}: {change}")
+    changed = result["changes"]
+    if len(changed) > MOST_CHANGES_TOLD:
+        click.echo(f"  {len(changed)} packages changed; --json lists them")
+    else:
+        for name, change in changed.items():
+            click.echo(f"  {name}: {change}")
     if result["built_on_hosts"]:
         click.echo(
             f"no wheel for some of these, so built on the hosts: "
