@@ -59,7 +59,7 @@ def _entries(text: str, path: Path) -> Iterator[tuple[str, Any, Location]]:
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
-        if root is None:
+        if root is None or root.tag == "tag:yaml.org,2002:null":
             return
         if not isinstance(root, yaml.MappingNode):
             raise ToolkitError(

@@ -1,0 +1,57 @@
+"""Our quick reading of an inventory is Ansible's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolkit.cluster import Cluster
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NESTED = """
+all:
+  vars: {base_packages: [a], airflow_parallelism: 1}
+  children:
+    production:
+      vars: {airflow_parallelism: 2}
+      children:
+        worker: {hosts: {w1: {airflow_parallelism: 4}, w2: }}
+    scheduler: {hosts: {s1: {ansible_host: 10.0.0.1}}}
+"""
+
+
+def by_ansible(directory: Path) -> dict[str, dict[str, object]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible.cli.inventory", "-i", str(directory), "--list"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found: dict[str, dict[str, object]] = json.loads(done.stdout)["_meta"]["hostvars"]
+    return found
+
+
+@pytest.mark.parametrize("sample", ["single", "cluster"])
+def test_samples(sample: str) -> None:
+    directory = REPOSITORY / "inventory" / sample
+    ours = {host.name: dict(host.variables) for host in Cluster.load(directory).all_hosts}
+    assert ours == {name: by_ansible(directory).get(name, {}) for name in ours}
+
+
+def test_nested_groups_and_precedence(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(NESTED)
+    for path, text in {
+        "group_vars/all/airflow.yml": "airflow_timezone: utc\nairflow_web_port: 1\n",
+        "group_vars/worker.yml": "airflow_web_port: 2\n",
+        "host_vars/w1.yml": "airflow_web_port: 3\n",
+        "airflow.lock": "a==1 \\\n    --hash=sha256:00\n",
+        "known_hosts": "10.0.0.1 ssh-ed25519 AAAA\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    ours = {host.name: dict(host.variables) for host in Cluster.load(tmp_path).all_hosts}
+    assert ours == by_ansible(tmp_path)
+    assert ours["w1"]["airflow_parallelism"] == 4
+    assert ours["w1"]["airflow_web_port"] == 3
