@@ -24,9 +24,10 @@ from toolkit.errors import ToolkitError
 DEFAULT_EXTRAS = ["celery", "postgres", "redis", "amazon", "fab"]
 SHIPPED = ["3.3.2", "2.11.2"]
 EXTRAS = ("celery", "oracle", "fab")
+OLD = "python_version < '3.11' and platform_machine == 'x86_64'"
 PACKAGES = [
     Package("apache-airflow", "3.9.0", "2026-05-01", ("greeter", *(
-        "celery; extra == 'celery'", "compiled; extra == 'oracle'")), EXTRAS, ">=3.10,!=3.14"),
+        "celery; extra == 'celery'", "compiled; extra == 'oracle'", f"backport; extra == 'oracle' and {OLD}")), EXTRAS, ">=3.10,!=3.14"),
     Package("apache-airflow", "2.19.0", "2026-05-01", ("greeter", *(
         "celery; extra == 'celery'",
         "apache-airflow-providers-celery; extra == 'celery'")), ("celery",), ">=3.10,!=3.13,!=3.14"),
@@ -38,7 +39,7 @@ PACKAGES = [
     Package("apache-airflow-providers-celery", "3.15.2", "2026-01-01"),
     Package("apache-airflow-providers-celery", "3.17.1", "2026-02-01"),
     Package("compiled", "1.0", "2026-01-01", tag="py3-none-manylinux_2_17_x86_64"),
-    Package("unrelated", "1.0", "2026-01-01", ("greeter<1.1",)),
+    Package("backport", "1.0", "2026-01-01", tag="cp310-cp310-manylinux_2_17_x86_64"),
     Package("conflicting", "1.0", "2026-01-01", ("greeter>=2",)),
 ]  # fmt: skip
 
@@ -186,6 +187,7 @@ def test_packages_are_taken_as_of_the_day_after_the_release(tmp_path: Path, inde
     path = resolved(tmp_path, index, "3.9.0", ["celery", "oracle"])
     assert lock.pinned(path) == {
         "apache-airflow": ("3.9.0",),
+        "backport": ("1.0",),
         "celery": ("5.6.9",),
         "compiled": ("1.0",),
         "greeter": ("1.1",),
