@@ -6,6 +6,7 @@ canary DAG has the last word; the other checks say why when it fails.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
         if set(host.groups) & {"scheduler", "webserver", "worker"}
     ]
     with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(states, cluster, remote, hosts, database=False)
+        first = pool.submit(_settled, cluster, remote, hosts, report)
         canary = pool.submit(_canary, cluster, remote)
         workers = pool.submit(_workers, cluster, remote)
         before = first.result()
@@ -66,6 +67,25 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
     report("looking at units, ports, secrets and clocks")
     after = states(cluster, remote, hosts)
     return judge(cluster, Evidence(before, after, evidence.canary, evidence.workers))
+
+
+def _settled(
+    cluster: Cluster, remote: Remote, hosts: list[Host], report: Callable[[str], None]
+) -> list[HostState]:
+    """The hosts' state once no unit is on its way up or down (a worker ends its tasks first)."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        found = states(cluster, remote, hosts, database=False)
+        moving = [
+            f"{component} on {state.host.name}"
+            for state in found
+            for component in state.components
+            if state.unit(component).get("active") in {"activating", "deactivating"}
+        ]
+        if not moving or time.monotonic() > deadline:
+            return found
+        report(f"waiting for {', '.join(moving)}")
+        time.sleep(1)
 
 
 def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
