@@ -10,15 +10,19 @@ import difflib
 import re
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from toolkit.cluster import Cluster, Variable
 from toolkit.content import content_dir
+from toolkit.errors import Location, ToolkitError
 from toolkit.findings import Finding, Severity
+from toolkit.lock import normal_requirements
+from toolkit.secrets import vault_file
 from toolkit.yamlfile import VaultedValue
 
 Told = tuple[str, str, str]  # kind, what, fix
@@ -81,19 +85,34 @@ def nearest(name: str) -> str | None:
     return next(iter(difflib.get_close_matches(name, load_specs(), 1, 0.6)), None)
 
 
-def validate(cluster: Cluster) -> list[Finding]:
-    """Everything that is wrong with the inventory's variables, each with file and line."""
+def validate(cluster: Cluster, vault: Mapping[str, Any] | None = None) -> list[Finding]:
+    """Everything that is wrong with the inventory's variables, each with file and line.
+
+    Args:
+        cluster: whose variables are judged.
+        vault: what its encrypted vault.yml holds; none of these values is ever repeated.
+    """
     specs = load_specs()
     custom = cluster.setting("base_custom_variables")
-    declared = set(custom) if isinstance(custom, list) else set()
+    declared = {str(name) for name in custom} if isinstance(custom, list) else set()
     problems: list[Finding] = []
-    for variable in cluster.variables:
+    for variable in [*cluster.variables, *_vaulted(cluster, vault or {})]:
         spec = specs.get(variable.name)
+        if spec is not None and variable.location.path == vault_file(cluster.directory):
+            spec = replace(spec, secret=True)
         if spec is not None:
             problems += [_finding(variable, *told) for told in _check(spec, variable.value)]
         elif variable.name not in declared and not variable.name.startswith(("ansible_", "_")):
             problems.append(_unknown(variable))
     return problems
+
+
+def _vaulted(cluster: Cluster, vault: Mapping[str, Any]) -> Iterator[Variable]:
+    """The vault's variables, unless the file was not encrypted and thus read already."""
+    path = vault_file(cluster.directory)
+    if not any(variable.location.path == path for variable in cluster.variables):
+        for name, value in vault.items():
+            yield Variable(name, value, Location(path), "all")
 
 
 def check(name: str, value: Any) -> Iterator[Told]:
@@ -139,7 +158,11 @@ def _check(spec: Setting, value: Any, where: str = "") -> Iterator[Told]:
     name = where or spec.name
     fits, kind = _TYPES[spec.type]
     if not fits(value):
-        yield "type", f"{name} has to be {kind}, not {_shown(spec, value)}", _type_fix(spec, value)
+        yield (
+            "type",
+            f"{name} has to be {kind}, not {_shown(spec, value)}",
+            _type_fix(spec, value, name),
+        )
     elif spec.choices and value not in spec.choices:
         allowed = ", ".join(str(choice) for choice in spec.choices)
         yield "choice", f"{name} cannot be {_shown(spec, value)}", f"use one of: {allowed}"
@@ -161,7 +184,7 @@ def _check_elements(spec: Setting, values: list[Any], name: str) -> Iterator[Tol
 def _check_keys(spec: Setting, value: Mapping[Any, Any], name: str) -> Iterator[Told]:
     for key, inner in value.items():
         if str(key) in spec.options:
-            yield from _check(spec.options[str(key)], inner, f"{name}.{key}")
+            yield from _check(_inner(spec, str(key)), inner, f"{name}.{key}")
         else:
             known = ", ".join(spec.options)
             yield "unknown", f"{name} has no key {key}", f"use one of: {known}"
@@ -170,17 +193,25 @@ def _check_keys(spec: Setting, value: Mapping[Any, Any], name: str) -> Iterator[
             yield "missing", f"{name} lacks {key}", f"add {key}: {option.summary}"
 
 
+def _inner(spec: Setting, key: str) -> Setting:
+    """The option below a setting; what stands in a secret is secret."""
+    option = spec.options[key]
+    return replace(option, secret=spec.secret or option.secret)
+
+
 def _shown(spec: Setting, value: Any) -> str:
     return "the value that stands there" if spec.secret else repr(value)
 
 
-def _type_fix(spec: Setting, value: Any) -> str:
+def _type_fix(spec: Setting, value: Any, name: str) -> str:
+    key = name.rpartition(".")[2]
+    written = "VALUE" if spec.secret else value
     if spec.type in {"str", "path"} and isinstance(value, int | float):
-        return f'put it in quotes: {spec.name}: "{value}" (check that no trailing 0 is lost)'
+        return f'put it in quotes: {key}: "{written}" (check that no trailing 0 is lost)'
     if spec.type in {"int", "bool", "float"} and isinstance(value, str):
-        return f"remove the quotes: {spec.name}: {value.strip() or spec.default}"
+        return f"remove the quotes: {key}: {str(written).strip() or spec.default}"
     if spec.type == "list" and isinstance(value, str):
-        return f"write it as a list: {spec.name}: [{value}]"
+        return f"write it as a list: {key}: [{written}]"
     return f"toolkit settings {spec.name}"
 
 
@@ -217,7 +248,27 @@ def _sections(value: Any) -> str | None:
 
 
 def _base_url(value: Any) -> str | None:
-    return None if not value or re.match(r"https?://[^/\s]+", value) else f"{value!r} is no URL"
+    return _server_url(value) or (
+        None if not value or value.startswith(("http://", "https://")) else "it has to be http(s)"
+    )
+
+
+def _server_url(value: Any) -> str | None:
+    """Says nothing of the value, which may hold a password."""
+    try:
+        parts = urlsplit(value)
+        readable = not value or ("://" in value and bool(parts.scheme) and parts.port != 0)
+    except ValueError:
+        readable = False
+    return None if readable else "its scheme, host and port cannot be read"
+
+
+def _requirement(value: Any) -> str | None:
+    try:
+        normal_requirements([value])
+    except ToolkitError as error:
+        return error.what
+    return None
 
 
 _MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
@@ -225,6 +276,9 @@ _MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
     (r"airflow_version", _version, 'for example airflow_version: "3.3.2"'),
     (r"airflow_config", _sections, "write {section: {option: value}}, as in airflow.cfg"),
     (r"airflow_base_url", _base_url, "for example https://airflow.example.com"),
+    (r"airflow_requirements.*", _requirement, 'write it as in a requirements file: "pandas>=2,<3"'),
+    (r".*_url", _server_url, "write SCHEME://USER:PASSWORD@HOST:PORT/NAME, and in the password "
+     "%2F for /, %3A for :, %40 for @, %23 for #"),
     (r".*_port", _port, "choose a free port, such as 8080"),
     (r".*(_workers|parallelism|concurrency|timeout|days|_mb|connections)", _not_negative,
      "use 0 for the default, or a positive number"),

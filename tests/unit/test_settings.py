@@ -41,6 +41,14 @@ def problems(directory: Path, text: str) -> list[str]:
         ("airflow_config: {parallelism: 3}", ["outside a section"]),
         ("airflow_worker_stop_timeout: -1", ["negative"]),
         ("airflow_load_examples: 'yes'", ["true or false"]),
+        ("airflow_version: 2.10", ["quotes", "trailing 0"]),
+        ("airflow_requirements: [a, 'b=>2']", ["'b=>2'"]),
+        ("metadata_db_url: postgres//db/airflow", ["metadata_db_url", "%40"]),
+        ("broker_url: 'redis://h:99999'", ["cannot be read"]),
+        ("python_index_url: 'http://[::1/simple'", ["cannot be read"]),
+        ("airflow_base_url: ftp://h/", ["http(s)"]),
+        ("airflow_users: [{username: kim, password: x, email: y, role: King}]", ["Admin, Op"]),
+        ("airflow_web_prot: 1\nairflow_web_port: x\npostgres_port: 0", [":1", ":2", ":3"]),
     ],
 )
 def test_wrong_values_are_told(tmp_path: Path, text: str, needles: list[str]) -> None:
@@ -59,6 +67,10 @@ def test_wrong_values_are_told(tmp_path: Path, text: str, needles: list[str]) ->
         "ansible_user: kim\n_mine: 1",
         "team: x\nbase_custom_variables: [team]",
         "airflow_config: {core: {parallelism: 4}}",
+        "airflow_requirements: ['pandas>=2,<3']",
+        "metadata_db_url: postgresql+psycopg2://kim:p%40ss@db.example.com:5432/airflow",
+        "metadata_db_url: postgresql+psycopg2:///airflow?host=/run/postgresql",
+        "broker_url: rediss://:secret@redis.example.com",
         "metadata_db_password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00",
     ],
 )
@@ -66,10 +78,37 @@ def test_right_values_are_accepted(tmp_path: Path, text: str) -> None:
     assert problems(tmp_path, text) == []
 
 
-def test_a_secret_is_not_repeated(tmp_path: Path) -> None:
-    found = problems(tmp_path, "airflow_admin_password: 123456789")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "airflow_admin_password: 471147114711",
+        "airflow_users: [{username: kim, email: x, password: 471147114711}]",
+        "airflow_users: '471147114711'",
+        "metadata_db_url: postgresql://kim:471147114711/x@db.example.com/airflow",
+        "broker_url: [471147114711]",
+    ],
+)
+def test_a_secret_is_not_repeated(tmp_path: Path, text: str) -> None:
+    found = problems(tmp_path, text)
     assert found
-    assert not any("repr(123456789)" in p or "not 123456789" in p for p in found)
+    assert "471147114711" not in "".join(found)
+
+
+def test_an_encrypted_vault_is_judged_too_and_not_repeated(tmp_path: Path) -> None:
+    problems(tmp_path, "")
+    (tmp_path / "group_vars/all/vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n00\n")
+    vault = {"airflow_web_port": "471147114711", "broker_ulr": "x", "airflow_admin_username": "a"}
+    found = validate(Cluster.load(tmp_path), vault)
+    assert [finding.id for finding in found] == ["settings.type", "settings.unknown"]
+    assert all("vault.yml" in finding.what for finding in found)
+    assert "broker_url" in found[1].what
+    assert not any("471147114711" in finding.what + finding.fix for finding in found)
+
+
+def test_a_vault_that_is_not_encrypted_is_judged_once(tmp_path: Path) -> None:
+    problems(tmp_path, "")
+    (tmp_path / "group_vars/all/vault.yml").write_text("broker_ulr: x\n")
+    assert len(validate(Cluster.load(tmp_path), {"broker_ulr": "x"})) == 1
 
 
 SCALARS = (
