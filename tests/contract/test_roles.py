@@ -11,20 +11,42 @@ from typing import Any
 import pytest
 import yaml
 
-from toolkit.settings import ROLES
+from toolkit.lock import shipped_lock
+from toolkit.settings import ROLES, load_specs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TASK_FILES = sorted(REPOSITORY.glob("roles/*/tasks/*.yml")) + sorted(
     REPOSITORY.glob("roles/*/handlers/*.yml")
 )
-SECRETS = re.compile(
-    r"\b(postgres_password|redis_password|airflow_fernet_key|airflow_secret_key|airflow_jwt_secret|"
-    r"airflow_admin\b|_airflow_admin\b|_airflow_secret_values|_airflow_build_environment)"
-)
 
 
 def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
+
+
+def secret_names() -> re.Pattern[str]:
+    """Matches secret settings, and every private variable that is made from one."""
+    private = {
+        name: str(value)
+        for path in REPOSITORY.glob("roles/*/vars/*.yml")
+        for name, value in load(path).items()
+    }
+    names = {spec.name for spec in load_specs().values() if spec.secret}
+    names.add("python_index_url")  # may hold a password
+    while True:
+        pattern = re.compile(rf"\b({'|'.join(sorted(names))})\b")
+        found = {name for name, value in private.items() if pattern.search(value)}
+        if found <= names:
+            return pattern
+        names |= found
+
+
+def tasks_of(role: str) -> list[dict[str, Any]]:
+    """Its tasks, those in blocks too."""
+    found = [t for path in TASK_FILES if f"/{role}/tasks/" in str(path) for t in load(path)]
+    for task in found:
+        found += [inner for part in ("block", "rescue", "always") for inner in task.get(part, [])]
+    return found
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -48,9 +70,11 @@ def test_settings_carry_their_roles_prefix_and_a_description(role: str) -> None:
 
 @pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_tasks_have_names_and_hide_secrets(path: Path) -> None:
+    secrets = secret_names()
     for task in load(path):
         assert task.get("name"), task
-        if SECRETS.search(str({key: value for key, value in task.items() if key != "vars"})):
+        told = {key: value for key, value in task.items() if key not in {"vars", "when"}}
+        if secrets.search(str(told)):
             assert task.get("no_log") is True, task["name"]
 
 
@@ -69,14 +93,56 @@ def test_every_setting_is_used(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_templates_and_files_that_tasks_name_exist(role: str) -> None:
+def test_templates_and_files_exist_and_are_used(role: str) -> None:
     root = REPOSITORY / "roles" / role
-    for path in root.glob("tasks/*.yml"):
-        for module, folder in (("template", "templates"), ("copy", "files")):
-            for name in re.findall(
-                rf"ansible\.builtin\.{module}:\n    src: ([\w.-]+)\n", path.read_text()
-            ):
-                assert (root / folder / name).exists(), f"{path}: {name}"
+    sources = {
+        str(task[module].get("src")) for task in tasks_of(role)
+        for module in ("ansible.builtin.template", "ansible.builtin.copy", "ansible.builtin.script")
+        if isinstance(task.get(module), dict)
+    }  # fmt: skip
+    there = {
+        path.name for folder in ("templates", "files") for path in root.glob(f"{folder}/*")
+        if path.is_file()
+    }  # fmt: skip
+    named = {name for name in sources if name != "None" and "{{" not in name}
+    assert named <= there
+    elsewhere = "\n".join(path.read_text() for path in root.rglob("*.yml"))
+    elsewhere += "\n".join(path.read_text() for path in root.glob("templates/*"))
+    elsewhere += "\n".join(path.read_text() for path in REPOSITORY.glob("toolkit/*.py"))
+    assert {name for name in there - named if name not in elsewhere} == set()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_handlers_exist_and_are_notified(role: str) -> None:
+    path = REPOSITORY / f"roles/{role}/handlers/main.yml"
+    handlers = load(path) if path.exists() else []
+    names = {handler.get("listen", handler["name"]) for handler in handlers}
+    notified: set[str] = set()
+    for task in [*tasks_of(role), *handlers]:
+        notify = task.get("notify", [])
+        notified |= {notify} if isinstance(notify, str) else set(notify)
+    assert notified == names
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_private_variables_are_used(role: str) -> None:
+    root = REPOSITORY / "roles" / role
+    text = "\n".join(path.read_text() for path in root.rglob("*") if path.suffix in {".yml", ".j2"})
+    for path in (*root.glob("vars/*.yml"), *root.glob("platforms/*.yml")):
+        for name in load(path):
+            uses = len(re.findall(rf"\b{name}\b", text))
+            definitions = len(re.findall(rf"(?m)^{name}:", text))
+            assert uses > definitions, f"{name} of {path} is used nowhere"
+
+
+@pytest.mark.parametrize("version", ["3.3.2", "2.11.2"])
+def test_the_shipped_locks_fit_the_default_settings(version: str) -> None:
+    extras = load_specs()["airflow_extras"].default
+    assert shipped_lock(version, extras, load_specs()["airflow_requirements"].default)
+
+
+def test_a_lock_is_shipped_for_the_default_version() -> None:
+    assert load_specs()["airflow_version"].default == "3.3.2"
 
 
 def test_generated_docs_are_up_to_date() -> None:
