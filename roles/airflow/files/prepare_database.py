@@ -12,6 +12,7 @@ import pathlib
 import runpy
 import shlex
 import sys
+import urllib.parse
 
 RELEASE = pathlib.Path("/opt/airflow/current").resolve()
 ENVIRONMENT = pathlib.Path("/etc/airflow/airflow.env")
@@ -38,7 +39,7 @@ def become_airflow():
 
 
 def in_database():
-    """The schema version and the users that the database has now."""
+    """The schema version, the users and the roles that the database has now."""
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
@@ -52,7 +53,11 @@ def in_database():
                 connection.execute(sqlalchemy.text(f"SELECT {name} FROM {table}")).scalars()
             )
 
-    return sorted(column("alembic_version", "version_num")), set(column("ab_user", "username"))
+    return (
+        sorted(column("alembic_version", "version_num")),
+        set(column("ab_user", "username")),
+        set(column("ab_role", "name")),
+    )
 
 
 def airflow(*arguments):
@@ -62,31 +67,48 @@ def airflow(*arguments):
         runpy.run_module("airflow", run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if end.code:
-            sys.exit(f"airflow {arguments[0]} {arguments[1]} ended with status {end.code}")
+            sys.exit(f"airflow {' '.join(arguments[:2])} ended with: {end.code}")
 
 
-def main():
+def explained(users):
+    """Run `prepare`; on a failure print its cause as the last line, without any secret."""
+    try:
+        prepare(users)
+        return 0
+    except BaseException as error:
+        url = urllib.parse.urlsplit(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+        hidden = [user["password"] for user in users] + [url.password or ""]
+        cause = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        for value in [*hidden, *(urllib.parse.unquote(value) for value in hidden)]:
+            cause = cause.replace(value, "********") if value else cause
+        print(f"FAILED: {cause}")
+        return 1
+
+
+def prepare(users):
     """Compare, then do what is missing."""
-    users = json.load(sys.stdin)
     done = pathlib.Path("/var/lib/airflow/.schema")
-    version, names = in_database()
+    version, names, roles = in_database()
     wanted = json.dumps([RELEASE.name, version])
     if not version or not done.exists() or done.read_text() != wanted:
         airflow("db", "migrate")
-        version, names = in_database()
+        version, names, roles = in_database()
         done.write_text(json.dumps([RELEASE.name, version]))
         print("CHANGED: schema is now " + ", ".join(version))
-    for user in users:
-        if user["username"] not in names:
-            airflow(
-                "users", "create", "--username", user["username"], "--password", user["password"],
-                "--email", user["email"], "--role", user.get("role") or "User",
-                "--firstname", user.get("first_name") or user["username"],
-                "--lastname", user.get("last_name") or user["username"],
-            )  # fmt: skip
-            print("CHANGED: created user " + user["username"])
+    missing = [user for user in users if user["username"] not in names]
+    # Admin and Public are always there; the other roles come when permissions are first synced.
+    if {user.get("role") or "User" for user in missing} - roles - {"Admin"}:
+        airflow("sync-perm")
+    for user in missing:
+        airflow(
+            "users", "create", "--username", user["username"], "--password", user["password"],
+            "--email", user["email"], "--role", user.get("role") or "User",
+            "--firstname", user.get("first_name") or user["username"],
+            "--lastname", user.get("last_name") or user["username"],
+        )  # fmt: skip
+        print("CHANGED: created user " + user["username"])
 
 
 if __name__ == "__main__":
     become_airflow()
-    main()
+    sys.exit(explained(json.load(sys.stdin)))
