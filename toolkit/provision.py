@@ -58,9 +58,9 @@ def read(directory: Path, limit: str | None) -> tuple[Cluster, list[Finding]]:
     """The inventory and what is wrong with it; connects nowhere and writes nothing."""
     cluster = Cluster.load(directory).limited(limit)
     vault = secrets.read_vault(cluster)
-    problems = settings.validate(cluster)
-    problems += rules.plan_problems(cluster, secret_names=vault)
-    return cluster, problems
+    # Whether values make sense together is asked only of values that make sense alone.
+    problems = settings.validate(cluster, vault)
+    return cluster, problems or rules.plan_problems(cluster, secret_names=vault)
 
 
 def provision(directory: Path, options: Options) -> Result:
