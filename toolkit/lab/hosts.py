@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -23,6 +25,7 @@ from toolkit.paths import state_dir
 LABEL = "toolkit.lab"
 BOOT_TIMEOUT = 60
 """Seconds that a host may take until sshd answers."""
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,19 @@ class LabHost:
     port: int
     user: str
     key_file: Path
+
+
+def refuse_name(lab: str) -> None:
+    """Raise a ToolkitError when a lab cannot have this name.
+
+    Host names are made from it, and what `down` deletes: a path would lead out of the toolkit's
+    directory, and to podman a label filter with an empty value means every lab.
+    """
+    if not _NAME.fullmatch(lab):
+        raise ToolkitError(
+            f"{lab!r} cannot be a lab's name",
+            fix="use lower-case letters, digits and hyphens, beginning with a letter",
+        )
 
 
 def _key_file(lab: str) -> Path:
@@ -86,30 +102,54 @@ def up(
         ToolkitError: the machine cannot, the image does not build, a host does not boot, or the
             inventory has other hosts already.
     """
+    refuse_name(lab)
     if inventory is not None:
         _refuse_foreign(inventory, lab)
     reference = images.ensure(image, report)
-    _make_key(lab)
     present = {host.name: host for host in listing(lab)}
     wanted = [f"{lab}{number}" for number in range(1, hosts + 1)]
     missing = [name for name in wanted if name not in present]
+    _refuse_other_image([present[name] for name in wanted if name in present], image)
+    _refuse_taken(missing)
+    _make_key(lab)
     report(f"lab: starting {', '.join(wanted)} ({image})")
     try:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda name: _run(name, lab, image, reference), missing))
-            stopped = [
-                name for name in wanted if name in present and present[name].state != "running"
-            ]
+            stopped = [host.name for host in present.values() if host.state != "running"]
             list(pool.map(lambda name: podman("start", name), stopped))
             ready = listing(lab)
             list(pool.map(lambda host: _make_reachable(host, ready), ready))
     except BaseException:
-        if missing:
-            podman("rm", "--force", "--time", "0", *missing, check=False)
+        # Only what is labelled as this lab's: the name may be another container's.
+        with contextlib.suppress(ToolkitError):
+            made = [host.name for host in listing(lab) if host.name in missing]
+            if made:
+                podman("rm", "--force", "--time", "0", *made)
         raise
     if inventory is not None:
         _write_inventory(inventory, ready)
     return ready
+
+
+def _refuse_other_image(present: list[LabHost], image: str) -> None:
+    for host in present:
+        if host.image != image:
+            raise ToolkitError(
+                f"lab host {host.name} boots {host.image}, not {image}; nothing was changed",
+                fix=f"choose another lab with --name, or first: toolkit lab down {host.lab}",
+            )
+
+
+def _refuse_taken(names: list[str]) -> None:
+    listed = podman("ps", "--all", "--format", "{{.Names}}").stdout.decode().split()
+    taken = sorted(set(names).intersection(listed))
+    if taken:
+        raise ToolkitError(
+            f"containers outside this lab have these names: {', '.join(taken)}; "
+            "nothing was changed",
+            fix="choose another name with --name",
+        )
 
 
 def _make_key(lab: str) -> None:
@@ -164,7 +204,12 @@ def _make_reachable(host: LabHost, lab: list[LabHost]) -> None:
 
 
 def down(lab: str) -> list[str]:
-    """Remove a lab's hosts and its key; returns the names of the hosts that were removed."""
+    """Remove a lab's hosts and its key; returns the names of the hosts that were removed.
+
+    Raises:
+        ToolkitError: no lab can have this name.
+    """
+    refuse_name(lab)
     names = [host.name for host in listing(lab)]
     if names:
         podman("rm", "--force", "--time", "0", *names)
@@ -194,7 +239,9 @@ def _refuse_foreign(inventory: Path, lab: str) -> None:
 
 def _write_inventory(inventory: Path, hosts: list[LabHost]) -> None:
     (inventory / "group_vars" / "all").mkdir(parents=True, exist_ok=True)
-    (inventory / ".gitignore").write_text(".vault-password\n", encoding="utf-8")
+    ignore = inventory / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(".vault-password\n", encoding="utf-8")
     entries = {
         host.name: {
             "ansible_host": host.address,

@@ -144,5 +144,5 @@ def podman(
         cause = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[
             -1
         ]
-        raise ToolkitError(f"podman {arguments[0]} failed: {cause}", fix="toolkit lab down --all")
+        raise ToolkitError(f"podman {arguments[0]} failed: {cause}", fix="toolkit lab list")
     return done
