@@ -113,6 +113,23 @@ def test_local_executor_by_hand_with_workers(tmp_path: Path) -> None:
     only(plan_problems(cluster), "planning.executor")
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"airflow_config": {"core": {"dags_folder": "/srv/dags"}}},
+        {"airflow_environment": {"AIRFLOW__CORE__DAGS_FOLDER": "/srv/dags"}},
+    ],
+)
+def test_a_dags_folder_set_by_hand(tmp_path: Path, settings: dict[str, Any]) -> None:
+    finding = only(plan_problems(make_cluster(tmp_path, **settings)), "planning.dags_folder")
+    assert "airflow.yml:" in finding.what
+    assert "airflow_dags_folder: /srv/dags" in finding.fix
+
+
+def test_a_dags_folder_of_the_setting(tmp_path: Path) -> None:
+    assert plan_problems(make_cluster(tmp_path, airflow_dags_folder="/srv/dags")) == []
+
+
 @pytest.mark.parametrize("url", ["redis://:pw@redis:6379/0", "amqp://guest@mq:5672//"])
 def test_a_broker_url_that_does_not_fit(tmp_path: Path, url: str) -> None:
     cluster = make_cluster(tmp_path, CELERY | {"d1": ("metadata_db",)}, broker_url=url)

@@ -94,3 +94,46 @@ def test_a_broker_that_was_there_before(tmp_path: Path) -> None:
 def test_another_software_on_the_database_s_port(tmp_path: Path) -> None:
     docker = (listener(5432, "docker.service"),)
     assert ids(findings(tmp_path, listeners=docker, airflow=OURS)) == ["ports.taken"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "installed", "ok"),
+    [
+        ("redis-server.service", True, True),
+        ("redis.service", True, True),
+        ("redis-server@shard.service", True, False),  # another instance than the role's
+        ("redis-cache.service", True, False),
+        ("redis-server.service", False, False),  # built by hand under the same name
+        ("", True, False),
+    ],
+)
+def test_only_the_distribution_s_own_server_counts_as_ours(
+    tmp_path: Path, unit: str, installed: bool, ok: bool
+) -> None:
+    cluster = make_cluster(tmp_path, CELERY)
+    packages = Packages(manager="apt-get", servers={"redis-server": "7.0"} if installed else {})
+    facts = good_facts(1, packages=packages, listeners=(listener(6379, unit),), airflow=OURS)
+    found = judge(cluster, probe_of(cluster, d1=facts))
+    assert ids(found) == ([] if ok else ["ports.taken"])
+
+
+@pytest.mark.parametrize(
+    ("unit", "ok"),
+    [
+        ("postgresql@15-main.service", True),
+        ("postgresql.service", True),
+        ("postgresql@15-billing.service", False),
+        ("postgresql-exporter.service", False),
+    ],
+)
+def test_only_the_cluster_that_the_role_manages_may_have_the_port(
+    tmp_path: Path, unit: str, ok: bool
+) -> None:
+    packages = Packages(manager="apt-get", servers={"postgresql-15": "15.1"})
+    found = findings(tmp_path, listeners=(listener(5432, unit),), packages=packages, airflow=OURS)
+    assert ids(found) == ([] if ok else ["ports.taken"])
+
+
+def test_packages_that_could_not_be_read_make_no_server_foreign(tmp_path: Path) -> None:
+    busy = (listener(5432, "postgresql@15-main.service"),)
+    assert findings(tmp_path, listeners=busy, packages=None, airflow=OURS) == []

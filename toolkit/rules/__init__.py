@@ -19,6 +19,7 @@ PLANNING = (
     planning.broker,
     planning.sqlite,
     planning.executor,
+    planning.dags_folder,
     planning.ports_apart,
 )
 

@@ -161,6 +161,19 @@ def executor(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
             )
 
 
+def dags_folder(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+    """Airflow's own option would hide the canary, and DAGs that are deployed later."""
+    for name, value in _options(cluster, "core", "dags_folder"):
+        yield error(
+            "planning.dags_folder",
+            host="",
+            what=f"{name} is {value}, which has a setting of its own",
+            why="the canary DAG that proves the installation stands beside your DAGs and would "
+            "not be found there",
+            fix=f"remove the option, and set in {SETTINGS_FILE}: airflow_dags_folder: {value}",
+        )
+
+
 def ports_apart(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
     """Two components of one host cannot have one port."""
     for host in cluster.all_hosts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from toolkit.cluster import Cluster
@@ -10,10 +11,11 @@ from toolkit.findings import Finding
 from toolkit.probe.facts import Facts, Listener, Probe
 from toolkit.rules.common import SETTINGS_FILE, answering, error, listed
 
-# Server -> how its units begin, how its packages begin, and the setting for one's own server.
+# Server -> the units of the distribution that the role manages (on Debian, PostgreSQL's cluster
+# `main` and Redis's only instance), how its packages begin, the setting for one's own server.
 _SERVERS: Mapping[str, tuple[str, str, str]] = {
-    DATABASE: ("postgresql", "postgresql-", "metadata_db_url"),
-    BROKER: ("redis", "redis-server", "broker_url"),
+    DATABASE: (r"postgresql(@\d+-main)?\.service", "postgresql-", "metadata_db_url"),
+    BROKER: (r"redis(-server)?\.service", "redis-server", "broker_url"),
 }
 
 
@@ -29,9 +31,17 @@ def taken(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 
 def _expected(listener: Listener, port: Port, facts: Facts) -> bool:
     if port.component in _SERVERS:
-        # Whose server of the distribution it is, `present` judges.
-        return listener.unit.startswith(_SERVERS[port.component][0])
+        # Whether it was there before the toolkit, `present` judges.
+        installed = facts.packages is None or bool(_installed(port.component, facts))
+        return installed and bool(re.fullmatch(_SERVERS[port.component][0], listener.unit))
     return listener.unit in {unit.name for unit in facts.airflow.units if unit.ours}
+
+
+def _installed(server: str, facts: Facts) -> list[str]:
+    """The distribution's packages of a server that the host has."""
+    package = _SERVERS[server][1]
+    names = facts.packages.servers if facts.packages else ()
+    return [name for name in names if name.startswith(package)]
 
 
 def _taken(host: str, port: Port, listener: Listener) -> Finding:
@@ -52,11 +62,10 @@ def _taken(host: str, port: Port, listener: Listener) -> Finding:
 def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A server that was there before the toolkit belongs to somebody, with data in it."""
     for host, facts in answering(cluster, probe):
-        if facts.packages is None or facts.airflow.ours:
+        if facts.airflow.ours:
             continue
         for server in servers(cluster, host):
-            _, package, setting = _SERVERS[server]
-            found = [name for name in facts.packages.servers if name.startswith(package)]
+            found, setting = _installed(server, facts), _SERVERS[server][2]
             if found:
                 yield error(
                     "ports.server_present",
