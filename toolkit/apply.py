@@ -24,6 +24,9 @@ MITOGEN = "mitogen_free"
 STRATEGY_VARIABLE = "TOOLKIT_STRATEGY"
 """Set to `free` to do without mitogen, for example when it does not fit a host."""
 
+IDLE_TIMEOUT = 1800
+"""Seconds without any event after which a run is ended; building an environment is quiet longest."""
+
 MITOGEN_SUPPORTS = ((2, 16), (2, 20))
 """ansible-core releases, from and below, that mitogen 0.3.54 works with (its changelog)."""
 
@@ -157,7 +160,7 @@ def run_playbook(
             inventory=str(cluster.directory),
             cmdline=shlex.join([*command[3:], "-e", f"@{vars_file}"]),
             envvars=environment(),
-            settings={"suppress_env_files": True},
+            settings={"suppress_env_files": True, "idle_timeout": IDLE_TIMEOUT},
             quiet=True,
             event_handler=handle,
         )
@@ -171,6 +174,8 @@ def run_playbook(
     if not outcome.ok and not outcome.failures and not outcome.interrupted:
         lines = [line for line in log.splitlines() if line.strip()]
         cause = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "")
+        if result.status == "timeout":
+            cause = f"nothing happened for {IDLE_TIMEOUT // 60} minutes, so the run was ended"
         outcome.failures.append(
             Event("failed", "", "", "", "ansible-playbook", detail=secrets.mask(cause, hidden))
         )

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TIMEOUT = 900
+"""Seconds; a command that hangs fails its test instead of the whole run."""
 TOOLKIT = str(Path(sys.executable).with_name("toolkit"))
 
 
@@ -38,6 +40,7 @@ class Cluster:
             env=self.environment | environment,
             cwd=self.directory.parent,
             check=False,
+            timeout=TIMEOUT,
         )
         said = f"{' '.join(command)}\nstdout: {done.stdout}\nstderr: {done.stderr}"
         assert done.returncode == expect, said
@@ -66,7 +69,7 @@ class Cluster:
             ["ssh", "-i", str(found.key_file), "-o", "BatchMode=yes",
              "-o", f"UserKnownHostsFile={self.directory / 'known_hosts'}",
              f"{found.user}@{found.address}", "sudo sh -s"],
-            input=command, capture_output=True, text=True, check=False,
+            input=command, capture_output=True, text=True, check=False, timeout=TIMEOUT,
         )  # fmt: skip
         if check:
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
@@ -96,7 +99,7 @@ def make_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         made.append(name)
         subprocess.run(
             [TOOLKIT, "lab", "up", "--name", name, "--hosts", str(hosts), "-i", str(cluster.directory)],
-            env=environment, check=True, capture_output=True,
+            env=environment, check=True, capture_output=True, timeout=TIMEOUT,
         )  # fmt: skip
         return cluster
 

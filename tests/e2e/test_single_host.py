@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, TOOLKIT, Cluster, assert_no_secret
+from conftest import REPOSITORY, TIMEOUT, TOOLKIT, Cluster, assert_no_secret
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def provisioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
         demo = subprocess.run(
             [str(REPOSITORY / "script/demo"), "-i", str(cluster.directory)],
-            env=environment, capture_output=True, text=True, check=False,
+            env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT,
         )  # fmt: skip
         assert demo.returncode == 0, demo.stdout + demo.stderr
         assert "the canary DAG ran" in demo.stdout

@@ -79,14 +79,23 @@ def main(payload):
     """Health, the canary's tasks and how long they took."""
     deadline = time.time() + payload["timeout"]
     api = Api(payload)
-    health = wait_healthy(api, payload, deadline)
-    result = {"health": health, "tasks": [], "state": None, "error": None}
-    status = api.sign_in()
-    if status != 200:
-        result["error"] = "signing in as %s got HTTP %s" % (payload["username"], status)
-        return result
+    result = {"health": {}, "tasks": [], "state": None, "error": None}
+    while api.call("GET", payload["health_path"])[0] == 0 and time.time() < deadline:
+        time.sleep(0.3)
+    # Started before all is healthy: components that are on their way run it while others come up.
     begun = time.time()
-    run_id, result["error"] = trigger(api, deadline)
+    status = api.sign_in()
+    while status not in (200, 400, 401, 403, 404) and time.time() < deadline:
+        time.sleep(0.3)
+        status = api.sign_in()
+    if status == 200:
+        run_id, result["error"] = trigger(api, deadline)
+    else:
+        run_id, result["error"] = (
+            None,
+            "signing in as %s got HTTP %s" % (payload["username"], status),
+        )
+    result["health"] = wait_healthy(api, payload, deadline)
     if run_id is None:
         return result
     deadline = max(deadline, time.time() + 60)

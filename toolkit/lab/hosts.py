@@ -176,7 +176,7 @@ chown {user}: /home/{user}/.ssh/authorized_keys
 {{ grep -v '# lab$' /etc/hosts; printf '{others}'; }} > /run/hosts
 cat /run/hosts > /etc/hosts
 [ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -A >/dev/null
-systemctl is-system-running --wait >/dev/null || true
+timeout {timeout} systemctl is-system-running --wait >/dev/null || true
 systemctl is-active --quiet ssh || {{ systemctl reset-failed ssh; systemctl restart ssh; }}
 """
 
@@ -184,7 +184,7 @@ systemctl is-active --quiet ssh || {{ systemctl reset-failed ssh; systemctl rest
 def _make_reachable(host: LabHost, lab: list[LabHost]) -> None:
     """Let the lab's key in, name the other hosts, give sshd its keys; wait until it answers."""
     others = "".join(f"{other.address} {other.name} # lab\\n" for other in lab if other != host)
-    script = _SET_UP.format(user=host.user, others=others)
+    script = _SET_UP.format(user=host.user, others=others, timeout=BOOT_TIMEOUT)
     public = host.key_file.with_suffix(".pub").read_bytes()
     podman("exec", "--interactive", host.name, "sh", "-c", script, stdin=public)
     deadline = time.monotonic() + BOOT_TIMEOUT

@@ -104,4 +104,4 @@ def _build(image: Image, certificates: list[str], reference: str) -> None:
                 f"mmdebstrap could not build the image: {(lines or [done.stderr[-300:]])[0]}",
                 fix="check that this machine's package mirror answers: apt-get update",
             )
-        podman("import", "--quiet", str(tar), reference)
+        podman("import", "--quiet", str(tar), reference, timeout=600)

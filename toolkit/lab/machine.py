@@ -129,17 +129,28 @@ unshare --mount={NAMESPACE} --propagation private sh -c '
 
 
 def podman(
-    *arguments: str, stdin: bytes | None = None, check: bool = True
+    *arguments: str, stdin: bytes | None = None, check: bool = True, timeout: float = 180
 ) -> subprocess.CompletedProcess[bytes]:
     """Run podman as this machine needs it. Paths have to be absolute.
 
+    Args:
+        timeout: seconds until it is ended.
+
     Raises:
-        ToolkitError: it failed and `check` is set; podman's last line says why.
+        ToolkitError: it did not end in time; or it failed and `check` is set, and podman's last
+            line says why.
     """
     machine = prepared()
     inside = [] if machine.cgroup2 else ["nsenter", f"--mount={NAMESPACE}", "--"]
     command = [*inside, "podman", *machine.global_options(), *arguments]
-    done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+    try:
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, check=False, timeout=timeout
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolkitError(
+            f"podman {arguments[0]} did not end within {timeout:.0f} s", fix="toolkit lab list"
+        ) from error
     if check and done.returncode:
         cause = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[
             -1

@@ -6,6 +6,8 @@ release=$1 python=$2 uv=/usr/local/lib/airflow-toolkit/uv
 exec 9>"$release.building"
 flock 9
 [ -e "$release/.complete" ] && exit 0
+# Packages are being installed beside it, and the database server has to start before all is well.
+renice -n 10 $$ >/dev/null
 "$uv" venv --quiet --no-python-downloads --clear --python "$python" "$release"
 # Without bytecode every start of a root-owned environment compiles anew: twice the CPU.
 "$uv" pip install --quiet --python "$release/bin/python" --require-hashes --compile-bytecode \
