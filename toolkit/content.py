@@ -1,4 +1,4 @@
-"""Where playbooks, roles and sample inventories stand: in the checkout or in the wheel."""
+"""Where playbooks, roles, templates and sample inventories stand: in the checkout or in the wheel."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from toolkit.errors import ToolkitError
 
 CONTENT_VARIABLE = "TOOLKIT_CONTENT_DIR"
-"""Names a directory with playbooks/, roles/ and inventory/ to use instead."""
+"""Names a directory with playbooks/, roles/, templates/ and inventory/ to use instead."""
 
 
 @cache
 def content_dir() -> Path:
-    """The directory that holds playbooks/, roles/ and inventory/.
+    """The directory that holds playbooks/, roles/, templates/ and inventory/.
 
     Raises:
         ToolkitError: TOOLKIT_CONTENT_DIR names a directory without playbooks/.

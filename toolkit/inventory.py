@@ -63,20 +63,40 @@ def parse_group_options(options: Sequence[str]) -> dict[str, list[str]]:
     return groups
 
 
-def hosts_data(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The content of hosts.yml; a host is named by its address, as is usual in Ansible."""
-    hosts: dict[str, dict[str, Any]] = {}
-    members: dict[str, dict[str, Any]] = {}
-    for group in GROUPS:
-        names = []
-        for target in groups.get(group, ()):
+def hosts_text(
+    hosts: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Sequence[str]], comment: str
+) -> str:
+    """The text of hosts.yml, from templates/hosts.yml.j2.
+
+    Args:
+        hosts: name -> variables.
+        groups: group -> names of its hosts.
+        comment: one line that says who wrote it.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(content_dir() / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("hosts.yml.j2").render(
+        hosts=hosts, groups=groups, comment=comment
+    )
+
+
+def _named(groups: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Hosts and groups of targets; a host is named by its address, as is usual in Ansible."""
+    hosts: dict[str, Any] = {}
+    members: dict[str, list[str]] = {}
+    for group in (name for name in GROUPS if groups.get(name)):
+        for target in groups[group]:
             variables = parse_target(target)
             name = str(variables["ansible_host"]).replace(":", "-")
             hosts[name] = variables
-            names.append(name)
-        if names:
-            members[group] = {"hosts": dict.fromkeys(names)}
-    return {"all": {"hosts": hosts}, **members}
+            members.setdefault(group, []).append(name)
+    return hosts, members
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
@@ -126,8 +146,8 @@ def create(
         draft = Path(scratch) / directory.name
         shutil.copytree(content_dir() / "inventory" / sample, draft)
         if groups:
-            text = yaml.safe_dump(hosts_data(groups), sort_keys=False).replace(": null", ":")
-            (draft / "hosts.yml").write_text("---\n" + text, encoding="utf-8")
+            text = hosts_text(*_named(groups), comment="Written by the toolkit; yours to edit.")
+            (draft / "hosts.yml").write_text(text, encoding="utf-8")
         if settings:
             with (draft / "group_vars/all/airflow.yml").open("a", encoding="utf-8") as file:
                 yaml.safe_dump(dict(settings), file, sort_keys=False)

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from toolkit.errors import ToolkitError
+from toolkit.inventory import hosts_text
 from toolkit.lab import images
 from toolkit.lab.machine import podman, prepared
 from toolkit.paths import state_dir
@@ -227,9 +226,13 @@ def groups(names: list[str]) -> dict[str, list[str]]:
             "webserver": [control], "worker": workers}  # fmt: skip
 
 
+def _comment(lab: str) -> str:
+    return f"Written by `toolkit lab up` for lab {lab}."
+
+
 def _refuse_foreign(inventory: Path, lab: str) -> None:
     path = inventory / "hosts.yml"
-    if path.exists() and f"# lab {lab}\n" not in path.read_text(encoding="utf-8"):
+    if path.exists() and f"# {_comment(lab)}\n" not in path.read_text(encoding="utf-8"):
         raise ToolkitError(
             f"it was not written for lab {lab}; nothing was changed",
             where=str(path),
@@ -251,13 +254,8 @@ def _write_inventory(inventory: Path, hosts: list[LabHost]) -> None:
         }
         for host in hosts
     }
-    members = {
-        group: {"hosts": dict.fromkeys(names)}
-        for group, names in groups([host.name for host in hosts]).items()
-    }
-    text = yaml.safe_dump({"all": {"hosts": entries}, **members}, sort_keys=False)
-    header = f"---\n# Written by `toolkit lab up`.\n# lab {hosts[0].lab}\n"
-    (inventory / "hosts.yml").write_text(header + text.replace(": null", ":"), encoding="utf-8")
+    text = hosts_text(entries, groups([host.name for host in hosts]), _comment(hosts[0].lab))
+    (inventory / "hosts.yml").write_text(text, encoding="utf-8")
     keys = []
     for host in hosts:
         public = podman("exec", host.name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout
