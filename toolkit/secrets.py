@@ -35,6 +35,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "airflow_secret_key": _token,
     "airflow_jwt_secret": lambda: secrets.token_urlsafe(48),
     "airflow_admin_password": _token,
+    "airflow_canary_password": _token,
 }
 """Every secret that is made when the inventory has none, and how."""
 

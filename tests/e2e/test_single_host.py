@@ -142,6 +142,14 @@ def test_a_changed_setting_restarts_and_still_verifies(provisioned: Cluster) -> 
     assert value.stdout.strip().splitlines()[-1] == "4"
 
 
+def test_the_proof_does_not_need_the_admin_s_first_password(provisioned: Cluster) -> None:
+    reset = ["users", "reset-password", "--username", "admin", "--password", "changed-by-hand"]
+    provisioned.toolkit("airflow", "--", *reset)
+    assert provisioned.json("verify")["ok"]
+    first = provisioned.vault()["airflow_admin_password"]
+    provisioned.toolkit("airflow", "--", *reset[:-1], first)
+
+
 def test_the_canary_leaves_no_history(provisioned: Cluster) -> None:
     provisioned.toolkit("verify")
     runs = provisioned.toolkit("airflow", "--", "dags", "list-runs", "toolkit_canary", "-o", "json")

@@ -21,6 +21,7 @@ from preflight_data import CELERY, SINGLE, make_cluster
 from toolkit.errors import ToolkitError
 from toolkit.probe.facts import Facts, Listener
 from toolkit.probe.payload import host_and_port, index_url, payload
+from toolkit.probe.services import external_urls
 
 SCRIPT = Path(__file__).parents[2] / "toolkit" / "probe" / "host_facts.py"
 
@@ -207,7 +208,7 @@ def test_the_clock_offset_is_between_what_the_round_trip_allows() -> None:
 
 def test_a_single_host_is_asked_about_the_index_and_no_peers(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, python_interpreter="/opt/python")
-    asked = payload(cluster, cluster.host("h1"), "https://index.example.com/simple")
+    asked = payload(cluster, cluster.host("h1"), "https://index.example.com/simple", {})
     assert asked["urls"] == [
         {"url": "https://index.example.com/simple/apache-airflow/", "role": "index"}
     ]
@@ -221,13 +222,13 @@ def test_hosts_of_a_cluster_are_asked_about_the_servers_they_need(tmp_path: Path
     broker = {"host": "10.9.0.1", "port": 7000, "role": "broker", "peer": "d1"}
 
     def ports(name: str) -> list[dict[str, Any]]:
-        asked: list[dict[str, Any]] = payload(cluster, cluster.host(name), "")["ports"]
+        asked: list[dict[str, Any]] = payload(cluster, cluster.host(name), "", {})["ports"]
         return asked
 
     assert ports("d1") == []
     assert ports("a1") == [database, broker]
     assert ports("w1") == [broker]  # a worker of Airflow 3 has no access to the database
-    assert payload(cluster, cluster.host("d1"), "https://index")["urls"] == []
+    assert payload(cluster, cluster.host("d1"), "https://index", {})["urls"] == []
     cluster = make_cluster(tmp_path, CELERY, airflow_version="2.11.2")
     assert [port["role"] for port in ports("w1")] == ["metadata_db", "broker"]
 
@@ -239,7 +240,9 @@ def test_external_servers_are_asked_for(tmp_path: Path) -> None:
         metadata_db_url="postgresql+psycopg2://airflow:p%2Fw@db.example.com/airflow",
         broker_url="rediss://:pw@mq.example.com:6380",
     )
-    asked = [payload(cluster, host, "")["ports"] for host in cluster.all_hosts]
+    asked = [
+        payload(cluster, host, "", external_urls(cluster))["ports"] for host in cluster.all_hosts
+    ]
     assert [[(port["host"], port["port"], port["role"]) for port in ports] for ports in asked] == [
         [("db.example.com", 5432, "metadata_db"), ("mq.example.com", 6380, "broker")],
         [("mq.example.com", 6380, "broker")],
@@ -276,7 +279,7 @@ def test_uv_s_own_index_is_not_the_one_configured_on_this_machine(
 def test_certificates_are_sent_along(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("PEM")
     cluster = make_cluster(tmp_path, base_ca_certificates=["ca.pem"])
-    assert payload(cluster, cluster.host("h1"), "")["ca_certificates"] == ["PEM"]
+    assert payload(cluster, cluster.host("h1"), "", {})["ca_certificates"] == ["PEM"]
     cluster = make_cluster(tmp_path, base_ca_certificates=["none.pem"])
     with pytest.raises(ToolkitError, match=r"none\.pem"):
-        payload(cluster, cluster.host("h1"), "")
+        payload(cluster, cluster.host("h1"), "", {})

@@ -69,7 +69,10 @@ def trigger(api, deadline):
         if status == 200:
             return answer["dag_run_id"], None
         if status in (401, 403):
-            return None, "the web server refuses the admin's password"
+            return (
+                None,
+                "the web server refuses the password of toolkit-canary (airflow_canary_password in the vault)",
+            )
         if time.time() > deadline:
             return None, "starting the DAG got HTTP %s: %s" % (status, answer.get("detail"))
         time.sleep(0.3)

@@ -22,6 +22,8 @@ TIMEOUT = 150
 """Seconds that a just started Airflow may take until it is healthy and knows the canary."""
 CLOCK_TOLERANCE = 5.0
 """Seconds that clocks may differ; JWT tokens of tasks are refused beyond a few."""
+CANARY_USER = "toolkit-canary"
+"""The account that the role makes for this proof (roles/airflow/vars/main.yml)."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,9 @@ def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
         "api_prefix": line["api_prefix"],
         "health_path": line["health_path"],
         "healthy": ["metadatabase", *sorted(components)],
-        "username": cluster.setting("airflow_admin_username", web),
-        "password": secrets.read_vault(cluster).get("airflow_admin_password")
-        or cluster.setting("airflow_admin_password", web),
+        "username": CANARY_USER,
+        "password": secrets.read_vault(cluster).get("airflow_canary_password")
+        or cluster.setting("airflow_canary_password", web),
         "timeout": TIMEOUT,
     }
     return _ask(remote, web, "host_canary", payload)

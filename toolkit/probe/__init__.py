@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 
 from toolkit.cluster import Cluster
 from toolkit.probe.facts import Facts, Probe
 from toolkit.probe.payload import index_url, payload
+from toolkit.probe.services import Service, ask, external_urls
 from toolkit.remote import HostProblem, Remote
 
 __all__ = ["Facts", "Probe", "collect"]
@@ -26,8 +28,9 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
     with ThreadPoolExecutor(max_workers=1) as pool:
         # uv is asked for its index while the connections are made.
         index = pool.submit(index_url, cluster)
+        external = external_urls(cluster)
         answers = remote.fan_out(
-            cluster.hosts, script, lambda host: payload(cluster, host, index.result())
+            cluster.hosts, script, lambda host: payload(cluster, host, index.result(), external)
         )
     facts, problems = {}, {}
     for name, answer in answers.items():
@@ -35,4 +38,16 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
             problems[name] = answer
         else:
             facts[name] = Facts.from_json(answer)
-    return Probe(facts, problems)
+    return Probe(facts, problems, tuple(_services(cluster, remote, facts, external)))
+
+
+def _services(
+    cluster: Cluster, remote: Remote, facts: Mapping[str, Facts], external: Mapping[str, str]
+) -> Iterator[Service]:
+    """What the servers elsewhere say; asked by way of the first host that reaches them."""
+    for role, url in external.items():
+        for host in cluster.hosts:
+            ports = facts[host.name].ports if host.name in facts else ()
+            if any(port.role == role and port.result == "open" for port in ports):
+                yield ask(remote, host, role, url)
+                break

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from toolkit.probe.services import Service
 from toolkit.remote import HostProblem
 
 
@@ -255,6 +256,7 @@ class Probe:
 
     facts: Mapping[str, Facts]
     problems: Mapping[str, HostProblem] = field(default_factory=dict)
+    services: tuple[Service, ...] = ()
 
 
 _PARTS: Mapping[str, type[Any]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,17 +29,23 @@ NETWORK_TIMEOUT = 4
 """Seconds for each URL and port; they are tried at the same time."""
 
 _DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379, "rediss": 6379}
-_DATABASE_SECRET = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-_BROKER_SECRET = "AIRFLOW__CELERY__BROKER_URL"
+_SECRETS = {
+    "metadata_db": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "broker": "AIRFLOW__CELERY__BROKER_URL",
+}
+"""Role -> the secret that gives a component access to it."""
 
 
-def payload(cluster: Cluster, host: Host, index: str) -> dict[str, Any]:
+def payload(
+    cluster: Cluster, host: Host, index: str, external: Mapping[str, str]
+) -> dict[str, Any]:
     """What `host_facts.main` gets on this host.
 
     Args:
         cluster: the cluster.
         host: one of its hosts.
         index: URL of the package index; "" leaves it unchecked.
+        external: role -> URL of a server that is run elsewhere.
 
     Raises:
         ToolkitError: a certificate of base_ca_certificates cannot be read.
@@ -56,7 +62,7 @@ def payload(cluster: Cluster, host: Host, index: str) -> dict[str, Any]:
         "ca_certificates": list(_certificates(cluster, host)),
         "mirrors": True,
         "urls": urls,
-        "ports": [*_external_ports(cluster, host), *_peer_ports(cluster, host)],
+        "ports": [*_external_ports(cluster, host, external), *_peer_ports(cluster, host)],
         "timeout": NETWORK_TIMEOUT,
     }
 
@@ -86,7 +92,7 @@ def _environment(cluster: Cluster, host: Host) -> dict[str, str]:
     """What the host's own downloads get, proxies for example."""
     environment = cluster.setting("python_environment", host) or {}
     return {
-        str(name): str(value) for name, value in environment.items() if not _is_template(str(value))
+        str(name): str(value) for name, value in environment.items() if not is_template(str(value))
     }
 
 
@@ -104,14 +110,12 @@ def _certificates(cluster: Cluster, host: Host) -> Iterator[str]:
             ) from None
 
 
-def _external_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
+def _external_ports(
+    cluster: Cluster, host: Host, external: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     """The database and broker outside the cluster, for the hosts that talk to them."""
-    for setting, secret, role in (
-        ("metadata_db_url", _DATABASE_SECRET, "metadata_db"),
-        ("broker_url", _BROKER_SECRET, "broker"),
-    ):
-        url = str(cluster.setting(setting, host) or "")
-        if url and not _is_template(url) and _needs(cluster, host, secret):
+    for role, url in external.items():
+        if _needs(cluster, host, _SECRETS[role]):
             address, port = host_and_port(url)
             if address and port:
                 yield {"host": address, "port": port, "role": role, "peer": ""}
@@ -129,12 +133,9 @@ def host_and_port(url: str) -> tuple[str, int]:
 
 def _peer_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
     """The cluster's own servers on other hosts: is there a way to them at all?"""
-    for group, server, secret in (
-        ("metadata_db", DATABASE, _DATABASE_SECRET),
-        ("broker", BROKER, _BROKER_SECRET),
-    ):
+    for group, server in (("metadata_db", DATABASE), ("broker", BROKER)):
         for peer in cluster.group(group):
-            if peer.name == host.name or not _needs(cluster, host, secret):
+            if peer.name == host.name or not _needs(cluster, host, _SECRETS[group]):
                 continue
             address = str(peer.variables.get("base_address", peer.address))
             for port in ports(cluster, peer):
@@ -150,5 +151,6 @@ def _needs(cluster: Cluster, host: Host, secret: str) -> bool:
     return celery and bool(users & set(airflow_components(cluster, host)))
 
 
-def _is_template(value: str) -> bool:
+def is_template(value: str) -> bool:
+    """Whether only Ansible can say what a value is."""
     return "{{" in value or "{%" in value

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
+import socket
 import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, Any
 
@@ -197,6 +199,23 @@ class Remote:
             except BrokenPipeError:
                 return EXIT_UNKNOWN  # our reader, such as `head`, has seen enough
             return command.exit_status()
+
+    @contextmanager
+    def tunnel(self, host: Host, address: str, port: int) -> Iterator[int]:
+        """A port of this machine that leads, by way of a host, to a server that the host reaches.
+
+        Yields:
+            The port, on 127.0.0.1.
+
+        Raises:
+            HostProblem: no connection to the host.
+        """
+        opened = self._open(host)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            local: int = probe.getsockname()[1]
+        with opened.connection.forward_local(local, remote_port=port, remote_host=address):
+            yield local
 
     def _open(self, host: Host) -> Opened:
         with self._opener_lock:

@@ -9,7 +9,17 @@ from __future__ import annotations
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
 from toolkit.probe.facts import Probe
-from toolkit.rules import access, capacity, network, peers, planning, platform, ports, python
+from toolkit.rules import (
+    access,
+    capacity,
+    network,
+    peers,
+    planning,
+    platform,
+    ports,
+    python,
+    services,
+)
 from toolkit.rules.common import Rule
 
 PLANNING = (
@@ -41,6 +51,10 @@ RULES: tuple[Rule, ...] = (
     network.index,
     network.mirrors,
     network.servers,
+    services.refused,
+    services.server,
+    services.database,
+    services.eviction,
     peers.clocks,
     peers.hostnames,
     peers.machine_ids,

@@ -57,6 +57,13 @@ CLOCK_ERROR = 5.0
 """Heartbeats and tokens of one host look expired to another."""
 CLOCK_WARNING = 1.0
 
+SERVER_VERSIONS: Mapping[str, tuple[int, ...]] = {
+    "PostgreSQL": (13,),
+    "MySQL": (8, 0),
+    "Redis": (5,),
+}
+"""The oldest release of each server that Airflow 2.11 and 3.3 both support (their documentation)."""
+
 ARCHITECTURES = ("x86_64", "aarch64")
 
 SUPPORTED: Mapping[tuple[str, str], str] = {("debian", "12"): "Debian 12"}

@@ -1,0 +1,78 @@
+"""A database and a broker that somebody else runs: their URLs are given, the roles touch neither."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+import yaml
+from conftest import Cluster, assert_no_secret
+
+SERVERS, AIRFLOW = "e2eext1", "e2eext2"
+PASSWORD = "p@ss/w:rd%#1"
+ESCAPED = "p%40ss%2Fw%3Ard%25%231"
+INSTALL = f"""set -e
+export DEBIAN_FRONTEND=noninteractive
+timeout 300 apt-get -qq update
+apt-get -qq install -y --no-install-recommends postgresql redis-server >/dev/null
+cd /tmp
+su postgres -c psql <<'X'
+CREATE ROLE somebody LOGIN PASSWORD '{PASSWORD}';
+CREATE DATABASE theirs OWNER somebody;
+ALTER SYSTEM SET listen_addresses = '*';
+X
+echo 'host theirs somebody 0.0.0.0/0 scram-sha-256' >> /etc/postgresql/15/main/pg_hba.conf
+printf 'bind 0.0.0.0\\nrequirepass "{PASSWORD}"\\nmaxmemory-policy allkeys-lru\\n' >> /etc/redis/redis.conf
+systemctl restart postgresql redis-server
+"""
+STATE = "cat /etc/postgresql/15/main/*.conf /etc/postgresql/15/main/conf.d/* /etc/redis/* | md5sum"
+
+
+@pytest.fixture(scope="module")
+def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
+    cluster = make_cluster("e2eext", hosts=2)
+    cluster.ssh(SERVERS, INSTALL)
+    hosts = yaml.safe_load((cluster.directory / "hosts.yml").read_text())
+    groups = ("scheduler", "webserver", "worker")
+    wanted = {"all": {"hosts": {AIRFLOW: hosts["all"]["hosts"][AIRFLOW]}}}
+    wanted |= {group: {"hosts": {AIRFLOW: None}} for group in groups}
+    # The other host is reached by `ssh` alone, for the tests.
+    wanted["all"]["hosts"][SERVERS] = hosts["all"]["hosts"][SERVERS]
+    (cluster.directory / "hosts.yml").write_text(yaml.safe_dump(wanted))
+    return cluster
+
+
+def give_urls(cluster: Cluster, password: str) -> None:
+    variables = yaml.safe_load((cluster.directory / "hosts.yml").read_text())
+    address = variables["all"]["hosts"][SERVERS]["ansible_host"]
+    cluster.set(
+        f"metadata_db_url: postgresql+psycopg2://somebody:{password}@{address}:5432/theirs\n"
+        f"broker_url: redis://:{password}@{address}:6379\n"
+    )
+
+
+def test_a_wrong_password_is_found_before_anything_changes(cluster: Cluster) -> None:
+    give_urls(cluster, "wrong")
+    result = cluster.json("provision", "--limit", AIRFLOW, expect=2)
+    found = {finding["id"]: finding for finding in result["findings"]}
+    assert "somebody" in found["services.login"]["what"]
+    assert "wrong" not in json.dumps(result)
+    assert cluster.ssh(AIRFLOW, "ls /opt /etc/airflow 2>/dev/null", check=False).strip() == "/opt:"
+
+
+def test_airflow_runs_on_servers_that_stay_as_they_are(cluster: Cluster) -> None:
+    before = cluster.ssh(SERVERS, STATE)
+    give_urls(cluster, ESCAPED)
+    result = cluster.json("provision", "--limit", AIRFLOW)
+    assert [finding["id"] for finding in result["findings"]] == ["services.eviction"]
+    assert any(check["name"] == "canary DAG" for check in result["checks"])
+    assert cluster.ssh(SERVERS, STATE) == before
+    tables = cluster.ssh(SERVERS, "cd /; su postgres -c \"psql -qtA theirs -c '\\dt'\"")
+    assert "dag_run" in tables
+    assert "inactive" in cluster.ssh(AIRFLOW, "systemctl is-active postgresql", check=False)
+    assert_no_secret(cluster)
+
+
+def test_second_provision_changes_nothing(cluster: Cluster) -> None:
+    assert cluster.json("provision", "--no-verify", "--limit", AIRFLOW)["changes"] == []

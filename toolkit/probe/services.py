@@ -1,0 +1,173 @@
+"""The database and the broker that are run elsewhere: what they answer to Airflow's credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from toolkit import secrets
+from toolkit.cluster import Cluster, Host
+from toolkit.probe.payload import host_and_port, is_template
+from toolkit.remote import HostProblem, Remote
+
+TIMEOUT = 10
+"""Seconds for connecting to a server, and for each of its answers."""
+
+EXTERNAL: Mapping[str, str] = {"metadata_db": "metadata_db_url", "broker": "broker_url"}
+"""Group -> the setting that names a server elsewhere in its place."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a server said, or why it said nothing.
+
+    Attributes:
+        role: metadata_db or broker.
+        address: host:port, as the URL has it.
+        user: who signed in; "" where the URL names nobody.
+        problem: "", "url" (cannot be read), "login" (it refuses) or "silent" (no usable answer).
+        detail: the server's or driver's own words, when there is a problem.
+        server: PostgreSQL, MySQL, MariaDB or Redis.
+        version: as numbers.
+        may_create: whether the user may create tables.
+        encoding: of the database.
+        policy: what the broker does when its memory is full; "" when it does not tell.
+    """
+
+    role: str
+    address: str
+    user: str = ""
+    problem: str = ""
+    detail: str = ""
+    server: str = ""
+    version: tuple[int, ...] = ()
+    may_create: bool = True
+    encoding: str = ""
+    policy: str = ""
+
+
+def external_urls(cluster: Cluster, host: Host | None = None) -> dict[str, str]:
+    """Role -> URL of a server that is run elsewhere; the vault is where such URLs belong.
+
+    Raises:
+        ToolkitError: the vault cannot be opened.
+    """
+    vault = secrets.read_vault(cluster)
+    found = {
+        role: str(vault.get(setting) or cluster.setting(setting, host) or "")
+        for role, setting in EXTERNAL.items()
+    }
+    return {role: url for role, url in found.items() if url and not is_template(url)}
+
+
+def ask(remote: Remote, via: Host, role: str, url: str) -> Service:
+    """Sign in to a server, by way of a host that will use it, and ask what it is. Changes nothing."""
+    parts, (address, port) = urlsplit(url), host_and_port(url)
+    scheme = parts.scheme.partition("+")[0]
+    base: dict[str, Any] = {
+        "role": role,
+        "address": f"{address}:{port}",
+        "user": unquote(parts.username or ""),
+    }
+    if not address or not port or scheme not in _ASKERS:
+        return Service(**base, problem="url", detail=f"{scheme}:// is no server that can be asked")
+    try:
+        with remote.tunnel(via, address, port) as local:
+            return Service(**base, **_ASKERS[scheme](parts, local))
+    except HostProblem as problem:
+        return Service(**base, problem="silent", detail=problem.what)
+
+
+def _ask_postgres(parts: SplitResult, port: int) -> dict[str, Any]:
+    import psycopg2
+
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    # A certificate's path is one on the hosts; without the file here, encryption has to do.
+    if "sslrootcert" in options and not Path(options["sslrootcert"]).exists():
+        del options["sslrootcert"]
+        options["sslmode"] = "require"
+    options |= {"host": parts.hostname or "", "hostaddr": "127.0.0.1", "port": str(port),
+                "user": unquote(parts.username or ""), "password": unquote(parts.password or ""),
+                "dbname": unquote(parts.path.lstrip("/")), "connect_timeout": str(TIMEOUT)}  # fmt: skip
+    try:
+        connection = psycopg2.connect(**options)
+    except psycopg2.OperationalError as error:
+        said = _sentence(str(error))
+        refused = "FATAL" in str(error)
+        return {"problem": "login" if refused else "silent", "detail": said}
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),"
+            " has_schema_privilege(current_schema(), 'CREATE')"
+        )
+        number, encoding, may_create = cursor.fetchone() or (0, "", False)
+    connection.close()
+    return {"server": "PostgreSQL", "version": (number // 10000, number % 10000),
+            "encoding": encoding, "may_create": bool(may_create)}  # fmt: skip
+
+
+def _ask_mysql(parts: SplitResult, port: int) -> dict[str, Any]:
+    import pymysql
+
+    encrypted = "ssl" in parts.query
+    try:
+        connection = pymysql.connect(
+            host="127.0.0.1", port=port, user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""), database=unquote(parts.path.lstrip("/")),
+            connect_timeout=TIMEOUT, read_timeout=TIMEOUT,
+            ssl={"check_hostname": False} if encrypted else None,
+        )  # fmt: skip
+    except pymysql.err.OperationalError as error:
+        number, said = (*error.args, "")[:2]
+        return {"problem": "login" if number < 2000 else "silent", "detail": _sentence(str(said))}
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION(), @@character_set_database")
+        version, encoding = cursor.fetchone() or ("", "")
+        cursor.execute("SHOW GRANTS")
+        grants = " ".join(str(row[0]) for row in cursor.fetchall())
+    return {"server": "MariaDB" if "MariaDB" in version else "MySQL", "version": _numbers(version),
+            "encoding": encoding,
+            "may_create": "ALL PRIVILEGES" in grants or "CREATE," in grants}  # fmt: skip
+
+
+def _ask_redis(parts: SplitResult, port: int) -> dict[str, Any]:
+    import redis
+
+    server = redis.Redis(
+        host="127.0.0.1", port=port, username=unquote(parts.username or "") or None,
+        password=unquote(parts.password or "") or None, socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT, ssl=parts.scheme == "rediss", ssl_check_hostname=False,
+    )  # fmt: skip
+    try:
+        version = str(server.info("server").get("redis_version", ""))
+    except (redis.AuthenticationError, redis.ResponseError) as error:
+        return {"problem": "login", "detail": _sentence(str(error))}
+    except redis.RedisError as error:
+        return {"problem": "silent", "detail": _sentence(str(error))}
+    try:
+        policy = str(server.config_get("maxmemory-policy").get("maxmemory-policy", ""))
+    except redis.RedisError:  # managed services hide it
+        policy = ""
+    return {"server": "Redis", "version": _numbers(version), "policy": policy}
+
+
+_ASKERS: Mapping[str, Callable[[SplitResult, int], dict[str, Any]]] = {
+    "postgresql": _ask_postgres,
+    "postgres": _ask_postgres,
+    "mysql": _ask_mysql,
+    "redis": _ask_redis,
+    "rediss": _ask_redis,
+}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    plain = version.partition("-")[0].split(".")
+    return tuple(int(part) for part in plain if part.isdigit())
+
+
+def _sentence(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0].rpartition("FATAL:")[2].strip() if lines else "it gave no reason"

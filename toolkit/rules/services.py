@@ -1,0 +1,108 @@
+"""The database and the broker that are run elsewhere, by what they said themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from toolkit.cluster import Cluster
+from toolkit.findings import Finding
+from toolkit.probe.facts import Probe
+from toolkit.probe.services import EXTERNAL, Service
+from toolkit.rules.common import error, warning
+from toolkit.rules.thresholds import SERVER_VERSIONS
+
+_VAULT = "group_vars/all/vault.yml"
+
+
+def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """It has to let Airflow in."""
+    for service in probe.services:
+        setting = EXTERNAL[service.role]
+        if service.problem == "login":
+            who = f" {service.user}" if service.user else ""
+            yield error(
+                "services.login",
+                host="",
+                what=f"{setting}: {service.address} refuses the user{who}: {service.detail}",
+                why="Airflow would be refused in the same way",
+                fix=f"correct user, password or database in {setting}: "
+                f"ansible-vault edit {_VAULT}; odd characters need %-escapes in a URL",
+            )
+        elif service.problem:
+            yield error(
+                f"services.{service.problem}",
+                host="",
+                what=f"{setting}: {service.address or 'its server'} gives no usable answer: "
+                f"{service.detail}",
+                why="Airflow needs it for everything it does",
+                fix=f"correct {setting} ({_VAULT}), or start the server and open the way to it",
+            )
+
+
+def server(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A server that this Airflow can work with."""
+    for service in _answering(probe):
+        finding = partial(error, host="", fix=f"name another server in {EXTERNAL[service.role]}")
+        if service.server == "MariaDB":
+            yield finding(
+                "services.mariadb",
+                what=f"{service.address} is MariaDB {_text(service.version)}, not MySQL",
+                why="Airflow does not support MariaDB: its migrations are not tested there",
+            )
+            continue
+        oldest = SERVER_VERSIONS[service.server]
+        if service.version < oldest:
+            yield finding(
+                "services.version",
+                what=f"{service.address} is {service.server} {_text(service.version)}, "
+                f"{_text(oldest)} is the oldest that is supported",
+                why="migrations and queries use what older ones do not have",
+            )
+
+
+def database(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A database that tables can be created in, for any text."""
+    for service in _answering(probe):
+        if service.role == "metadata_db" and not service.may_create:
+            yield error(
+                "services.privileges",
+                host="",
+                what=f"user {service.user} may not create tables in the database at "
+                f"{service.address}",
+                why="the schema is created and migrated by this user",
+                fix=f"ALTER DATABASE ... OWNER TO {service.user}"
+                if service.server == "PostgreSQL"
+                else f"GRANT ALL ON <database>.* TO {service.user}",
+            )
+        if service.encoding and service.encoding.lower() not in ("utf8", "utf8mb4"):
+            yield error(
+                "services.encoding",
+                host="",
+                what=f"the database at {service.address} has the encoding {service.encoding}",
+                why="names and logs hold any character, and what does not fit fails at run time",
+                fix="create it anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+                if service.server == "PostgreSQL"
+                else "ALTER DATABASE ... CHARACTER SET utf8mb4",
+            )
+
+
+def eviction(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A broker must not throw messages away."""
+    for service in _answering(probe):
+        if service.policy and service.policy != "noeviction":
+            yield warning(
+                "services.eviction",
+                host="",
+                what=f"the broker at {service.address} has maxmemory-policy {service.policy}",
+                why="when its memory is full it throws queued tasks away, and nobody is told",
+                fix="CONFIG SET maxmemory-policy noeviction, and the same in its configuration",
+            )
+
+
+def _answering(probe: Probe) -> Iterator[Service]:
+    return (service for service in probe.services if not service.problem)
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(str(number) for number in version)
