@@ -23,7 +23,11 @@ CREATE DATABASE theirs OWNER somebody;
 ALTER SYSTEM SET listen_addresses = '*';
 X
 echo 'host theirs somebody 0.0.0.0/0 scram-sha-256' >> /etc/postgresql/15/main/pg_hba.conf
-printf 'bind 0.0.0.0\\nrequirepass "{PASSWORD}"\\nmaxmemory-policy allkeys-lru\\n' >> /etc/redis/redis.conf
+cat >> /etc/redis/redis.conf <<'X'
+bind 0.0.0.0
+requirepass "{PASSWORD}"
+maxmemory-policy allkeys-lru
+X
 systemctl restart postgresql redis-server
 """
 STATE = "cat /etc/postgresql/15/main/*.conf /etc/postgresql/15/main/conf.d/* /etc/redis/* | md5sum"
@@ -55,9 +59,10 @@ def give_urls(cluster: Cluster, password: str) -> None:
 def test_a_wrong_password_is_found_before_anything_changes(cluster: Cluster) -> None:
     give_urls(cluster, "wrong")
     result = cluster.json("provision", "--limit", AIRFLOW, expect=2)
-    found = {finding["id"]: finding for finding in result["findings"]}
-    assert "somebody" in found["services.login"]["what"]
-    assert "wrong" not in json.dumps(result)
+    database, broker = (f for f in result["findings"] if f["id"] == "services.login")
+    assert "somebody" in database["what"]
+    assert "password" in broker["what"]
+    assert ":wrong@" not in json.dumps(result)
     assert cluster.ssh(AIRFLOW, "ls /opt /etc/airflow 2>/dev/null", check=False).strip() == "/opt:"
 
 

@@ -20,11 +20,11 @@ def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
     for service in probe.services:
         setting = EXTERNAL[service.role]
         if service.problem == "login":
-            who = f" {service.user}" if service.user else ""
+            who = f"user {service.user}" if service.user else "password"
             yield error(
                 "services.login",
                 host="",
-                what=f"{setting}: {service.address} refuses the user{who}: {service.detail}",
+                what=f"{setting}: {service.address} refuses the {who}: {service.detail}",
                 why="Airflow would be refused in the same way",
                 fix=f"correct user, password or database in {setting}: "
                 f"ansible-vault edit {_VAULT}; odd characters need %-escapes in a URL",
