@@ -12,7 +12,6 @@ import yaml
 from toolkit.cluster import Cluster, Host
 from toolkit.content import content_dir
 
-DATABASE = "postgres"
 BROKER = "redis"
 
 _PORT_SETTINGS: Mapping[str, tuple[str, ...]] = {
@@ -21,7 +20,8 @@ _PORT_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "scheduler": ("airflow_scheduler_health_port",),
     "triggerer": ("airflow_triggerer_log_port",),
     "worker": ("airflow_worker_log_port",),
-    DATABASE: ("postgres_port",),
+    "postgres": ("postgres_port",),
+    "mysql": ("mysql_port",),
     BROKER: ("redis_port",),
 }
 
@@ -64,11 +64,16 @@ def airflow_components(cluster: Cluster, host: Host) -> tuple[str, ...]:
     )
 
 
+def database(cluster: Cluster) -> str:
+    """The database server that the roles would install: postgres or mysql."""
+    return str(cluster.setting("metadata_db_engine"))
+
+
 def servers(cluster: Cluster, host: Host) -> tuple[str, ...]:
     """The database and broker servers that the roles install on a host."""
     found = []
     if "metadata_db" in host.groups and not cluster.setting("metadata_db_url", host):
-        found.append(DATABASE)
+        found.append(database(cluster))
     if "broker" in host.groups and not cluster.setting("broker_url", host):
         found.append(BROKER)
     return tuple(found)

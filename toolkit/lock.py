@@ -14,7 +14,9 @@ from typing import Any
 
 import yaml
 
+from toolkit import secrets
 from toolkit.cluster import Cluster
+from toolkit.components import database
 from toolkit.content import content_dir
 from toolkit.errors import Location, ToolkitError
 
@@ -137,10 +139,11 @@ def normal_requirements(requirements: Iterable[str]) -> tuple[str, ...]:
 
 def shipped_lock(version: str, extras: Iterable[str], requirements: Iterable[str]) -> Path | None:
     """The lock that comes with the toolkit for these settings, if there is one."""
-    path = content_dir() / "roles" / "airflow" / "files" / "locks" / f"airflow-{version}.lock"
-    if path.is_file() and not is_stale(path, version, extras, requirements):
-        return path
-    return None
+    locks = (content_dir() / "roles" / "airflow" / "files" / "locks").glob(
+        f"airflow-{version}*.lock"
+    )
+    extras, requirements = tuple(extras), tuple(requirements)
+    return next((p for p in sorted(locks) if not is_stale(p, version, extras, requirements)), None)
 
 
 def ensure_lock(cluster: Cluster, say: Callable[[str], None] = lambda _: None) -> Path:
@@ -174,10 +177,17 @@ def ensure_lock(cluster: Cluster, say: Callable[[str], None] = lambda _: None) -
 
 
 def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
-    """Airflow's version, extras and additional requirements as the settings have them."""
+    """Airflow's version, extras and additional requirements as the settings have them.
+
+    MySQL's driver comes with the engine: nobody has to know its extra.
+    """
+    url = str(
+        cluster.setting("metadata_db_url") or secrets.read_vault(cluster).get("metadata_db_url", "")
+    )
+    mysql = url.startswith("mysql") or (not url and database(cluster) == "mysql")
     return (
         str(cluster.setting("airflow_version")),
-        list(cluster.setting("airflow_extras") or ()),
+        [*(cluster.setting("airflow_extras") or ()), *(["mysql"] if mysql else [])],
         list(cluster.setting("airflow_requirements") or ()),
     )
 

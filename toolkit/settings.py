@@ -27,7 +27,7 @@ from toolkit.yamlfile import VaultedValue
 
 Told = tuple[str, str, str]  # kind, what, fix
 
-ROLES = ("airflow", "metadata_db", "postgres", "broker", "redis", "python", "base")
+ROLES = ("airflow", "metadata_db", "postgres", "mysql", "broker", "redis", "python", "base")
 
 
 @dataclass(frozen=True)

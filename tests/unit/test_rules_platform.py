@@ -29,7 +29,7 @@ def findings(directory: Path, **changes: Any) -> list[Finding]:
     [
         ("amzn", "2", "June 2026"),
         ("ubuntu", "20.04", "Python 3.8"),
-        ("ubuntu", "24.04", "is not supported"),
+        ("ubuntu", "23.10", "is not supported"),
         ("debian", "11", "is not supported"),
         ("arch", "", "is not supported"),
     ],

@@ -25,7 +25,8 @@ def command() -> None:
 
 @command.command()
 @click.option("--hosts", default=1, show_default=True, type=click.IntRange(1, 50), help="How many.")
-@click.option("--image", default="debian12", show_default=True, help="What they boot.")
+@click.option("--image", default="debian12", show_default=True,
+              help="What they boot: debian12, debian13, debian-sid, ubuntu-like.")  # fmt: skip
 @click.option("--name", default="lab", show_default=True, help="Name of the lab and its hosts.")
 @click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
               help="Write hosts.yml and known_hosts there.")  # fmt: skip

@@ -23,16 +23,48 @@ USER = "admin"
 
 @dataclass(frozen=True)
 class Image:
-    """A distribution's suite, and the packages that a bare cloud image of it has."""
+    """What an image is made of.
+
+    Attributes:
+        suite: of Debian.
+        shows: what it can and cannot stand in for, in one line.
+        identity: os-release(5) of another distribution, for one that is only like it.
+        apt_options: apt.conf(5) lines for building and for the host.
+        packages: what a bare cloud image has.
+    """
 
     suite: str
+    shows: str
+    identity: str = ""
+    apt_options: tuple[str, ...] = ()
     packages: tuple[str, ...] = (
         "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "sudo", "iproute2",
         "ca-certificates", "procps", "acl",
     )  # fmt: skip
 
 
-IMAGES = {"debian12": Image("bookworm"), "debian13": Image("trixie")}
+_UBUNTU = """PRETTY_NAME="Ubuntu 24.04 LTS (Debian 12 under its name)"
+NAME="Ubuntu"
+VERSION_ID="24.04"
+VERSION="24.04 LTS (Noble Numbat)"
+VERSION_CODENAME=noble
+ID=ubuntu
+ID_LIKE=debian
+UBUNTU_CODENAME=noble
+"""
+IMAGES = {
+    "debian12": Image("bookworm", "Debian 12"),
+    "debian13": Image("trixie", "Debian 13"),
+    "debian-sid": Image(
+        "sid",
+        "Debian's development branch; the only one that has MySQL",
+        # Its Release file is valid for a week only, and mirrors may be older.
+        apt_options=('Acquire::Check-Valid-Until "false"',),
+    ),
+    "ubuntu-like": Image(
+        "bookworm", "Debian 12 under Ubuntu's name: our code's path, not Ubuntu's packages", _UBUNTU
+    ),
+}
 
 _CUSTOMIZE = (
     f'chroot "$1" useradd --create-home --shell /bin/bash {USER}',
@@ -92,9 +124,16 @@ def _build(image: Image, certificates: list[str], reference: str) -> None:
         authorities.mkdir()
         for number, text in enumerate(certificates):
             (authorities / f"machine-{number}.crt").write_text(text + "\n")
-        hooks = [f'cp -r {authorities}/. "$1/usr/local/share/ca-certificates/"', *_CUSTOMIZE]
+        (Path(scratch) / "os-release").write_text(image.identity)
+        identity = [f'cp {scratch}/os-release "$1/usr/lib/os-release"'] if image.identity else []
+        hooks = [
+            *identity,
+            f'cp -r {authorities}/. "$1/usr/local/share/ca-certificates/"',
+            *_CUSTOMIZE,
+        ]
         command = ["mmdebstrap", "--quiet", "--variant=minbase",
                    f"--include={','.join(image.packages)}",
+                   *(f"--aptopt={option}" for option in image.apt_options),
                    *(f"--customize-hook={hook}" for hook in hooks),
                    image.suite, str(tar)]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)

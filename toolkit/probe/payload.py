@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.cluster import Cluster, Host
-from toolkit.components import BROKER, DATABASE, airflow_components, ports, release_line
+from toolkit.components import BROKER, airflow_components, database, ports, release_line
 from toolkit.errors import ToolkitError
 
 PATHS = (
@@ -18,6 +18,7 @@ PATHS = (
     "/var/lib/airflow",
     "/var/log/airflow",
     "/var/lib/postgresql",
+    "/var/lib/mysql",
     "/var/lib/redis",
     "/var/cache/apt",
     "/usr",
@@ -133,7 +134,7 @@ def host_and_port(url: str) -> tuple[str, int]:
 
 def _peer_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
     """The cluster's own servers on other hosts: is there a way to them at all?"""
-    for group, server in (("metadata_db", DATABASE), ("broker", BROKER)):
+    for group, server in (("metadata_db", database(cluster)), ("broker", BROKER)):
         for peer in cluster.group(group):
             if peer.name == host.name or not _needs(cluster, host, _SECRETS[group]):
                 continue

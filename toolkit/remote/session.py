@@ -11,7 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import IO, Any
 
@@ -210,11 +210,17 @@ class Remote:
         Raises:
             HostProblem: no connection to the host.
         """
+        from invoke.exceptions import ThreadException
+
         opened = self._open(host)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             local: int = probe.getsockname()[1]
-        with opened.connection.forward_local(local, remote_port=port, remote_host=address):
+        # What the tunnel says at its end is that a client hung up, which the client knows best.
+        with (
+            suppress(ThreadException),
+            opened.connection.forward_local(local, remote_port=port, remote_host=address),
+        ):
             yield local
 
     def _open(self, host: Host) -> Opened:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from toolkit.cluster import Cluster
-from toolkit.components import BROKER, DATABASE, Port, ports, servers
+from toolkit.components import BROKER, Port, ports, servers
 from toolkit.findings import Finding
 from toolkit.probe.facts import Facts, Listener, Probe
 from toolkit.rules.common import SETTINGS_FILE, answering, error, listed
@@ -14,7 +14,8 @@ from toolkit.rules.common import SETTINGS_FILE, answering, error, listed
 # Server -> the units of the distribution that the role manages (on Debian, PostgreSQL's cluster
 # `main` and Redis's only instance), how its packages begin, the setting for one's own server.
 _SERVERS: Mapping[str, tuple[str, str, str]] = {
-    DATABASE: (r"postgresql(@\d+-main)?\.service", "postgresql-", "metadata_db_url"),
+    "postgres": (r"postgresql(@\d+-main)?\.service", "postgresql-", "metadata_db_url"),
+    "mysql": (r"mysql\.service", "mysql-server", "metadata_db_url"),
     BROKER: (r"redis(-server)?\.service", "redis-server", "broker_url"),
 }
 

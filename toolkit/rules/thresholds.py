@@ -35,6 +35,7 @@ DISKS = (
     Disk("/var/lib/airflow", "airflow", 200, 50, 1_000, "DAGs and state"),
     Disk("/var/log/airflow", "airflow", 1000, 200, 5_000, "task logs"),
     Disk("/var/lib/postgresql", "postgres", 1000, 200, 2_000, "the metadata database"),
+    Disk("/var/lib/mysql", "mysql", 1500, 300, 2_000, "the metadata database"),
     Disk("/var/lib/redis", "redis", 200, 100, 100, "queued messages"),
     Disk("/var/cache/apt", "", 200, 50, 500, "package lists and downloads"),
     Disk("/usr", "", 300, 50, 5_000, "packages of the distribution"),
@@ -43,7 +44,7 @@ DISKS = (
 
 SYSTEM_MB = 150
 """Kernel and daemons of a small virtual machine."""
-SERVER_MB: Mapping[str, int] = {"postgres": 75, "redis": 25}
+SERVER_MB: Mapping[str, int] = {"postgres": 75, "mysql": 450, "redis": 25}
 CLI_MB = 160
 """One call of Airflow's own command line."""
 MEMORY_MARGIN = 1.2
@@ -66,7 +67,14 @@ SERVER_VERSIONS: Mapping[str, tuple[int, ...]] = {
 
 ARCHITECTURES = ("x86_64", "aarch64")
 
-SUPPORTED: Mapping[tuple[str, str], str] = {("debian", "12"): "Debian 12"}
+SUPPORTED: Mapping[tuple[str, str], str] = {
+    ("debian", "12"): "Debian 12",
+    ("debian", "13"): "Debian 13",
+    ("debian", ""): "Debian's development branch (as a database host: its Python is too new)",
+    ("ubuntu", "22.04"): "Ubuntu 22.04",
+    ("ubuntu", "24.04"): "Ubuntu 24.04",
+    ("ubuntu", "26.04"): "Ubuntu 26.04",
+}
 """(ID, VERSION_ID) of os-release(5) -> the name that people use."""
 
 REFUSED: Mapping[tuple[str, str], str] = {
