@@ -94,11 +94,11 @@ def make_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     environment = os.environ | {"XDG_STATE_HOME": str(state), "COLUMNS": "200"}
     made: list[str] = []
 
-    def make(name: str, hosts: int = 1) -> Cluster:
+    def make(name: str, hosts: int = 1, image: str = "debian12") -> Cluster:
         cluster = Cluster(tmp_path_factory.mktemp("inventory") / name, environment)
         made.append(name)
         subprocess.run(
-            [TOOLKIT, "lab", "up", "--name", name, "--hosts", str(hosts), "-i", str(cluster.directory)],
+            [TOOLKIT, "lab", "up", "--name", name, "--hosts", str(hosts), "--image", image, "-i", str(cluster.directory)],
             env=environment, check=True, capture_output=True, timeout=TIMEOUT,
         )  # fmt: skip
         return cluster

@@ -17,15 +17,25 @@ CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 DATABASE_SCRIPT = """
 import json, os, sys
 from urllib.parse import unquote, urlsplit, parse_qsl
-import psycopg2
 url = urlsplit(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
-connection = psycopg2.connect(host=url.hostname, port=url.port or 5432, user=unquote(url.username),
-    password=unquote(url.password or ""), dbname=unquote(url.path[1:]), connect_timeout=3,
-    **dict(parse_qsl(url.query)))
+login = dict(host=url.hostname, user=unquote(url.username), password=unquote(url.password or ""),
+    connect_timeout=3)
+if url.scheme.startswith("postgres"):
+    import psycopg2
+    connection = psycopg2.connect(port=url.port or 5432, dbname=unquote(url.path[1:]), **login,
+        **dict(parse_qsl(url.query)))
+    age = "extract(epoch from now() - max(latest_heartbeat))"
+else:
+    if url.scheme.endswith("pymysql"):
+        import pymysql as driver
+    else:
+        import MySQLdb as driver
+    connection = driver.connect(port=url.port or 3306, database=unquote(url.path[1:]), **login)
+    age = "timestampdiff(MICROSECOND, max(latest_heartbeat), utc_timestamp(6)) / 1000000"
 cursor = connection.cursor()
 cursor.execute("SELECT version_num FROM alembic_version")
 schema = ",".join(sorted(row[0] for row in cursor))
-cursor.execute("SELECT job_type, hostname, extract(epoch from now() - max(latest_heartbeat))"
+cursor.execute("SELECT job_type, hostname, " + age +
     " FROM job WHERE state = 'running' GROUP BY job_type, hostname")
 print(json.dumps({"schema": schema, "jobs": [[t, h, float(age)] for t, h, age in cursor]}))
 """
@@ -97,7 +107,7 @@ def journal(unit):
 
 def database(variables):
     """Schema version and running jobs with the age of their heartbeats in seconds."""
-    if CONNECTION not in variables or not variables[CONNECTION].startswith("postgres"):
+    if not variables.get(CONNECTION, "").startswith(("postgres", "mysql")):
         return None
     done = subprocess.run(
         [CURRENT + "/bin/python", "-"], input=DATABASE_SCRIPT.encode(), stdout=subprocess.PIPE,

@@ -1,0 +1,67 @@
+"""MySQL as metadata database, and four hosts of four platforms; CeleryExecutor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import yaml
+from conftest import Cluster, assert_no_secret
+
+HOSTS = {
+    "e2esid1": ("debian-sid", ["metadata_db"]),
+    "e2ebookworm1": ("debian12", ["broker", "scheduler", "webserver"]),
+    "e2etrixie1": ("debian13", ["worker"]),
+    "e2eubuntu1": ("ubuntu-like", ["worker"]),
+}
+
+
+@pytest.fixture(scope="module")
+def provisioned(make_cluster: Callable[..., Cluster]) -> Cluster:
+    """One inventory of hosts from four labs."""
+    merged: dict[str, dict[str, dict[str, object]]] = {"all": {"hosts": {}}}
+    known = ""
+    for name, (image, groups) in HOSTS.items():
+        cluster = make_cluster(name[:-1], image=image)
+        lab = yaml.safe_load((cluster.directory / "hosts.yml").read_text())
+        merged["all"]["hosts"] |= lab["all"]["hosts"]
+        known += (cluster.directory / "known_hosts").read_text()
+        for group in groups:
+            merged.setdefault(group, {"hosts": {}})["hosts"][name] = None
+    (cluster.directory / "hosts.yml").write_text(yaml.safe_dump(merged))
+    (cluster.directory / "known_hosts").write_text(known)
+    cluster.set("metadata_db_engine: mysql\n")
+    done = cluster.toolkit("provision")
+    assert "the canary DAG ran" in done.stdout
+    assert_no_secret(cluster, done.stdout, done.stderr)
+    return cluster
+
+
+def test_second_provision_changes_nothing(provisioned: Cluster) -> None:
+    assert provisioned.json("provision", "--no-verify")["changes"] == []
+
+
+def test_check_mode_finds_nothing_to_change(provisioned: Cluster) -> None:
+    assert provisioned.json("provision", "--check")["changes"] == []
+
+
+def test_status_reads_heartbeats_from_mysql(provisioned: Cluster) -> None:
+    told = provisioned.toolkit("status").stdout
+    assert "not read" not in told
+    scheduler = next(line for line in told.splitlines() if "scheduler" in line)
+    assert "active (running)" in scheduler
+
+
+def test_the_user_has_its_one_schema_and_needs_its_password(provisioned: Cluster) -> None:
+    database = next(iter(HOSTS))
+    grants = provisioned.ssh(database, "mysql -NBe \"show grants for 'airflow'@'localhost'\"")
+    assert sorted(line.partition(" TO ")[0] for line in grants.splitlines()) == [
+        "GRANT ALL PRIVILEGES ON `airflow`.*",
+        "GRANT USAGE ON *.*",
+    ]
+    refused = provisioned.ssh(
+        database, "mysql -h 127.0.0.1 -u airflow -pwrong airflow 2>&1 || true"
+    )
+    assert "Access denied" in refused
+    log = provisioned.ssh(database, "cat /var/log/mysql/error.log; journalctl -u mysql --no-pager")
+    assert provisioned.vault()["metadata_db_password"] not in log
