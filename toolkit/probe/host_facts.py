@@ -31,7 +31,10 @@ PACKAGE_LOCKS = [
     "/var/cache/apt/archives/lock",
 ]
 PACKAGE_MANAGERS = ["apt-get", "dnf", "zypper", "apk", "pacman"]
-SERVER_PACKAGES = r"postgresql-\d+|redis-server|valkey-server|mysql-server.*|mariadb-server.*"
+SERVER_PACKAGES = (
+    r"(?:postgresql-\d+|postgresql\d*-server|redis-server|redis6|valkey-server|mysql-server.*"
+    r"|mariadb.*-server.*)"
+)
 SERVER_UNITS = ["postgresql.service", "redis-server.service", "valkey-server.service",
                 "mysql.service", "mariadb.service"]  # fmt: skip
 AIRFLOW_COMMANDS = {"webserver", "api-server", "scheduler", "dag-processor", "triggerer",
@@ -297,7 +300,10 @@ def process(pid):
 def packages():
     """The package manager: what it left half done, who holds its lock, servers it installed."""
     manager = next((name for name in PACKAGE_MANAGERS if shutil.which(name)), "")
-    unfinished, servers = package_states(read("/var/lib/dpkg/status"))
+    if manager == "dnf":
+        unfinished, servers = [], rpm_servers()
+    else:
+        unfinished, servers = package_states(read("/var/lib/dpkg/status"))
     return {
         "manager": manager,
         "unfinished": unfinished,
@@ -318,6 +324,13 @@ def package_states(status):
         elif state == "installed" and re.match("(?:%s)$" % SERVER_PACKAGES, name):
             servers[name] = version
     return unfinished, servers
+
+
+def rpm_servers():
+    """Servers that are installed as RPMs, with their versions."""
+    listed = output("rpm", "--query", "--all", "--queryformat", "%{NAME} %{VERSION}\\n")
+    pairs = (line.split() for line in listed.splitlines() if len(line.split()) == 2)
+    return {name: version for name, version in pairs if re.match(SERVER_PACKAGES + "$", name)}
 
 
 def package_lock():

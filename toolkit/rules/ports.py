@@ -14,9 +14,9 @@ from toolkit.rules.common import SETTINGS_FILE, answering, error, listed
 # Server -> the units of the distribution that the role manages (on Debian, PostgreSQL's cluster
 # `main` and Redis's only instance), how its packages begin, the setting for one's own server.
 _SERVERS: Mapping[str, tuple[str, str, str]] = {
-    "postgres": (r"postgresql(@\d+-main)?\.service", "postgresql-", "metadata_db_url"),
+    "postgres": (r"postgresql(@\d+-main)?\.service", "postgresql", "metadata_db_url"),
     "mysql": (r"mysql\.service", "mysql-server", "metadata_db_url"),
-    BROKER: (r"redis(-server)?\.service", "redis-server", "broker_url"),
+    BROKER: (r"redis6?(-server)?\.service", "redis", "broker_url"),
 }
 
 

@@ -10,6 +10,7 @@ from toolkit.components import airflow_components, release_line
 from toolkit.findings import Finding
 from toolkit.probe.facts import Facts, Probe, Python
 from toolkit.rules.common import answering, error, listed
+from toolkit.rules.thresholds import BRINGS_PYTHON
 
 NEEDED_MODULES = ("ctypes", "ssl", "sqlite3", "bz2", "lzma", "zlib")
 """What Airflow or its dependencies import; `venv` is not among them, as uv builds environments."""
@@ -20,6 +21,8 @@ def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     line = release_line(cluster)
     for host, facts in answering(cluster, probe):
         if line is None or not facts.pythons or not airflow_components(cluster, host):
+            continue
+        if facts.os and facts.os.id in BRINGS_PYTHON and not _wanted(cluster, host):
             continue
         chosen = _chosen(cluster, host, facts)
         if chosen is None:

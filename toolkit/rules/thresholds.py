@@ -70,12 +70,16 @@ ARCHITECTURES = ("x86_64", "aarch64")
 SUPPORTED: Mapping[tuple[str, str], str] = {
     ("debian", "12"): "Debian 12",
     ("debian", "13"): "Debian 13",
+    ("amzn", "2023"): "Amazon Linux 2023",
     ("debian", ""): "Debian's development branch (as a database host: its Python is too new)",
     ("ubuntu", "22.04"): "Ubuntu 22.04",
     ("ubuntu", "24.04"): "Ubuntu 24.04",
     ("ubuntu", "26.04"): "Ubuntu 26.04",
 }
 """(ID, VERSION_ID) of os-release(5) -> the name that people use."""
+
+BRINGS_PYTHON = ("amzn",)
+"""Distributions whose own Python is too old, where role python installs another beside it."""
 
 REFUSED: Mapping[tuple[str, str], str] = {
     ("amzn", "2"): "its support ended in June 2026 and it has no Python that Airflow runs on",

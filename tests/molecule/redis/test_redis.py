@@ -1,0 +1,43 @@
+"""What role redis promises: a broker that needs its password, on this host alone."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Any
+
+PASSWORD = "odd-$x-%s-@:/#"
+
+
+def redis(host: Any, command: str, password: str = PASSWORD) -> str:
+    done = host.run(f"REDISCLI_AUTH={shlex.quote(password)} redis-cli {command} 2>&1")
+    return str(done.stdout).strip()
+
+
+def test_messages_go_through_it(host: Any) -> None:
+    redis(host, "del q")
+    assert redis(host, "lpush q message") == "1"
+    assert redis(host, "rpop q") == "message"
+
+
+def test_the_password_is_needed(host: Any) -> None:
+    assert "NOAUTH" in host.run("redis-cli ping 2>&1").stdout
+    assert "WRONGPASS" in redis(host, "ping", "wrong") or "NOAUTH" in redis(host, "ping", "wrong")
+
+
+def test_it_listens_on_this_host_alone(host: Any) -> None:
+    assert not host.socket("tcp://0.0.0.0:6379").is_listening
+
+
+def test_it_throws_nothing_away(host: Any) -> None:
+    assert redis(host, "config get maxmemory-policy").split()[-1] == "noeviction"
+
+
+def test_it_survives_a_kill(host: Any) -> None:
+    with host.sudo():
+        host.run("pkill -9 redis-server")
+    for _ in range(50):
+        if redis(host, "ping") == "PONG":
+            return
+        time.sleep(0.2)
+    raise AssertionError(redis(host, "ping"))
