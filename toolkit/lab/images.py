@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -23,16 +24,39 @@ USER = "admin"
 
 @dataclass(frozen=True)
 class Image:
-    """A distribution's suite, and the packages that a bare cloud image of it has."""
+    """A distribution's suite, and the packages that a bare cloud image of it has.
+
+    `recipe` is a directory beside this file, whose `setup` runs on the empty root and whose
+    `customize` on the finished one; `takes` says how long a build lasts.
+    """
 
     suite: str
+    extra: tuple[str, ...] = ()
+    recipe: str = ""
+    takes: str = "about a minute"
     packages: tuple[str, ...] = (
         "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "sudo", "iproute2",
         "ca-certificates", "procps", "acl",
     )  # fmt: skip
 
+    def recipe_files(self) -> list[Path]:
+        """The files of the recipe, in the order of their names."""
+        return sorted((Path(__file__).parent / self.recipe).iterdir()) if self.recipe else []
 
-IMAGES = {"debian12": Image("bookworm"), "debian13": Image("trixie")}
+
+IMAGES = {
+    "debian12": Image("bookworm"),
+    "debian13": Image("trixie"),
+    "al2023-like": Image(
+        "bullseye",
+        # What installs RPMs, and the libraries that those RPMs are linked with.
+        ("dnf", "python3-dnf", "rpm", "createrepo-c", "file", "logrotate", "libatomic1",
+         "libhiredis0.14", "libicu67", "libjemalloc2", "liblua5.1-0", "liblz4-1", "libreadline8",
+         "libsqlite3-0", "lua-bitop", "lua-cjson"),
+        recipe="al2023",
+        takes="about 8 minutes: it compiles PostgreSQL and Python",
+    ),
+}  # fmt: skip
 
 _CUSTOMIZE = (
     f'chroot "$1" useradd --create-home --shell /bin/bash {USER}',
@@ -74,13 +98,14 @@ def ensure(name: str, report: Callable[[str], None]) -> str:
         )
     prepared()
     image, certificates = IMAGES[name], extra_certificates()
-    recipe = repr((image, _CUSTOMIZE, certificates))
+    scripts = [(path.name, path.read_bytes()) for path in image.recipe_files()]
+    recipe = repr((image, _CUSTOMIZE, scripts, certificates))
     reference = f"localhost/toolkit-lab-{name}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     cache_dir().mkdir(parents=True, exist_ok=True)
     with (cache_dir() / f"lab-{name}.building").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if podman("image", "exists", reference, check=False).returncode:
-            report(f"lab: building image {name} with mmdebstrap, once (about a minute)")
+            report(f"lab: building image {name} with mmdebstrap, once ({image.takes})")
             _build(image, certificates, reference)
     return reference
 
@@ -93,8 +118,12 @@ def _build(image: Image, certificates: list[str], reference: str) -> None:
         for number, text in enumerate(certificates):
             (authorities / f"machine-{number}.crt").write_text(text + "\n")
         hooks = [f'cp -r {authorities}/. "$1/usr/local/share/ca-certificates/"', *_CUSTOMIZE]
+        steps = {path.name: f'sh {shlex.quote(str(path))} "$1"' for path in image.recipe_files()}
+        if image.recipe:
+            hooks.insert(0, steps["customize"])
         command = ["mmdebstrap", "--quiet", "--variant=minbase",
-                   f"--include={','.join(image.packages)}",
+                   f"--include={','.join(image.packages + image.extra)}",
+                   *([f"--setup-hook={steps['setup']}"] if image.recipe else []),
                    *(f"--customize-hook={hook}" for hook in hooks),
                    image.suite, str(tar)]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
