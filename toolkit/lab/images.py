@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
@@ -22,22 +22,30 @@ USER = "admin"
 """The login user, as in Debian's own cloud images."""
 
 
+_CLOUD = (
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "sudo", "iproute2",
+    "ca-certificates", "procps", "acl",
+)  # fmt: skip
+# What installs RPMs, and the libraries that al2023's own RPMs are linked with.
+_RPM = (
+    "dnf", "python3-dnf", "rpm", "createrepo-c", "file", "logrotate", "libatomic1", "libicu67",
+    "libjemalloc2", "liblua5.1-0", "liblz4-1", "liblzf1", "libreadline8", "libsqlite3-0",
+    "lua-bitop", "lua-cjson",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Image:
     """A distribution's suite, and the packages that a bare cloud image of it has.
 
-    `recipe` is a directory beside this file, whose `setup` runs on the empty root and whose
-    `customize` on the finished one; `takes` says how long a build lasts.
+    `recipe` is a directory beside this file; its `setup` runs on the empty root, its `customize` on
+    the installed one. `takes` is what a user who waits for the build is told.
     """
 
     suite: str
-    extra: tuple[str, ...] = ()
-    recipe: str = ""
-    takes: str = "about a minute"
-    packages: tuple[str, ...] = (
-        "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "sudo", "iproute2",
-        "ca-certificates", "procps", "acl",
-    )  # fmt: skip
+    packages: tuple[str, ...] = _CLOUD
+    recipe: str = field(default="", repr=False)
+    takes: str = field(default="about a minute", repr=False)
 
     def recipe_files(self) -> list[Path]:
         """The files of the recipe, in the order of their names."""
@@ -49,14 +57,11 @@ IMAGES = {
     "debian13": Image("trixie"),
     "al2023-like": Image(
         "bullseye",
-        # What installs RPMs, and the libraries that those RPMs are linked with.
-        ("dnf", "python3-dnf", "rpm", "createrepo-c", "file", "logrotate", "libatomic1",
-         "libhiredis0.14", "libicu67", "libjemalloc2", "liblua5.1-0", "liblz4-1", "libreadline8",
-         "libsqlite3-0", "lua-bitop", "lua-cjson"),
+        (*_CLOUD, *_RPM),
         recipe="al2023",
-        takes="about 8 minutes: it compiles PostgreSQL and Python",
+        takes="minutes: it compiles PostgreSQL and Python",
     ),
-}  # fmt: skip
+}
 
 _CUSTOMIZE = (
     f'chroot "$1" useradd --create-home --shell /bin/bash {USER}',
@@ -99,7 +104,7 @@ def ensure(name: str, report: Callable[[str], None]) -> str:
     prepared()
     image, certificates = IMAGES[name], extra_certificates()
     scripts = [(path.name, path.read_bytes()) for path in image.recipe_files()]
-    recipe = repr((image, _CUSTOMIZE, scripts, certificates))
+    recipe = repr((image, _CUSTOMIZE, *scripts, certificates))
     reference = f"localhost/toolkit-lab-{name}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     cache_dir().mkdir(parents=True, exist_ok=True)
     with (cache_dir() / f"lab-{name}.building").open("w") as lock:
@@ -118,12 +123,14 @@ def _build(image: Image, certificates: list[str], reference: str) -> None:
         for number, text in enumerate(certificates):
             (authorities / f"machine-{number}.crt").write_text(text + "\n")
         hooks = [f'cp -r {authorities}/. "$1/usr/local/share/ca-certificates/"', *_CUSTOMIZE]
-        steps = {path.name: f'sh {shlex.quote(str(path))} "$1"' for path in image.recipe_files()}
+        setup = []
         if image.recipe:
-            hooks.insert(0, steps["customize"])
+            directory = shlex.quote(str(Path(__file__).parent / image.recipe))
+            setup.append(f'sh {directory}/setup "$1"')
+            hooks.insert(0, f'sh {directory}/customize "$1"')
         command = ["mmdebstrap", "--quiet", "--variant=minbase",
-                   f"--include={','.join(image.packages + image.extra)}",
-                   *([f"--setup-hook={steps['setup']}"] if image.recipe else []),
+                   f"--include={','.join(image.packages)}",
+                   *(f"--setup-hook={hook}" for hook in setup),
                    *(f"--customize-hook={hook}" for hook in hooks),
                    image.suite, str(tar)]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
