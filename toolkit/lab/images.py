@@ -59,7 +59,7 @@ IMAGES = {
         "bullseye",
         (*_CLOUD, *_RPM),
         recipe="al2023",
-        takes="minutes: it compiles PostgreSQL and Python",
+        takes="5 to 9 minutes: it compiles PostgreSQL and Python",
     ),
 }
 
