@@ -13,6 +13,7 @@ import pytest
 from toolkit import lab
 from toolkit.errors import ToolkitError
 from toolkit.lab.hosts import refuse_name
+from toolkit.lab.images import IMAGES
 
 PATHS = ("../..", "..", ".", "", "a/b", "/x")
 NO_HOST_NAMES = ("Lab", "a b", "-a", "a-", "1a", "a_b", "a\n", "x" * 60)
@@ -46,3 +47,11 @@ def test_up_leaves_another_inventory_alone(tmp_path: Path) -> None:
         lab.up("mine", 1, "debian12", tmp_path, lambda _: None)
     assert "-i" in str(refusal.value.fix)
     assert hosts.read_text() == "all: {hosts: {theirs: {}}}\n"
+
+
+def test_a_recipe_has_the_hooks_that_the_build_calls() -> None:
+    for image in IMAGES.values():
+        names = {path.name for path in image.recipe_files()}
+        assert not names or {"setup", "customize"} <= names
+    assert IMAGES["al2023-like"].recipe_files()
+    assert not IMAGES["debian12"].recipe_files()

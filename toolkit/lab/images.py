@@ -7,10 +7,11 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
@@ -21,6 +22,18 @@ USER = "admin"
 """The login user, as in Debian's own cloud images."""
 
 
+_CLOUD = (
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "sudo", "iproute2",
+    "ca-certificates", "procps", "acl",
+)  # fmt: skip
+# What installs RPMs, and the libraries that al2023's own RPMs are linked with.
+_RPM = (
+    "dnf", "python3-dnf", "rpm", "createrepo-c", "file", "logrotate", "libatomic1", "libicu67",
+    "libjemalloc2", "liblua5.1-0", "liblz4-1", "liblzf1", "libreadline8", "libsqlite3-0",
+    "lua-bitop", "lua-cjson",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Image:
     """What an image is made of.
@@ -28,30 +41,25 @@ class Image:
     Attributes:
         suite: of Debian.
         shows: what it can and cannot stand in for, in one line.
-        identity: os-release(5) of another distribution, for one that is only like it.
-        apt_options: apt.conf(5) lines for building and for the host.
         packages: what a bare cloud image has.
+        recipe: a directory beside this file; its `setup` runs on the empty root, its `customize`
+            on the installed one.
+        apt_options: apt.conf(5) lines for building and for the host.
+        takes: what a user who waits for the build is told.
     """
 
     suite: str
-    shows: str
-    identity: str = ""
+    shows: str = field(repr=False)
+    packages: tuple[str, ...] = _CLOUD
+    recipe: str = field(default="", repr=False)
     apt_options: tuple[str, ...] = ()
-    packages: tuple[str, ...] = (
-        "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "sudo", "iproute2",
-        "ca-certificates", "procps", "acl",
-    )  # fmt: skip
+    takes: str = field(default="about a minute", repr=False)
+
+    def recipe_files(self) -> list[Path]:
+        """The files of the recipe, in the order of their names."""
+        return sorted((Path(__file__).parent / self.recipe).iterdir()) if self.recipe else []
 
 
-_UBUNTU = """PRETTY_NAME="Ubuntu 24.04 LTS (Debian 12 under its name)"
-NAME="Ubuntu"
-VERSION_ID="24.04"
-VERSION="24.04 LTS (Noble Numbat)"
-VERSION_CODENAME=noble
-ID=ubuntu
-ID_LIKE=debian
-UBUNTU_CODENAME=noble
-"""
 IMAGES = {
     "debian12": Image("bookworm", "Debian 12"),
     "debian13": Image("trixie", "Debian 13"),
@@ -62,7 +70,16 @@ IMAGES = {
         apt_options=('Acquire::Check-Valid-Until "false"',),
     ),
     "ubuntu-like": Image(
-        "bookworm", "Debian 12 under Ubuntu's name: our code's path, not Ubuntu's packages", _UBUNTU
+        "bookworm",
+        "Debian 12 under Ubuntu's name: our code's path, not Ubuntu's packages",
+        recipe="ubuntu",
+    ),
+    "al2023-like": Image(
+        "bullseye",
+        "Debian 11 in the guise of Amazon Linux 2023: our dnf path, not Amazon's packages or kernel",
+        (*_CLOUD, *_RPM),
+        recipe="al2023",
+        takes="5 to 9 minutes: it compiles PostgreSQL and Python",
     ),
 }
 
@@ -106,13 +123,14 @@ def ensure(name: str, report: Callable[[str], None]) -> str:
         )
     prepared()
     image, certificates = IMAGES[name], extra_certificates()
-    recipe = repr((image, _CUSTOMIZE, certificates))
+    scripts = [(path.name, path.read_bytes()) for path in image.recipe_files()]
+    recipe = repr((image, _CUSTOMIZE, *scripts, certificates))
     reference = f"localhost/toolkit-lab-{name}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     cache_dir().mkdir(parents=True, exist_ok=True)
     with (cache_dir() / f"lab-{name}.building").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if podman("image", "exists", reference, check=False).returncode:
-            report(f"lab: building image {name} with mmdebstrap, once (about a minute)")
+            report(f"lab: building image {name} with mmdebstrap, once ({image.takes})")
             _build(image, certificates, reference)
     return reference
 
@@ -124,16 +142,16 @@ def _build(image: Image, certificates: list[str], reference: str) -> None:
         authorities.mkdir()
         for number, text in enumerate(certificates):
             (authorities / f"machine-{number}.crt").write_text(text + "\n")
-        (Path(scratch) / "os-release").write_text(image.identity)
-        identity = [f'cp {scratch}/os-release "$1/usr/lib/os-release"'] if image.identity else []
-        hooks = [
-            *identity,
-            f'cp -r {authorities}/. "$1/usr/local/share/ca-certificates/"',
-            *_CUSTOMIZE,
-        ]
+        hooks = [f'cp -r {authorities}/. "$1/usr/local/share/ca-certificates/"', *_CUSTOMIZE]
+        setup: list[str] = []
+        if image.recipe:
+            directory = shlex.quote(str(Path(__file__).parent / image.recipe))
+            setup = [f'sh {directory}/setup "$1"']
+            hooks = [f'sh {directory}/customize "$1"', *hooks]
         command = ["mmdebstrap", "--quiet", "--variant=minbase",
                    f"--include={','.join(image.packages)}",
                    *(f"--aptopt={option}" for option in image.apt_options),
+                   *(f"--setup-hook={hook}" for hook in setup),
                    *(f"--customize-hook={hook}" for hook in hooks),
                    image.suite, str(tar)]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
