@@ -17,7 +17,7 @@ from conftest import Cluster
 @pytest.fixture(scope="module")
 def provisioned(make_cluster: Callable[..., Cluster]) -> Cluster:
     cluster = make_cluster("e2etwo")
-    user = {"username": "kim", "password": "a $tr`an\"ge' p%w\\d", "email": "kim@example.com",
+    user = {"username": "kim", "password": "-a $tr`an\"ge' p%w\\d", "email": "kim@example.com",
             "role": "Op"}  # fmt: skip
     settings = {
         "airflow_version": "2.11.2",

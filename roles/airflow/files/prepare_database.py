@@ -100,12 +100,17 @@ def prepare(users):
     if {user.get("role") or "User" for user in missing} - roles - {"Admin"}:
         airflow("sync-perm")
     for user in missing:
+        # With `=`, because a password may begin with a hyphen.
         airflow(
-            "users", "create", "--username", user["username"], "--password", user["password"],
-            "--email", user["email"], "--role", user.get("role") or "User",
-            "--firstname", user.get("first_name") or user["username"],
-            "--lastname", user.get("last_name") or user["username"],
-        )  # fmt: skip
+            "users",
+            "create",
+            "--username=" + user["username"],
+            "--password=" + user["password"],
+            "--email=" + user["email"],
+            "--role=" + (user.get("role") or "User"),
+            "--firstname=" + (user.get("first_name") or user["username"]),
+            "--lastname=" + (user.get("last_name") or user["username"]),
+        )
         print("CHANGED: created user " + user["username"])
 
 
