@@ -18,6 +18,7 @@ from toolkit.errors import EXIT_INTERRUPTED, ToolkitError
 # name -> one-line help. The module toolkit/commands/<name>.py holds a click object `command`.
 COMMANDS = {
     "init": "Write an inventory directory for a new cluster.",
+    "check": "What stands in the way, before anything changes.",
     "provision": "From bare hosts to an Airflow that a DAG has just run through.",
     "verify": "Prove that a running cluster works.",
     "status": "Units, heartbeats, memory and versions of every host.",

@@ -170,6 +170,17 @@ def test_port_taken(untouched: Cluster) -> None:
         refused(untouched, "8793", "squatter")
 
 
+def test_check_tells_the_same_without_starting(untouched: Cluster) -> None:
+    assert "0 error(s)" in untouched.toolkit("check").stdout
+    with broken("systemd-run --unit=squatter python3 -m http.server 8793; sleep 1",
+                "systemctl stop squatter"):  # fmt: skip
+        told = untouched.json("check", expect=2)
+        assert [finding["id"] for finding in told["findings"]] == ["ports.taken"]
+        untouched.toolkit("check", "--skip", "ports.taken")
+    untouched.set("airflow_web_prot: 1\n")
+    assert "airflow_web_port" in untouched.toolkit("check", expect=2).stdout
+
+
 def test_index_unreachable(untouched: Cluster) -> None:
     untouched.set("python_index_url: http://127.0.0.1:9/simple\n")
     refused(untouched, "127.0.0.1:9", "python_index_url")

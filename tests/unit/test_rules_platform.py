@@ -82,3 +82,37 @@ def test_somebody_else_s_airflow(tmp_path: Path, unit: str, fix: str) -> None:
     )
     assert finding.severity is Severity.WARNING
     assert fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("id", "version", "there"),
+    [("debian", "12", False), ("amzn", "2023", False), ("ubuntu", "24.04", True)],
+)
+def test_mysql_where_there_is_none(tmp_path: Path, id: str, version: str, there: bool) -> None:
+    cluster = make_cluster(tmp_path, metadata_db_engine="mysql")
+    system = Distribution(id=id, version=version, name="Some Linux")
+    found = judge(cluster, probe_of(cluster, h1=good_facts(os=system)))
+    assert [finding.id for finding in found] == ([] if there else ["platform.no_mysql"])
+
+
+def test_mysql_elsewhere_is_no_matter_of_the_host(tmp_path: Path) -> None:
+    groups = {"h1": ("scheduler", "webserver")}
+    url = "mysql+mysqldb://airflow:pw@db.example.com/airflow"
+    cluster = make_cluster(tmp_path, groups, metadata_db_engine="mysql", metadata_db_url=url)
+    assert judge(cluster, probe_of(cluster)) == []
+
+
+@pytest.mark.parametrize("engine", ["postgres", "mysql"])
+def test_an_engine_that_changes_after_the_fact(tmp_path: Path, engine: str) -> None:
+    cluster = make_cluster(tmp_path, metadata_db_engine=engine)
+    facts = good_facts(
+        os=Distribution(id="ubuntu", version="24.04", name="Ubuntu"),
+        airflow=Airflow(ours=True),
+        packages=Packages(manager="apt-get", servers={"postgresql-16": "16.2"}),
+    )
+    found = judge(cluster, probe_of(cluster, h1=facts))
+    if engine == "postgres":
+        assert found == []
+    else:
+        finding = only(found, "platform.engine_changed", "h1")
+        assert "metadata_db_engine: postgres" in finding.fix

@@ -37,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     access.problems,
     access.incomplete,
     platform.distribution,
+    platform.database_server,
     platform.init_system,
     platform.architecture,
     platform.package_lock,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from toolkit.cluster import Cluster
+from toolkit.components import database, servers
 from toolkit.findings import Finding
 from toolkit.probe.facts import Probe
 from toolkit.rules.common import answering, error, listed, warning
-from toolkit.rules.thresholds import ARCHITECTURES, REFUSED, SUPPORTED
+from toolkit.rules.thresholds import ARCHITECTURES, NO_MYSQL, REFUSED, SUPPORTED
 
 
 def distribution(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
@@ -26,6 +27,43 @@ def distribution(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             why="package names, paths and service names would be wrong",
             fix=f"use a host with {listed(SUPPORTED.values())}",
         )
+
+
+def database_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """The engine that is asked for must be there to install, and stay what it was."""
+    engine = database(cluster)
+    for host, facts in answering(cluster, probe):
+        if engine not in servers(cluster, host):
+            continue
+        if engine == "mysql" and facts.os and (facts.os.id, facts.os.version) in NO_MYSQL:
+            yield error(
+                "platform.no_mysql",
+                host=host.name,
+                what=f"{facts.os.name or facts.os.id} has no MySQL, only MariaDB",
+                why="Airflow does not support MariaDB, and its migrations are not tested there",
+                fix="metadata_db_engine: postgres, or metadata_db_url of a MySQL elsewhere, "
+                "or a database host with Ubuntu",
+            )
+        installed = facts.packages.servers if facts.packages else ()
+        ours = {name for name in _SERVER_PACKAGES if _has(installed, _SERVER_PACKAGES[name])}
+        if facts.airflow.ours and ours and engine not in ours:
+            (earlier,) = ours
+            yield error(
+                "platform.engine_changed",
+                host=host.name,
+                what=f"metadata_db_engine is {engine}, and the cluster's database on this host is "
+                f"{earlier}",
+                why="the new server would be empty: users, connections and history would be gone",
+                fix=f"metadata_db_engine: {earlier}; to move for good, provision a new cluster and "
+                "carry over what you need: airflow connections export, airflow variables export",
+            )
+
+
+_SERVER_PACKAGES = {"postgres": "postgresql", "mysql": "mysql-"}
+
+
+def _has(installed: Iterable[str], prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in installed)
 
 
 def init_system(cluster: Cluster, probe: Probe) -> Iterator[Finding]:

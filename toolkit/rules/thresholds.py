@@ -78,6 +78,9 @@ SUPPORTED: Mapping[tuple[str, str], str] = {
 }
 """(ID, VERSION_ID) of os-release(5) -> the name that people use."""
 
+NO_MYSQL = (("debian", "12"), ("debian", "13"), ("amzn", "2023"))
+"""Distributions that have MariaDB under names like mysql, and no MySQL."""
+
 BRINGS_PYTHON = ("amzn",)
 """Distributions whose own Python is too old, where role python installs another beside it."""
 

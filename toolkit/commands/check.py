@@ -1,0 +1,76 @@
+"""`toolkit check`: what stands in the way, before anything changes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from toolkit.errors import EXIT_FAILED, EXIT_REFUSED
+
+if TYPE_CHECKING:
+    from toolkit.findings import Finding
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  toolkit check -i inventory/prod
+  toolkit check -i inventory/prod worker --strict
+  toolkit check -i inventory/prod --skip capacity.memory --json
+\b
+Exit status: 0 nothing stands in the way; 1 warnings, with --strict; 2 errors.
+"""
+)
+@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@click.option("-i", "--inventory", required=True, help="The cluster's inventory directory.",
+              type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
+@click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password.")
+@click.option("--skip", multiple=True, metavar="ID", help="Leave this finding out; repeatable.")
+@click.option("--strict", is_flag=True, help="Warnings count as well (exit status 1).")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def command(
+    hosts: tuple[str, ...],
+    inventory: Path,
+    ask_become_pass: bool,
+    skip: tuple[str, ...],
+    strict: bool,
+    as_json: bool,
+) -> int:
+    """Look at inventory and hosts as `provision` does before it starts; changes nothing."""
+    password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
+    found = [f for f in _findings(inventory, ",".join(hosts) or None, password) if f.id not in skip]
+    from toolkit.display import findings_text
+    from toolkit.findings import Severity, errors
+
+    wrong = errors(found)
+    warnings = [finding for finding in found if finding.severity is Severity.WARNING]
+    if as_json:
+        listed = [finding.as_json() for finding in found]
+        click.echo(json.dumps({"ok": not wrong, "findings": listed}, indent=2))
+    else:
+        if found:
+            click.echo(findings_text(found))
+        click.echo(f"{len(wrong)} error(s), {len(warnings)} warning(s); nothing was changed")
+        if not wrong:
+            click.echo(f"next: toolkit provision -i {inventory}", err=True)
+    if wrong:
+        return EXIT_REFUSED
+    return EXIT_FAILED if strict and warnings else 0
+
+
+def _findings(inventory: Path, limit: str | None, password: str | None) -> list[Finding]:
+    """What provision's first three stages have to say; without errors in the first, all of it."""
+    from toolkit import rules
+    from toolkit.findings import errors
+    from toolkit.probe import collect
+    from toolkit.provision import read
+    from toolkit.remote import Remote
+
+    cluster, found = read(inventory, limit)
+    if errors(found):
+        return found
+    with Remote(cluster, become_password=password) as remote:
+        return found + rules.judge(cluster, collect(cluster, remote))
