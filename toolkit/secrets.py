@@ -20,7 +20,10 @@ MASK = "********"
 
 
 def _token() -> str:
-    return secrets.token_urlsafe(24)
+    """24 random bytes as text; never like an option, as people hand passwords to commands."""
+    while (token := secrets.token_urlsafe(24)).startswith("-"):
+        pass
+    return token
 
 
 def _fernet_key() -> str:

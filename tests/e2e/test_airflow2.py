@@ -40,7 +40,7 @@ def test_components_of_the_line(provisioned: Cluster) -> None:
 
 def test_a_user_starts_a_dag_through_the_rest_api(provisioned: Cluster) -> None:
     url = provisioned.json("provision", "--check")["url"]
-    login = base64.b64encode(b"kim:a $tr`an\"ge' p%w\\d").decode()
+    login = base64.b64encode(b"kim:-a $tr`an\"ge' p%w\\d").decode()
 
     def call(path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         request = urllib.request.Request(

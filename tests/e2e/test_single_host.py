@@ -143,11 +143,10 @@ def test_a_changed_setting_restarts_and_still_verifies(provisioned: Cluster) -> 
 
 
 def test_the_proof_does_not_need_the_admin_s_first_password(provisioned: Cluster) -> None:
-    reset = ["users", "reset-password", "--username", "admin", "--password", "changed-by-hand"]
-    provisioned.toolkit("airflow", "--", *reset)
+    reset = ("airflow", "--", "users", "reset-password", "--username=admin")
+    provisioned.toolkit(*reset, "--password=changed-by-hand")
     assert provisioned.json("verify")["ok"]
-    first = provisioned.vault()["airflow_admin_password"]
-    provisioned.toolkit("airflow", "--", *reset[:-1], first)
+    provisioned.toolkit(*reset, f"--password={provisioned.vault()['airflow_admin_password']}")
 
 
 def test_the_canary_leaves_no_history(provisioned: Cluster) -> None:
