@@ -75,6 +75,15 @@ class Cluster:
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def podman(self, verb: str, host: str, *arguments: str) -> None:
+        """Call podman on a lab host, for what SSH cannot do to it."""
+        from toolkit import lab
+
+        listed = subprocess.run([TOOLKIT, "lab", "list", "--json"], env=self.environment,
+                                check=True, capture_output=True)  # fmt: skip
+        found = {entry["name"]: entry["container"] for entry in json.loads(listed.stdout)}
+        lab.podman(verb, found[host], *arguments)
+
     def set(self, text: str) -> None:
         """Replace the settings file."""
         path = self.directory / "group_vars/all/airflow.yml"
@@ -97,10 +106,11 @@ def make_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     def make(name: str, hosts: int = 1, image: str = "debian12") -> Cluster:
         cluster = Cluster(tmp_path_factory.mktemp("inventory") / name, environment)
         made.append(name)
-        subprocess.run(
+        done = subprocess.run(
             [TOOLKIT, "lab", "up", "--name", name, "--hosts", str(hosts), "--image", image, "-i", str(cluster.directory)],
-            env=environment, check=True, capture_output=True, timeout=TIMEOUT,
+            env=environment, check=False, capture_output=True, text=True, timeout=TIMEOUT,
         )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
         return cluster
 
     yield make

@@ -70,9 +70,7 @@ def test_redis_wants_a_password_and_is_bound_where_needed(provisioned: Cluster) 
 
 
 def test_an_unreachable_host_is_a_row(provisioned: Cluster) -> None:
-    from toolkit import lab
-
-    lab.podman("stop", "--time", "0", WORKERS[1])
+    provisioned.podman("kill", WORKERS[1])
     rows = provisioned.json("status", expect=1)["rows"]
     assert {row["host"]: row["state"] for row in rows}[WORKERS[1]] == "unreachable"
 

@@ -50,17 +50,12 @@ def refused(
 
 
 @contextmanager
-def broken(command: str, mend: str) -> Iterator[None]:
-    from toolkit import lab
-
-    def on_host(script: str) -> None:
-        lab.podman("exec", HOST, "sh", "-c", script)
-
-    on_host(command)
+def broken(cluster: Cluster, command: str, mend: str) -> Iterator[None]:
+    cluster.podman("exec", HOST, "sh", "-c", command)
     try:
         yield
     finally:
-        on_host(mend)
+        cluster.podman("exec", HOST, "sh", "-c", mend)
 
 
 def hosts_with(cluster: Cluster, tmp_path: Path, **changes: object) -> Cluster:
@@ -130,7 +125,7 @@ def test_changed_host_key(untouched: Cluster, tmp_path: Path) -> None:
 
 
 def test_no_sudo(untouched: Cluster) -> None:
-    with broken("mv /etc/sudoers.d/admin /root/sudoers",
+    with broken(untouched, "mv /etc/sudoers.d/admin /root/sudoers",
                 "mv /root/sudoers /etc/sudoers.d/admin"):  # fmt: skip
         refused(untouched, "sudo")
 
@@ -138,6 +133,7 @@ def test_no_sudo(untouched: Cluster) -> None:
 def test_sudo_that_asks_for_a_password(untouched: Cluster) -> None:
     rule = "admin ALL=(ALL) ALL"
     with broken(
+        untouched,
         f"cp -p /etc/sudoers.d/admin /root/sudoers; echo '{rule}' > /etc/sudoers.d/admin; echo admin:s3cretpass | chpasswd",
         "cp -p /root/sudoers /etc/sudoers.d/admin; rm /root/sudoers; passwd -l admin >/dev/null",
     ):
@@ -148,31 +144,31 @@ def test_sudo_that_asks_for_a_password(untouched: Cluster) -> None:
 
 
 def test_no_python(untouched: Cluster) -> None:
-    with broken("cd /usr/bin; for p in python3*; do mv $p off-$p; done",
+    with broken(untouched, "cd /usr/bin; for p in python3*; do mv $p off-$p; done",
                 "cd /usr/bin; for p in off-python3*; do mv $p ${p#off-}; done"):  # fmt: skip
         refused(untouched, "Python", "install")
 
 
 def test_unsupported_distribution(untouched: Cluster) -> None:
-    with broken("cp /usr/lib/os-release /run/os; sed -i 's/^VERSION_ID=.*/VERSION_ID=\"9\"/' /usr/lib/os-release",
+    with broken(untouched, "cp /usr/lib/os-release /run/os; sed -i 's/^VERSION_ID=.*/VERSION_ID=\"9\"/' /usr/lib/os-release",
                 "cp /run/os /usr/lib/os-release"):  # fmt: skip
         refused(untouched, HOST, "Debian")
 
 
 def test_disk_full(untouched: Cluster) -> None:
-    with broken("mount -t tmpfs -o size=50m tmpfs /opt", "umount /opt"):
+    with broken(untouched, "mount -t tmpfs -o size=50m tmpfs /opt", "umount /opt"):
         refused(untouched, "/opt", "MB")
 
 
 def test_port_taken(untouched: Cluster) -> None:
-    with broken("systemd-run --unit=squatter python3 -m http.server 8793; sleep 1",
+    with broken(untouched, "systemd-run --unit=squatter python3 -m http.server 8793; sleep 1",
                 "systemctl stop squatter"):  # fmt: skip
         refused(untouched, "8793", "squatter")
 
 
 def test_check_tells_the_same_without_starting(untouched: Cluster) -> None:
     assert "0 error(s)" in untouched.toolkit("check").stdout
-    with broken("systemd-run --unit=squatter python3 -m http.server 8793; sleep 1",
+    with broken(untouched, "systemd-run --unit=squatter python3 -m http.server 8793; sleep 1",
                 "systemctl stop squatter"):  # fmt: skip
         told = untouched.json("check", expect=2)
         assert [finding["id"] for finding in told["findings"]] == ["ports.taken"]

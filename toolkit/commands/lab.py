@@ -26,7 +26,7 @@ def command() -> None:
 @command.command()
 @click.option("--hosts", default=1, show_default=True, type=click.IntRange(1, 50), help="How many.")
 @click.option("--image", default="debian12", show_default=True,
-              help="What they boot: debian12, debian13, debian-sid, ubuntu-like.")  # fmt: skip
+              help="What they boot: debian12, debian13, debian-sid, ubuntu-like, al2023-like.")  # fmt: skip
 @click.option("--name", default="lab", show_default=True, help="Name of the lab and its hosts.")
 @click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
               help="Write hosts.yml and known_hosts there.")  # fmt: skip
@@ -45,7 +45,7 @@ def up(hosts: int, image: str, name: str, inventory: Path | None) -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the hosts as JSON.")
 def list_hosts(as_json: bool) -> None:
-    """Every lab host of this machine."""
+    """Every lab host of this user."""
     from toolkit import lab
 
     hosts = lab.listing()
@@ -62,13 +62,15 @@ def list_hosts(as_json: bool) -> None:
 
 @command.command()
 @click.argument("name", default="lab")
-@click.option("--all", "everything", is_flag=True, help="Every lab of this machine.")
+@click.option("--all", "everything", is_flag=True, help="Every lab, and hosts whose key is gone.")
 def down(name: str, everything: bool) -> None:
     """Remove a lab's hosts for good."""
     from toolkit import lab
 
     labs = sorted({host.lab for host in lab.listing()}) if everything else [name]
     removed = [host for one in labs for host in lab.down(one)]
+    if everything:
+        removed += lab.remove_abandoned()
     if not removed and not everything:
         raise ToolkitError(f"there is no lab {name}", fix="toolkit lab list")
     click.echo(f"removed {', '.join(removed)}" if removed else "no lab hosts")

@@ -1,8 +1,13 @@
-"""Lab hosts up, listed and down. A lab is a name, a key pair and one or more containers."""
+"""Lab hosts up, listed and down. A lab is a name, a key pair and one or more containers.
+
+A lab belongs to the state directory that has its key: labs of the same name from two of them (two
+checkouts that run their tests, say) do not meet.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import shutil
@@ -22,6 +27,7 @@ from toolkit.lab.machine import podman, prepared
 from toolkit.paths import state_dir
 
 LABEL = "toolkit.lab"
+OWNER = "toolkit.state"
 BOOT_TIMEOUT = 60
 """Seconds that a host may take until sshd answers."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?")
@@ -29,9 +35,10 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class LabHost:
-    """One lab host; `address` and `port` are where SSH connects to."""
+    """One lab host; `container` is podman's name for it, SSH connects to `address` and `port`."""
 
     name: str
+    container: str
     lab: str
     image: str
     state: str
@@ -59,15 +66,36 @@ def _key_file(lab: str) -> Path:
 
 
 def listing(lab: str | None = None) -> list[LabHost]:
-    """Every lab host of this machine, or of one lab, in the order of their numbers."""
+    """Every lab host of this state directory, or of one lab, in the order of their numbers."""
     label = LABEL if lab is None else f"{LABEL}={lab}"
-    names = podman("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}")
-    found = names.stdout.decode().split()
-    if not found:
-        return []
-    inspected = json.loads(podman("inspect", "--type", "container", *found).stdout)
-    hosts = [_describe(container) for container in inspected]
+    found = _containers(label, f"{OWNER}={state_dir()}")
+    hosts = [_describe(container) for container in found]
     return sorted(hosts, key=lambda host: (host.lab, len(host.name), host.name))
+
+
+def _containers(*labels: str) -> list[dict[str, Any]]:
+    filters = [f"--filter=label={label}" for label in labels]
+    names = podman("ps", "--all", *filters, "--format", "{{.Names}}").stdout.decode().split()
+    if not names:
+        return []
+    found: list[dict[str, Any]] = json.loads(podman("inspect", "--type=container", *names).stdout)
+    return found
+
+
+def remove_abandoned() -> list[str]:
+    """Remove the hosts whose state directory is gone: nobody has their key; returns their names."""
+    gone = [
+        container["Name"]
+        for container in _containers(LABEL)
+        if not Path(container["Config"]["Labels"].get(OWNER, "/")).joinpath("labs").is_dir()
+    ]
+    _remove(gone)
+    return gone
+
+
+def _remove(containers: list[str]) -> None:
+    if containers:
+        podman("rm", "--force", "--time", "0", *containers)
 
 
 def _describe(container: dict[str, Any]) -> LabHost:
@@ -77,7 +105,8 @@ def _describe(container: dict[str, Any]) -> LabHost:
     for binding in network.get("Ports", {}).get("22/tcp") or []:
         address, port = binding["HostIp"] or "127.0.0.1", int(binding["HostPort"])
     return LabHost(
-        name=container["Name"],
+        name=container["Config"]["Hostname"],
+        container=container["Name"],
         lab=labels[LABEL],
         image=labels[f"{LABEL}.image"],
         state=container["State"]["Status"],
@@ -109,22 +138,18 @@ def up(
     wanted = [f"{lab}{number}" for number in range(1, hosts + 1)]
     missing = [name for name in wanted if name not in present]
     _refuse_other_image([present[name] for name in wanted if name in present], image)
-    _refuse_taken(missing)
     _make_key(lab)
     report(f"lab: starting {', '.join(wanted)} ({image})")
     try:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda name: _run(name, lab, image, reference), missing))
-            stopped = [host.name for host in present.values() if host.state != "running"]
+            stopped = [host.container for host in present.values() if host.state != "running"]
             list(pool.map(lambda name: podman("start", name), stopped))
             ready = listing(lab)
             list(pool.map(lambda host: _make_reachable(host, ready), ready))
     except BaseException:
-        # Only what is labelled as this lab's: the name may be another container's.
         with contextlib.suppress(ToolkitError):
-            made = [host.name for host in listing(lab) if host.name in missing]
-            if made:
-                podman("rm", "--force", "--time", "0", *made)
+            _remove([host.container for host in listing(lab) if host.name in missing])
         raise
     if inventory is not None:
         _write_inventory(inventory, ready)
@@ -140,17 +165,6 @@ def _refuse_other_image(present: list[LabHost], image: str) -> None:
             )
 
 
-def _refuse_taken(names: list[str]) -> None:
-    listed = podman("ps", "--all", "--format", "{{.Names}}").stdout.decode().split()
-    taken = sorted(set(names).intersection(listed))
-    if taken:
-        raise ToolkitError(
-            f"containers outside this lab have these names: {', '.join(taken)}; "
-            "nothing was changed",
-            fix="choose another name with --name",
-        )
-
-
 def _make_key(lab: str) -> None:
     key = _key_file(lab)
     if not key.exists():
@@ -163,8 +177,11 @@ def _make_key(lab: str) -> None:
 
 
 def _run(name: str, lab: str, image: str, reference: str) -> None:
-    labels = ["--label", f"{LABEL}={lab}", "--label", f"{LABEL}.image={image}"]
-    podman("run", "--detach", "--name", name, "--hostname", name, *labels,
+    owner = str(state_dir())
+    container = f"{name}-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
+    labels = [f"--label={key}={value}" for key, value in
+              {LABEL: lab, f"{LABEL}.image": image, OWNER: owner}.items()]  # fmt: skip
+    podman("run", "--detach", "--name", container, "--hostname", name, *labels,
            *prepared().run_options(), reference, "/sbin/init")  # fmt: skip
 
 
@@ -185,7 +202,7 @@ def _make_reachable(host: LabHost, lab: list[LabHost]) -> None:
     others = "".join(f"{other.address} {other.name} # lab\\n" for other in lab if other != host)
     script = _SET_UP.format(user=host.user, others=others, timeout=BOOT_TIMEOUT)
     public = host.key_file.with_suffix(".pub").read_bytes()
-    podman("exec", "--interactive", host.name, "sh", "-c", script, stdin=public)
+    podman("exec", "--interactive", host.container, "sh", "-c", script, stdin=public)
     deadline = time.monotonic() + BOOT_TIMEOUT
     while True:
         try:
@@ -209,11 +226,10 @@ def down(lab: str) -> list[str]:
         ToolkitError: no lab can have this name.
     """
     refuse_name(lab)
-    names = [host.name for host in listing(lab)]
-    if names:
-        podman("rm", "--force", "--time", "0", *names)
+    hosts = listing(lab)
+    _remove([host.container for host in hosts])
     shutil.rmtree(_key_file(lab).parent, ignore_errors=True)
-    return names
+    return [host.name for host in hosts]
 
 
 def groups(names: list[str]) -> dict[str, list[str]]:
@@ -258,7 +274,7 @@ def _write_inventory(inventory: Path, hosts: list[LabHost]) -> None:
     (inventory / "hosts.yml").write_text(text, encoding="utf-8")
     keys = []
     for host in hosts:
-        public = podman("exec", host.name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout
+        public = podman("exec", host.container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout
         where = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
         keys.append(f"{where} {' '.join(public.decode().split()[:2])}\n")
     known = inventory / "known_hosts"
