@@ -83,6 +83,7 @@ def environment() -> dict[str, str]:
         "ANSIBLE_STRATEGY": MITOGEN if use_mitogen else PIPELINED,
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
         "ANSIBLE_FORKS": "25",
+        "ANSIBLE_GATHERING": "smart",
         # Its default asks for results a thousand times a second, on cores that hosts may share.
         "ANSIBLE_INTERNAL_POLL_INTERVAL": "0.02",
         "ANSIBLE_NOCOLOR": "1",
