@@ -29,7 +29,8 @@ def findings(
     [
         ("3.3.2", "3.9.2", False),
         ("3.3.2", "3.10.1", True),
-        ("3.3.2", "3.13.0", True),
+        ("3.3.2", "3.14.0", True),
+        ("3.3.2", "3.15.0", False),
         ("2.11.2", "3.12.3", True),
         ("2.11.2", "3.13.0", False),
     ],
@@ -44,8 +45,14 @@ def test_interpreters_of_each_line(tmp_path: Path, airflow: str, version: str, o
         assert version in finding.fix
 
 
-def test_another_interpreter_that_would_do_is_named(tmp_path: Path) -> None:
-    found = findings(tmp_path, python("3.14.0", default=True), python("3.12.3"))
+def test_the_newest_that_would_do_counts(tmp_path: Path) -> None:
+    too_new, incomplete = python("3.15.0", default=True), python("3.14.1", "ssl")
+    assert findings(tmp_path, too_new, incomplete, python("3.12.3")) == []
+
+
+def test_a_named_one_that_is_unsupported(tmp_path: Path) -> None:
+    named = {"python_interpreter": "/usr/bin/python3.15"}
+    found = findings(tmp_path, python("3.15.0", wanted=True), python("3.12.3"), settings=named)
     fix = only(found, "python.unsupported", "h1").fix
     assert fix.startswith("set python_interpreter: /usr/bin/python3.12")
 

@@ -67,12 +67,13 @@ def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             continue
         for server in servers(cluster, host):
             found, setting = _installed(server, facts), _SERVERS[server][2]
-            if found:
+            if found and not cluster.setting(f"{server}_adopt", host):
                 yield error(
                     "ports.server_present",
                     host=host.name,
                     what=f"{listed(found)} is installed here, and not by the toolkit",
                     why="its configuration would be taken over, and what uses it would break",
-                    fix=f"to use it, set {setting} and take the host out of the group; "
+                    fix=f"to use it as it is, set {setting} and take the host out of the group; "
+                    f"to have it configured for Airflow as well: {server}_adopt: true; "
                     f"if nobody needs it: sudo apt-get purge {' '.join(found)}",
                 )

@@ -24,7 +24,7 @@ def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             continue
         if facts.os and facts.os.id in BRINGS_PYTHON and not _wanted(cluster, host):
             continue
-        chosen = _chosen(cluster, host, facts)
+        chosen = _chosen(cluster, host, facts, line["pythons"])
         if chosen is None:
             yield _finding(
                 "missing",
@@ -51,9 +51,19 @@ def _wanted(cluster: Cluster, host: Host) -> str:
     return str(cluster.setting("python_interpreter", host) or "")
 
 
-def _chosen(cluster: Cluster, host: Host, facts: Facts) -> Python | None:
-    named = bool(_wanted(cluster, host))
-    return next((py for py in facts.pythons if (py.wanted if named else py.default)), None)
+def _chosen(cluster: Cluster, host: Host, facts: Facts, supported: list[str]) -> Python | None:
+    """As role python chooses: the newest that is complete, and that release and lock support."""
+    from toolkit.lock import supports
+
+    if _wanted(cluster, host):
+        return next((python for python in facts.pythons if python.wanted), None)
+    lock = lock_file(cluster)
+    for minor in reversed(supported):
+        for python in facts.pythons:
+            whole = not set(NEEDED_MODULES).intersection(python.missing)
+            if python.minor == minor and whole and (not lock or supports(lock, minor)):
+                return python
+    return next((python for python in facts.pythons if python.default), None)
 
 
 def _finding(kind: str, host: Host, what: str, facts: Facts, supported: list[str]) -> Finding:
