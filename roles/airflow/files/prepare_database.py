@@ -9,8 +9,8 @@ it is not imported at all. Prints a line `CHANGED: ...` for each thing done.
 import json
 import os
 import pathlib
+import re
 import runpy
-import shlex
 import sys
 import urllib.parse
 
@@ -25,7 +25,7 @@ def become_airflow():
     for line in ENVIRONMENT.read_text().splitlines():
         if line and not line.startswith("#"):
             name, _, value = line.partition("=")
-            os.environ[name] = shlex.split(value)[0]
+            os.environ[name] = unquoted(value)
     os.environ["TOOLKIT_PREPARING"] = "1"
     import pwd
 
@@ -36,6 +36,11 @@ def become_airflow():
     os.umask(0o027)
     os.chdir(user.pw_dir)
     os.execv(str(RELEASE / "bin/python"), ["python", __file__])
+
+
+def unquoted(value):
+    """What a quoted value of the environment file means; shlex knows no escaped `$`."""
+    return re.sub(r"\\(.)", r"\1", value[1:-1])
 
 
 def in_database():

@@ -1,21 +1,35 @@
 # sh -s -- [--simulate] PACKAGE...: installs what is missing; says `CHANGED` if it changed anything.
+# One of `a|b` is enough, the first that there is. Nothing is ever removed to make room.
 # Downloads have a time limit and are tried again: apt-get was seen waiting for ever for an answer
 # that had come (its own time limits do not see that), and a mirror may stall. dpkg has no limit.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 lists=/var/lib/apt/lists
-apt_get="apt-get -q -y --no-install-recommends -o Acquire::http::Timeout=20 -o Acquire::Retries=5 -o DPkg::Lock::Timeout=600"
+apt_get="apt-get -q -y --no-remove --no-install-recommends -o Acquire::http::Timeout=20 -o Acquire::Retries=5 -o DPkg::Lock::Timeout=600"
 
 # Two of these at once: the second waits here, and finds everything installed.
 exec 9< /var/lib/dpkg
 flock 9
+
+installed() {
+    for one in $(echo "$1" | tr '|' ' '); do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$one" 2>/dev/null)" = installed ] && return
+    done
+    return 1
+}
+first_there_is() {
+    for one in $(echo "$1" | tr '|' ' '); do
+        apt-cache policy "$one" | grep -q 'Candidate: [^(]' && break
+    done
+    echo "$one"
+}
 
 missing=
 simulate=
 for name; do
     case $name in
         --simulate) simulate=yes ;;
-        *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing="$missing $name" ;;
+        *) installed "$name" || missing="$missing $name" ;;
     esac
 done
 if [ "$simulate" ]; then
@@ -45,9 +59,11 @@ before=$(state)
 [ -z "$(dpkg --audit)" ] || dpkg --configure -a >&2
 if [ "$missing" ]; then
     [ "$(find $lists -maxdepth 1 -name '*_Packages*' -mmin -60 | head -n 1)" ] || fetch update
+    chosen=
+    for name in $missing; do chosen="$chosen $(first_there_is "$name")"; done
     # shellcheck disable=SC2086
-    fetch install --download-only $missing
+    fetch install --download-only $chosen
     # shellcheck disable=SC2086
-    $apt_get install $missing >&2
+    $apt_get install $chosen >&2
 fi
 [ "$before" = "$(state)" ] || echo CHANGED

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import time
+from pathlib import Path
 from typing import Any
 
-PASSWORD = "odd ' \" \\ $x %s {{ y }} # @:/"
+PASSWORD = Path(__file__).parents[1].joinpath("shared/password.txt").read_text()
 
 
 def psql(host: Any, query: str, password: str = PASSWORD) -> Any:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import time
+from pathlib import Path
 from typing import Any
 
-PASSWORD = "odd-$x-%s-@:/#"
+PASSWORD = Path(__file__).parents[1].joinpath("shared/password.txt").read_text()
 
 
 def redis(host: Any, command: str, password: str = PASSWORD) -> str:
