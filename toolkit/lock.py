@@ -185,11 +185,16 @@ def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
         cluster.setting("metadata_db_url") or secrets.read_vault(cluster).get("metadata_db_url", "")
     )
     mysql = url.startswith("mysql") or (not url and database(cluster) == "mysql")
+    pure = cluster.setting("metadata_db_mysql_driver") == "pymysql"
+    version = str(cluster.setting("airflow_version"))
+    # Airflow 2 does not start without mysqlclient, whichever driver it then uses.
+    compiled = mysql and not (pure and not version.startswith("2."))
     return (
-        str(cluster.setting("airflow_version")),
-        [*(cluster.setting("airflow_extras") or ()), *(["mysql"] if mysql else [])],
-        list(cluster.setting("airflow_requirements") or ()),
-    )
+        version,
+        [*(cluster.setting("airflow_extras") or ()), *(["mysql"] if compiled else [])],
+        [*(cluster.setting("airflow_requirements") or ()),
+         *(["pymysql", "aiomysql"] if mysql and pure else [])],
+    )  # fmt: skip
 
 
 def write(path: Path, text: str) -> None:

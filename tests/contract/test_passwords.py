@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from hypothesis import given, settings
@@ -26,12 +25,9 @@ CLUSTER: dict[str, Any] = {
 
 
 def rendered(template: str, *, file: bool = False, **given_: Any) -> str:
-    private = yaml.safe_load((ROLE / "vars/main.yml").read_text())
-    trusted = {
-        name: trust_as_template(value) if isinstance(value, str) else value
-        for name, value in private.items()
-    }
-    templar = Templar(DataLoader(), variables={**trusted, **CLUSTER, **given_})
+    loader = DataLoader()
+    private = loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
+    templar = Templar(loader, variables={**private, **CLUSTER, **given_})
     # In a template's file a backslash is one, in YAML Ansible doubles it for Jinja.
     return str(templar.template(trust_as_template(template), escape_backslashes=not file))
 

@@ -143,6 +143,17 @@ def test_the_shipped_locks_fit_the_default_settings(version: str) -> None:
     assert shipped_lock(version, extras, load_specs()["airflow_requirements"].default)
 
 
+@pytest.mark.parametrize(("machine", "number"), [("x86_64", 62), ("aarch64", 183)])
+def test_uv_is_that_of_the_host_s_processor(machine: str, number: int) -> None:
+    script = REPOSITORY / "roles/python/files/uv_binary.py"
+    path = subprocess.run(
+        [sys.executable, script, machine], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    header = Path(path).read_bytes()[:20]
+    assert header[:4] == b"\x7fELF"
+    assert int.from_bytes(header[18:20], "little") == number  # elf(5): e_machine
+
+
 def test_a_lock_is_shipped_for_the_default_version() -> None:
     assert load_specs()["airflow_version"].default == "3.3.2"
 

@@ -12,6 +12,23 @@ from conftest import Cluster, assert_no_secret
 SERVERS, AIRFLOW = "e2eext1", "e2eext2"
 PASSWORD = "p@ss/w:rd%#1"
 ESCAPED = "p%40ss%2Fw%3Ard%25%231"
+CERTIFICATE = """set -e
+cd /etc/postgresql/15/main
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=authority \
+    -keyout ca.key -out ca.pem 2>/dev/null
+printf 'subjectAltName = IP:%s' "$(hostname -I | cut -d' ' -f1)" > names
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=database \
+    -keyout server.key -out server.csr 2>/dev/null
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -days 9 -extfile names -out server.pem 2>/dev/null
+chown postgres server.key
+cat > conf.d/tls.conf <<'X'
+ssl_cert_file = '/etc/postgresql/15/main/server.pem'
+ssl_key_file = '/etc/postgresql/15/main/server.key'
+X
+sed -i 's/^host theirs/hostssl theirs/' pg_hba.conf
+systemctl restart postgresql
+cat ca.pem
+"""
 INSTALL = f"""set -e
 export DEBIAN_FRONTEND=noninteractive
 timeout 300 apt-get -qq update
@@ -37,6 +54,7 @@ STATE = "cat /etc/postgresql/15/main/*.conf /etc/postgresql/15/main/conf.d/* /et
 def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
     cluster = make_cluster("e2eext", hosts=2)
     cluster.ssh(SERVERS, INSTALL)
+    (cluster.directory / "ca.pem").write_text(cluster.ssh(SERVERS, CERTIFICATE))
     hosts = yaml.safe_load((cluster.directory / "hosts.yml").read_text())
     groups = ("scheduler", "webserver", "worker")
     wanted = {"all": {"hosts": {AIRFLOW: hosts["all"]["hosts"][AIRFLOW]}}}
@@ -53,6 +71,7 @@ def give_urls(cluster: Cluster, password: str) -> None:
     cluster.set(
         f"metadata_db_url: postgresql+psycopg2://somebody:{password}@{address}:5432/theirs\n"
         f"broker_url: redis://:{password}@{address}:6379\n"
+        f"metadata_db_ca_certificate: {cluster.directory}/ca.pem\n"
     )
 
 
@@ -64,6 +83,16 @@ def test_a_wrong_password_is_found_before_anything_changes(cluster: Cluster) -> 
     assert "password" in broker["what"]
     assert ":wrong@" not in json.dumps(result)
     assert cluster.ssh(AIRFLOW, "ls /opt /etc/airflow 2>/dev/null", check=False).strip() == "/opt:"
+
+
+def test_a_certificate_of_another_authority_is_refused(cluster: Cluster) -> None:
+    right = cluster.directory / "ca.pem"
+    kept = right.read_text()
+    give_urls(cluster, ESCAPED)
+    right.write_text(cluster.ssh(SERVERS, "cat /etc/ssl/certs/ssl-cert-snakeoil.pem"))
+    findings = cluster.json("provision", "--limit", AIRFLOW, expect=2)["findings"]
+    assert "certificate verify failed" in " ".join(finding["what"] for finding in findings)
+    right.write_text(kept)
 
 
 def test_airflow_runs_on_servers_that_stay_as_they_are(cluster: Cluster) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from toolkit import secrets
 from toolkit.cluster import Cluster, Host
@@ -60,7 +60,12 @@ def external_urls(cluster: Cluster, host: Host | None = None) -> dict[str, str]:
         role: str(vault.get(setting) or cluster.setting(setting, host) or "")
         for role, setting in EXTERNAL.items()
     }
-    return {role: url for role, url in found.items() if url and not is_template(url)}
+    found = {role: url for role, url in found.items() if url and not is_template(url)}
+    ca = str(cluster.setting("metadata_db_ca_certificate", host) or "")
+    if ca and found.get("metadata_db", "").startswith("postgres"):
+        verified = urlencode({"sslmode": "verify-full", "sslrootcert": ca})
+        found["metadata_db"] += f"{'&' if '?' in found['metadata_db'] else '?'}{verified}"
+    return found
 
 
 def ask(remote: Remote, via: Host, role: str, url: str) -> Service:

@@ -12,4 +12,6 @@ renice -n 10 $$ >/dev/null
 # Without bytecode every start of a root-owned environment compiles anew: twice the CPU.
 "$uv" pip install --quiet --python "$release/bin/python" --require-hashes --compile-bytecode \
     --requirement "$release.lock"
+# Where SELinux has a policy, what systemd starts needs the label of a program.
+if command -v selinuxenabled >/dev/null && selinuxenabled; then restorecon -R "$release"; fi
 touch "$release/.complete"
