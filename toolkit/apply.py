@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import secrets
-from toolkit.cluster import NOT_INVENTORY, Cluster
+from toolkit.cluster import IGNORED_ENDINGS, NOT_INVENTORY, Cluster
 from toolkit.content import content_dir
 from toolkit.runs import Run
 
@@ -76,9 +76,7 @@ def environment() -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_CONFIG": str(content_dir() / "ansible.cfg"),
         "ANSIBLE_ROLES_PATH": str(content_dir() / "roles"),
-        "ANSIBLE_INVENTORY_IGNORE": ",".join(
-            [".pyc", ".swp", ".bak", "~", ".md", ".txt", ".cfg", ".retry", *NOT_INVENTORY]
-        ),
+        "ANSIBLE_INVENTORY_IGNORE": ",".join([*IGNORED_ENDINGS, *NOT_INVENTORY]),
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_STRATEGY": MITOGEN if use_mitogen else PIPELINED,
         "ANSIBLE_DEPRECATION_WARNINGS": "0",

@@ -28,6 +28,12 @@ GROUPS = ("metadata_db", "broker", "scheduler", "webserver", "worker")
 NOT_INVENTORY = ("airflow.lock", "known_hosts")
 """Files of ours in the directory that Ansible must not read as host lists (see ansible.cfg)."""
 
+IGNORED_ENDINGS = (
+    ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry",
+    ".pem", ".crt", ".asc", ".pub",
+)  # fmt: skip
+"""Ansible's own default for files that are no host lists, and those of certificates and keys."""
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -193,7 +199,7 @@ def _read_tree(directory: Path) -> _Tree:
         if path.is_file()
         and not path.name.startswith(".")
         and path.name not in NOT_INVENTORY
-        and path.suffix not in {".md", ".txt", ".cfg", ".bak", ".retry"}
+        and not path.name.endswith(IGNORED_ENDINGS)
         and path.name != "ec2-user-data.yml"
     ]
     tree = _Tree()
@@ -239,7 +245,9 @@ def _ask_ansible(directory: Path) -> _Tree:
     """Read an inventory that is not plain YAML with Ansible's own reader."""
     command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(directory), "--list"]
     environment = os.environ | {
-        "ANSIBLE_INVENTORY_IGNORE": ",".join([*_ansible_ignored(), *NOT_INVENTORY]),
+        "ANSIBLE_INVENTORY_IGNORE": ",".join([*IGNORED_ENDINGS, *NOT_INVENTORY]),
+        # Files of variables are read here: with line numbers, and without the vault's password.
+        "ANSIBLE_VARS_ENABLED": "",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FATAL": "true",
     }
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -264,12 +272,6 @@ def _ask_ansible(directory: Path) -> _Tree:
         for name, value in variables.items():
             tree.variables.append(Variable(name, value, whole, host))
     return tree
-
-
-def _ansible_ignored() -> tuple[str, ...]:
-    """Ansible's own default for INVENTORY_IGNORE_EXTS, which the variable above replaces."""
-    return (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg",
-            ".retry")  # fmt: skip
 
 
 def _variable_files(directory: Path, tree: _Tree) -> Iterator[Variable]:

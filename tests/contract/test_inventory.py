@@ -55,3 +55,14 @@ def test_nested_groups_and_precedence(tmp_path: Path) -> None:
     assert ours == by_ansible(tmp_path)
     assert ours["w1"]["airflow_parallelism"] == 4
     assert ours["w1"]["airflow_web_port"] == 3
+
+
+def test_any_inventory_beside_a_vault_and_certificates(tmp_path: Path) -> None:
+    (tmp_path / "hosts.ini").write_text("[scheduler]\ns[1:2] ansible_user=admin\n")
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    (tmp_path / "group_vars/all").mkdir(parents=True)
+    (tmp_path / "group_vars/all/airflow.yml").write_text("airflow_web_port: 1\n")
+    (tmp_path / "group_vars/all/vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n3435\n")
+    found = Cluster.load(tmp_path)
+    assert [host.name for host in found.hosts] == ["s1", "s2"]
+    assert found.setting("airflow_web_port") == 1
