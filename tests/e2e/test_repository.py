@@ -8,16 +8,22 @@ import pytest
 from conftest import Cluster
 
 HOST = "e2erepo1"
-# Debian's own MySQL may not be installed; a repository of ours has the same packages.
+# Debian's own packages under a newer version, so that it shows where they came from.
 REPOSITORY_OF_OURS = """set -e
 export DEBIAN_FRONTEND=noninteractive GNUPGHOME=/root/keys
 timeout 300 apt-get -qq update
 apt-get -qq install -y --no-install-recommends gnupg apt-utils >/dev/null
 install -d -m 700 /root/keys; install -d /srv/repository
 cd /srv/repository
-packages="mysql-server mysql-server-core mysql-client mysql-client-core"
-apt-get -qq download $packages
-printf 'Package: %s\\nPin: release o=Debian\\nPin-Priority: -1\\n' "$packages" > /etc/apt/preferences.d/none
+apt-get -qq download mysql-server mysql-server-core mysql-client mysql-client-core
+for package in *.deb; do
+    dpkg-deb --raw-extract $package /root/unpacked
+    version=$(sed -n 's/^Version: //p' /root/unpacked/DEBIAN/control)
+    sed -i "s/$version/$version+ours/g" /root/unpacked/DEBIAN/control
+    rm $package
+    dpkg-deb --build -Znone /root/unpacked . >/dev/null
+    rm -r /root/unpacked
+done
 apt-ftparchive packages . > Packages
 apt-ftparchive release . > /root/Release
 for who in signer stranger; do
@@ -72,6 +78,11 @@ def test_a_repository_that_stops_half_way(cluster: Cluster) -> None:
 def test_run_again_finishes(cluster: Cluster) -> None:
     assert cluster.json("provision")["ok"]
     assert cluster.json("provision", "--no-verify")["changes"] == []
+
+
+def test_it_came_from_there(cluster: Cluster) -> None:
+    version = cluster.ssh(HOST, "dpkg-query --show --showformat '${Version}' mysql-server-core")
+    assert version.endswith("+ours")
 
 
 def test_nothing_was_compiled(cluster: Cluster) -> None:

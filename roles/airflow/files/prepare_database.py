@@ -30,6 +30,7 @@ def become_airflow():
     import pwd
 
     user = pwd.getpwnam("airflow")
+    os.environ["HOME"] = user.pw_dir
     os.initgroups("airflow", user.pw_gid)
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)
