@@ -35,14 +35,16 @@ def database_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     for host, facts in answering(cluster, probe):
         if engine not in servers(cluster, host):
             continue
-        if engine == "mysql" and facts.os and (facts.os.id, facts.os.version) in NO_MYSQL:
+        elsewhere = cluster.setting("mysql_repository_url", host)
+        system = (facts.os.id, facts.os.version) if facts.os else None
+        if engine == "mysql" and system in NO_MYSQL and not elsewhere:
             yield error(
                 "platform.no_mysql",
                 host=host.name,
                 what=f"{facts.os.name or facts.os.id} has no MySQL, only MariaDB",
                 why="Airflow does not support MariaDB, and its migrations are not tested there",
                 fix="metadata_db_engine: postgres, or metadata_db_url of a MySQL elsewhere, "
-                "or a database host with Ubuntu",
+                "or MySQL's own repository: mysql_repository_url and mysql_repository_key",
             )
         installed = facts.packages.servers if facts.packages else ()
         ours = {name for name in _SERVER_PACKAGES if _has(installed, _SERVER_PACKAGES[name])}
