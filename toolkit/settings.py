@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from toolkit.catalog import entries
 from toolkit.cluster import Cluster, Variable
 from toolkit.content import content_dir
 from toolkit.errors import Location, ToolkitError
@@ -130,12 +131,13 @@ def _unknown(variable: Variable) -> Finding:
 
 
 def _finding(variable: Variable, kind: str, what: str, fix: str) -> Finding:
+    id = f"settings.{kind}"
     return Finding(
-        id=f"settings.{kind}",
+        id=id,
         severity=Severity.ERROR,
         host="",
         what=f"{variable.location}: {what}",
-        why="Ansible would go on with the wrong value, or without it",
+        why=entries()[id].why,
         fix=fix,
     )
 

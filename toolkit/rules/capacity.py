@@ -80,7 +80,6 @@ def _space(host: str, needs: list[_Need]) -> Iterator[Finding]:
             "capacity.disk",
             host=host,
             what=f"{place.mount} has {place.free_mb} MB free, and {total} MB are needed: {parts}",
-            why="the installation would stop half way, or the database would",
             fix="make room or enlarge the disk; to see what fills it: "
             f"sudo du -xh -d2 {place.mount} | sort -h | tail",
         )
@@ -93,7 +92,6 @@ def _inodes(host: str, needs: list[_Need]) -> Iterator[Finding]:
             "capacity.inodes",
             host=host,
             what=f"{place.mount} can take {place.free_inodes} more files, and {total} are needed",
-            why="the disk counts as full although there is space on it",
             fix="remove small files there, or make the filesystem anew with more inodes",
         )
 
@@ -112,9 +110,6 @@ def mount_options(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "capacity.read_only" if path.read_only else "capacity.noexec",
                     host=host.name,
                     what=f"{path.path} is on {path.mount}, which is mounted {option}",
-                    why="nothing can be written there"
-                    if path.read_only
-                    else "Airflow's programs and libraries could not be run from there",
                     fix=f"sudo mount -o remount,{'rw' if path.read_only else 'exec'} {path.mount}, "
                     "and change /etc/fstab",
                 )
@@ -132,7 +127,6 @@ def memory(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "capacity.memory",
                 host=host.name,
                 what=f"the host has {total} MB of memory, and its components need {needed} MB",
-                why="the kernel would kill components at random while systemd calls them active",
                 fix=_smaller(cluster, needed),
             )
         elif total < COMFORTABLE_MB and "scheduler" in host.groups:
@@ -140,7 +134,6 @@ def memory(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "capacity.little_memory",
                 host=host.name,
                 what=f"the host has {total} MB of memory",
-                why="Airflow's documentation asks for 4 GB; your own DAGs' imports come on top",
                 fix="nothing for a trial; for production take a host with 4 GB or more",
             )
 

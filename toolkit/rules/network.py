@@ -32,7 +32,6 @@ def index(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "network.index",
                     host=host.name,
                     what=f"cannot read the package index {url.url}: {_cause(url)}",
-                    why="Airflow is installed from there",
                     fix=_index_fix(url),
                 )
 
@@ -65,7 +64,6 @@ def mirrors(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "network.mirror",
                     host=host.name,
                     what=f"cannot read the package source {url.url} ({url.where}): {_cause(url)}",
-                    why="no package of the distribution can be installed while one source fails",
                     fix=f"correct or remove it in {url.where} on the host, or set apt's proxy "
                     "(Acquire::http::Proxy in /etc/apt/apt.conf.d/)",
                 )

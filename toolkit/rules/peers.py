@@ -31,7 +31,6 @@ def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.clock",
             host=behind,
             what=f"its clock is {difference:.1f} s or more behind that of {ahead}",
-            why="heartbeats, tokens and schedules are compared between hosts",
             fix="synchronise both clocks: sudo apt-get install -y systemd-timesyncd && "
             "sudo timedatectl set-ntp true",
         )
@@ -49,8 +48,6 @@ def hostnames(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.hostname",
             host=hosts[0],
             what=f"{listed(hosts)} are all called {hostname}",
-            why="workers of one name take each other's messages, and logs are looked for on the "
-            "wrong host",
             fix=f"on each but one: sudo hostnamectl set-hostname NAME, for example {hosts[-1]}",
         )
 
@@ -66,7 +63,6 @@ def machine_ids(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.machine_id",
             host=hosts[0],
             what=f"{listed(hosts)} have the same machine-id",
-            why="they are copies, or one machine under two names; DHCP may give them one address",
             fix="on each but one: sudo rm /etc/machine-id && sudo systemd-machine-id-setup, "
             "then reboot",
         )
@@ -104,8 +100,6 @@ def addresses(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.address",
             host=host.name,
             what=what,
-            why="the other hosts connect to it and servers listen on it; base_address says which "
-            "it is, and without it the address that SSH goes to is taken",
             fix=f"set base_address: {usable[0] if usable else 'ADDRESS'} for {host.name} in "
             f"hosts.yml (it has {listed(usable or own or ['none'])})",
         )

@@ -72,7 +72,6 @@ def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "ports.server_present",
                     host=host.name,
                     what=f"{listed(found)} is installed here, and not by the toolkit",
-                    why="its configuration would be taken over, and what uses it would break",
                     fix=f"to use it, set {setting} and take the host out of the group; "
                     f"if nobody needs it: sudo apt-get purge {' '.join(found)}",
                 )

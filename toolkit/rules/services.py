@@ -25,7 +25,6 @@ def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 "services.login",
                 host="",
                 what=f"{setting}: {service.address} refuses the {who}: {service.detail}",
-                why="Airflow would be refused in the same way",
                 fix=f"correct user, password or database in {setting}: "
                 f"ansible-vault edit {_VAULT}; odd characters need %-escapes in a URL",
             )
@@ -35,7 +34,6 @@ def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 host="",
                 what=f"{setting}: {service.address or 'its server'} gives no usable answer: "
                 f"{service.detail}",
-                why="Airflow needs it for everything it does",
                 fix=f"correct {setting} ({_VAULT}), or start the server and open the way to it",
             )
 
@@ -48,7 +46,6 @@ def server(_: Cluster, probe: Probe) -> Iterator[Finding]:
             yield finding(
                 "services.mariadb",
                 what=f"{service.address} is MariaDB {_text(service.version)}, not MySQL",
-                why="Airflow does not support MariaDB: its migrations are not tested there",
             )
             continue
         oldest = SERVER_VERSIONS[service.server]
@@ -57,7 +54,6 @@ def server(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 "services.version",
                 what=f"{service.address} is {service.server} {_text(service.version)}, "
                 f"{_text(oldest)} is the oldest that is supported",
-                why="migrations and queries use what older ones do not have",
             )
 
 
@@ -70,7 +66,6 @@ def database(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 host="",
                 what=f"user {service.user} may not create tables in the database at "
                 f"{service.address}",
-                why="the schema is created and migrated by this user",
                 fix=f"ALTER DATABASE ... OWNER TO {service.user}"
                 if service.server == "PostgreSQL"
                 else f"GRANT ALL ON <database>.* TO {service.user}",
@@ -80,7 +75,6 @@ def database(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 "services.encoding",
                 host="",
                 what=f"the database at {service.address} has the encoding {service.encoding}",
-                why="names and logs hold any character, and what does not fit fails at run time",
                 fix="create it anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
                 if service.server == "PostgreSQL"
                 else "ALTER DATABASE ... CHARACTER SET utf8mb4",
@@ -95,7 +89,6 @@ def eviction(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 "services.eviction",
                 host="",
                 what=f"the broker at {service.address} has maxmemory-policy {service.policy}",
-                why="when its memory is full it throws queued tasks away, and nobody is told",
                 fix="CONFIG SET maxmemory-policy noeviction, and the same in its configuration",
             )
 
