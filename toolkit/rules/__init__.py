@@ -13,11 +13,13 @@ from toolkit.rules import (
     access,
     capacity,
     network,
+    options,
     peers,
     planning,
     platform,
     ports,
     python,
+    secrets,
     services,
 )
 from toolkit.rules.common import Rule
@@ -31,6 +33,11 @@ PLANNING = (
     planning.executor,
     planning.dags_folder,
     planning.ports_apart,
+    options.options,
+    secrets.passwords,
+    secrets.fernet_key,
+    secrets.plain,
+    secrets.file_modes,
 )
 
 RULES: tuple[Rule, ...] = (

@@ -89,3 +89,11 @@ REFUSED: Mapping[tuple[str, str], str] = {
     ("ubuntu", "20.04"): "its support has ended and its Python 3.8 is too old for Airflow",
 }
 """Distributions that people do have, and why they will not be supported."""
+
+DEFAULT_PASSWORDS = ("airflow", "admin", "password", "passwd", "postgres", "mysql", "redis", "root",
+    "user", "test", "guest", "default", "secret", "changeme", "change-me", "letmein", "welcome",
+    "qwerty", "1234", "12345", "123456", "12345678", "123456789", "1234567890", "admin123",
+    "airflow123", "password1", "password123", "foobared")  # fmt: skip
+"""What tutorials use and scanners try first, in lower case; a user's name counts as well."""
+SHORT_PASSWORD = 10
+"""Characters."""
