@@ -128,7 +128,7 @@ TUNED = {"airflow_parallelism": 2, "airflow_web_workers": 1, "airflow_triggerer_
     ],
 )
 def test_memory(tmp_path: Path, total: int, settings: dict[str, Any], id: str | None) -> None:
-    found = findings(tmp_path, settings, memory=Memory(total_mb=total))
+    found = findings(tmp_path, settings, memory=Memory(total_mb=total, swap_mb=1000))
     assert [finding.id for finding in found] == ([id] if id else [])
     if id:
         assert found[0].severity is (

@@ -178,6 +178,60 @@ class Airflow:
 
 
 @dataclass(frozen=True)
+class System:
+    """How the operating system is now.
+
+    Attributes:
+        cloud_init: whether cloud-init is still at work.
+        reboot: packages that ask for a restart; ("yes",) when nobody says which.
+        selinux: "enforcing", "permissive", or "" without SELinux.
+        language: the configured locale, LANG.
+        entropy: bits that the kernel has; -1 when it does not say.
+        instance: EC2's name for the kind of machine, such as "t3.small"; "" elsewhere.
+        open_redis: "loopback" or "everywhere" when a Redis answers there without a password.
+    """
+
+    cloud_init: bool = False
+    reboot: tuple[str, ...] = ()
+    selinux: str = ""
+    language: str = ""
+    entropy: int = -1
+    instance: str = ""
+    open_redis: str = ""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """An AIRFLOW_HOME with a configuration that is not ours.
+
+    Attributes:
+        home: the directory.
+        problem: why its configuration cannot be read; nothing else is known then.
+        owner: of its airflow.cfg.
+        mode: of its airflow.cfg.
+        readable: whether everybody can read it, and there is a secret in it.
+        executor: as configured.
+        database: sqlite, postgresql, mysql or "".
+        default_password: whether a URL in it has a password that everybody tries first.
+        options: names of all options in it, as section.option.
+        units: the systemd units that run it.
+        stale_pid_files: of components that are not there any more.
+    """
+
+    home: str = ""
+    problem: str = ""
+    owner: str = ""
+    mode: int = 0
+    readable: bool = False
+    executor: str = ""
+    database: str = ""
+    default_password: bool = False
+    options: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    stale_pid_files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class UrlCheck:
     """A URL as seen from the host.
 
@@ -227,6 +281,8 @@ class Facts:
     time_zone: str = ""
     locales: tuple[str, ...] = ()
     airflow: Airflow = field(default_factory=Airflow)
+    system: System = field(default_factory=System)
+    existing: tuple[Installation, ...] = ()
     urls: tuple[UrlCheck, ...] = ()
     ports: tuple[PortCheck, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -272,6 +328,8 @@ _PARTS: Mapping[str, type[Any]] = {
     "network": Names,
     "airflow": Airflow,
     "releases": Release,
+    "system": System,
+    "existing": Installation,
     "units": Unit,
     "foreign": ForeignAirflow,
     "urls": UrlCheck,

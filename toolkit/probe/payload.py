@@ -51,6 +51,8 @@ def payload(
     Raises:
         ToolkitError: a certificate of base_ca_certificates cannot be read.
     """
+    from toolkit.rules.thresholds import DEFAULT_PASSWORDS
+
     installs = bool(airflow_components(cluster, host))
     urls = []
     if index and installs:
@@ -65,6 +67,7 @@ def payload(
         "urls": urls,
         "ports": [*_external_ports(cluster, host, external), *_peer_ports(cluster, host)],
         "timeout": NETWORK_TIMEOUT,
+        "default_passwords": list(DEFAULT_PASSWORDS),
     }
 
 

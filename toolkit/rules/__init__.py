@@ -12,6 +12,7 @@ from toolkit.probe.facts import Probe
 from toolkit.rules import (
     access,
     capacity,
+    existing,
     network,
     options,
     peers,
@@ -21,6 +22,7 @@ from toolkit.rules import (
     python,
     secrets,
     services,
+    system,
 )
 from toolkit.rules.common import Rule
 
@@ -50,11 +52,21 @@ RULES: tuple[Rule, ...] = (
     platform.package_lock,
     platform.unfinished_packages,
     platform.other_airflow,
+    system.cloud_init,
+    system.reboot,
+    system.selinux,
+    system.systemd_version,
+    system.time_zones,
+    system.locale,
+    system.entropy,
     capacity.disk,
     capacity.mount_options,
     capacity.memory,
+    capacity.swap,
+    capacity.burstable,
     ports.taken,
     ports.present,
+    ports.open_redis,
     python.interpreter,
     network.index,
     network.mirrors,
@@ -67,6 +79,7 @@ RULES: tuple[Rule, ...] = (
     peers.hostnames,
     peers.machine_ids,
     peers.addresses,
+    existing.installations,
 )
 
 

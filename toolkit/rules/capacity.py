@@ -13,14 +13,16 @@ from toolkit.components import airflow_components, release_line, servers
 from toolkit.content import content_dir
 from toolkit.findings import Finding
 from toolkit.probe.facts import Facts, PathFacts, Probe
-from toolkit.rules.common import SETTINGS_FILE, answering, error, listed, warning
+from toolkit.rules.common import SETTINGS_FILE, answering, error, listed, note, warning
 from toolkit.rules.python import release_name
 from toolkit.rules.thresholds import (
+    BURSTABLE,
     CLI_MB,
     COMFORTABLE_MB,
     DISKS,
     MEMORY_MARGIN,
     SERVER_MB,
+    SWAP_BELOW_MB,
     SYSTEM_MB,
     TUNED_MB,
     TUNED_TASKS,
@@ -135,6 +137,34 @@ def memory(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 host=host.name,
                 what=f"the host has {total} MB of memory",
                 fix="nothing for a trial; for production take a host with 4 GB or more",
+            )
+
+
+def swap(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """On a small host a short peak is fatal without it."""
+    for host, facts in answering(cluster, probe):
+        memory = facts.memory
+        if memory and memory.total_mb < SWAP_BELOW_MB and not memory.swap_mb:
+            yield note(
+                "capacity.no_swap",
+                host=host.name,
+                what=f"the host has {memory.total_mb} MB of memory and no swap",
+                fix="sudo fallocate -l 1G /swapfile && sudo chmod 600 /swapfile && "
+                "sudo mkswap /swapfile && sudo swapon /swapfile, and a line in /etc/fstab",
+            )
+
+
+def burstable(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A scheduler is never idle."""
+    for host, facts in answering(cluster, probe):
+        if facts.system.instance.startswith(BURSTABLE):
+            yield note(
+                "capacity.burstable",
+                host=host.name,
+                what=f"the instance is a {facts.system.instance}, which has CPU credits",
+                fix="watch CPUCreditBalance; credits without limit: aws ec2 "
+                "modify-instance-credit-specification --instance-credit-specification "
+                "InstanceId=ID,CpuCredits=unlimited",
             )
 
 

@@ -97,3 +97,17 @@ DEFAULT_PASSWORDS = ("airflow", "admin", "password", "passwd", "postgres", "mysq
 """What tutorials use and scanners try first, in lower case; a user's name counts as well."""
 SHORT_PASSWORD = 10
 """Characters."""
+
+SYSTEMD = 247
+"""The newest option of our units is ProtectProc (systemd.exec(5)); ProtectClock is of 245."""
+ENTROPY = 128
+"""Bits; kernels from 5.18 on always say 256 (random(4))."""
+LOCALES_BUILT_IN = ("c", "posix", "c.utf8")
+
+SWAP_BELOW_MB = 2000
+"""Hosts with less memory should have swap."""
+BURSTABLE = ("t2.", "t3.", "t3a.", "t4g.")
+"""EC2 instance types with CPU credits."""
+
+OPTIONS_SHOWN = 5
+"""Unknown options of another installation that are named."""
