@@ -37,11 +37,13 @@ def emitted() -> dict[str, set[Severity]]:
     found: defaultdict[str, set[Severity]] = defaultdict(set)
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found[node.value] |= set()
             if isinstance(node, ast.Call) and node.args:
                 severity = NAMES.get(getattr(node.func, "id", ""))
                 for part in ast.walk(node.args[0]):
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                        found[part.value] |= {severity} if severity else set()
+                    if severity and isinstance(part, ast.Constant):
+                        found[part.value] |= {severity}
     known = {topic.name for topic in topics()}
     ids = {id: s for id, s in found.items() if re.fullmatch(r"[a-z]+\.[a-z_]+", id)}
     ids = {id: s for id, s in ids.items() if id.partition(".")[0] in known}

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import runpy
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from toolkit.cluster import Cluster, Host
-from toolkit.components import airflow_components, release_line, servers
-from toolkit.content import content_dir
+from toolkit.components import airflow_components, database, servers
 from toolkit.findings import Finding
 from toolkit.probe.facts import Facts, PathFacts, Probe
 from toolkit.rules.common import SETTINGS_FILE, answering, error, listed, note, warning
 from toolkit.rules.python import release_name
+from toolkit.rules.sizing import connections, need, server_connections
 from toolkit.rules.thresholds import (
     BURSTABLE,
-    CLI_MB,
     COMFORTABLE_MB,
     DISKS,
-    MEMORY_MARGIN,
-    SERVER_MB,
+    RESERVED_CONNECTIONS,
     SWAP_BELOW_MB,
-    SYSTEM_MB,
-    TUNED_MB,
     TUNED_TASKS,
     Disk,
 )
@@ -168,45 +162,6 @@ def burstable(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
-def need(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> int:
-    """Memory in MB that a host's components need with the sizes they will be given.
-
-    Sizes that are not set are derived from the host, as the role does, and so fit any host that
-    is not too small altogether.
-    """
-    line, components = release_line(cluster), airflow_components(cluster, host)
-    needed = SYSTEM_MB + sum(SERVER_MB[server] for server in servers(cluster, host))
-    if line is None or not components:
-        return needed
-    sizes = _sizing()(memory_mb, cpus, line, list(components))
-    web_workers = _size(cluster, host, "airflow_web_workers") or sizes["web_workers"]
-    tasks = 0
-    if "worker" in components:
-        tasks = _size(cluster, host, "airflow_worker_concurrency") or sizes["worker_concurrency"]
-    elif "scheduler" in components and cluster.executor == "LocalExecutor":
-        tasks = _size(cluster, host, "airflow_parallelism") or sizes["parallelism"]
-    if tasks <= TUNED_TASKS and web_workers <= 1 and "triggerer" not in components:
-        return TUNED_MB
-    for name in components:
-        data = line["components"][name]
-        needed += data["memory_mb"] + web_workers * data.get("worker_memory_mb", 0)
-    return int((needed + tasks * line["task_memory_mb"] + CLI_MB) * MEMORY_MARGIN)
-
-
-def _size(cluster: Cluster, host: Host, name: str) -> int:
-    """A size that the inventory sets; 0 leaves it to the role."""
-    value = cluster.setting(name, host)
-    return value if isinstance(value, int) else 0
-
-
-@cache
-def _sizing() -> Callable[..., dict[str, int]]:
-    """The role's own function: a filter plugin, which stands outside every package."""
-    plugin = content_dir() / "roles" / "airflow" / "filter_plugins" / "airflow_sizing.py"
-    sizes: Callable[..., dict[str, int]] = runpy.run_path(str(plugin))["airflow_sizes"]
-    return sizes
-
-
 def _smaller(cluster: Cluster, needed: int) -> str:
     """How to make do with less, or how much more to take."""
     larger = f"take a host with {-(-needed // 1024)} GB or more"
@@ -216,3 +171,35 @@ def _smaller(cluster: Cluster, needed: int) -> str:
         f"{larger}, or for a trial on 1 GB set in {SETTINGS_FILE}: airflow_parallelism: "
         f"{TUNED_TASKS}, airflow_web_workers: 1, airflow_triggerer_enabled: false"
     )
+
+
+def database_connections(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """What the components open together, at most, against what the server lets in."""
+    needed = RESERVED_CONNECTIONS
+    for host, facts in answering(cluster, probe):
+        if facts.memory and facts.machine:
+            opened = connections(cluster, host, facts.memory.total_mb, facts.machine.cpus)
+            needed += sum(opened.values())
+    for server, limit, fix in _limits(cluster, probe):
+        if limit < needed:
+            yield error(
+                "capacity.connections",
+                host="",
+                what=f"{server} lets in {limit} connections, and {needed} may be needed",
+                fix=fix,
+            )
+
+
+def _limits(cluster: Cluster, probe: Probe) -> Iterator[tuple[str, int, str]]:
+    """The database server, how many connections it lets in, and how to change that."""
+    for service in probe.services:
+        if service.role == "metadata_db" and service.max_connections:
+            how = "SET GLOBAL" if service.server == "MySQL" else "ALTER SYSTEM SET"
+            fix = f"raise it there: {how} max_connections = ...; or lower web workers and tasks"
+            yield service.address, service.max_connections, fix
+    engine = database(cluster)
+    for host in cluster.group("metadata_db"):
+        if engine in servers(cluster, host):
+            setting = f"{engine}_max_connections"
+            limit = server_connections(cluster, engine)
+            yield f"{setting} (on {host.name})", limit, f"raise {setting} in {SETTINGS_FILE}"

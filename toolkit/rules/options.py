@@ -23,19 +23,21 @@ _INDIRECT = ("_cmd", "_secret")
 
 @dataclass(frozen=True)
 class Known:
-    """The options of a release line; written by script/options from Airflow itself.
+    """What a release line knows; written by script/releases from Airflow itself.
 
     Attributes:
         version: the release that was asked.
         options: section -> option -> string, integer, float or boolean.
         moved: section.option as it was -> as it is.
         removed: section.option -> what Airflow says to it, which may be "".
+        schemas: versions of the database's schema, the newest first.
     """
 
     version: str
     options: Mapping[str, Mapping[str, str]]
     moved: Mapping[str, str]
     removed: Mapping[str, str]
+    schemas: tuple[str, ...]
 
     def kind(self, section: str, option: str) -> str | None:
         """The type of an option; None for one that there is not."""
@@ -63,8 +65,10 @@ def known(version: str) -> Known | None:
     line = version.partition(".")[0]
     if line not in release_lines():
         return None
-    data = json.loads((files("toolkit") / "rules" / f"options_{line}.json").read_text("utf-8"))
-    return Known(data["version"], data["options"], data["moved"], data["removed"])
+    data = json.loads((files("toolkit") / "rules" / f"release_{line}.json").read_text("utf-8"))
+    return Known(
+        data["version"], data["options"], data["moved"], data["removed"], tuple(data["schemas"])
+    )
 
 
 @dataclass(frozen=True)

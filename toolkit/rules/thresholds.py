@@ -111,3 +111,16 @@ BURSTABLE = ("t2.", "t3.", "t3a.", "t4g.")
 
 OPTIONS_SHOWN = 5
 """Unknown options of another installation that are named."""
+
+DEFAULT_PARALLELISM = 32
+"""Airflow's own default, which roles/airflow leaves under Celery: workers set the limit there."""
+CONNECTIONS: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "2": {"webserver": (6, 0), "scheduler": (4, 1), "triggerer": (2, 0), "worker": (2, 1)},
+    "3": {"api-server": (6, 0), "scheduler": (3, 0), "dag-processor": (2, 0), "triggerer": (2, 0)},
+}
+"""Release line -> component -> database connections at most: for itself (a web server for each
+web worker), and for each task. Measured under 16 tasks, rounded up; tasks of Airflow 3 have none."""
+SERVER_CONNECTIONS: Mapping[str, int] = {"": 50, "scheduler": 40, "webserver": 30, "worker": 20}
+"""What roles postgres and mysql set max_connections to: for each host of a group, and once."""
+RESERVED_CONNECTIONS = 10
+"""For the superuser, backups, and people."""
