@@ -170,3 +170,13 @@ def test_values_of_a_wrong_type_are_left_to_the_check_of_settings(tmp_path: Path
         airflow_components="webserver",
     )
     assert plan_problems(cluster) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("webserver", "write api-server"), ("api-sever", "write api-server"), ("", "remove")],
+)
+def test_a_component_that_the_release_does_not_have(tmp_path: Path, name: str, fix: str) -> None:
+    variables = {"h1": {"airflow_components": ["scheduler", name]}}
+    cluster = make_cluster(tmp_path, SINGLE, variables)
+    assert fix in only(plan_problems(cluster), "planning.unknown_component", "h1").fix

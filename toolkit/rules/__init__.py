@@ -12,6 +12,7 @@ from toolkit.probe.facts import Probe
 from toolkit.rules import (
     access,
     capacity,
+    components,
     existing,
     network,
     options,
@@ -35,6 +36,7 @@ PLANNING = (
     planning.executor,
     planning.dags_folder,
     planning.ports_apart,
+    components.known,
     options.options,
     secrets.passwords,
     secrets.fernet_key,
