@@ -1,4 +1,4 @@
-"""Facts of every host, in one SSH round trip a host and all hosts at once."""
+"""Facts of every host, in one SSH round trip a host and all hosts at once, and one between hosts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.resources import files
 from toolkit.cluster import Cluster
 from toolkit.probe.facts import Facts, Probe
 from toolkit.probe.payload import index_url, payload
+from toolkit.probe.reach import meet
 from toolkit.probe.services import Service, ask, external_urls
 from toolkit.remote import HostProblem, Remote
 
@@ -39,7 +40,8 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
             problems[name] = answer
         else:
             facts[name] = Facts.from_json(answer)
-    return Probe(facts, problems, tuple(_services(cluster, remote, facts, external)))
+    services = tuple(_services(cluster, remote, facts, external))
+    return Probe(facts, problems, services, *meet(cluster, remote, facts))
 
 
 def script() -> str:

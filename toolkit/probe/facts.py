@@ -307,12 +307,49 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """A connection between two hosts that was tried.
+
+    Attributes:
+        source: who connected.
+        target: to whom.
+        address: as the source knows it.
+        port: on the target.
+        setting: which moves the port.
+        result: open, refused, timeout or error.
+        detail: the cause in the system's words.
+        listened: whether the probe listened there; otherwise something else has the port.
+    """
+
+    source: str
+    target: str
+    address: str
+    port: int
+    setting: str
+    result: str
+    detail: str
+    listened: bool
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A name that `source` needs to reach `target` by, and the addresses it has there."""
+
+    source: str
+    target: str
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Probe:
     """Facts of every host that answered, and what is wrong with each that did not."""
 
     facts: Mapping[str, Facts]
     problems: Mapping[str, HostProblem] = field(default_factory=dict)
     services: tuple[Service, ...] = ()
+    reach: tuple[Reach, ...] = ()
+    names: tuple[Resolution, ...] = ()
 
 
 _PARTS: Mapping[str, type[Any]] = {

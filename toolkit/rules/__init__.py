@@ -74,6 +74,7 @@ RULES: tuple[Rule, ...] = (
     network.index,
     network.mirrors,
     network.servers,
+    network.firewalls,
     services.refused,
     services.server,
     services.database,
@@ -84,6 +85,7 @@ RULES: tuple[Rule, ...] = (
     peers.hostnames,
     peers.machine_ids,
     peers.addresses,
+    peers.resolution,
     existing.installations,
 )
 

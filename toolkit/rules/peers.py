@@ -80,6 +80,21 @@ def _alike(
             yield value, hosts
 
 
+def resolution(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """The web server looks for a task's log at the name that the worker gives itself."""
+    for name in probe.names:
+        network = probe.facts[name.target].network
+        own = {text for text in network.addresses if _is_usable(text)} if network else set()
+        if own and not own & set(name.addresses):
+            leads = f"leads to {listed(name.addresses)}" if name.addresses else "is not known"
+            yield warning(
+                "peers.resolution",
+                host=name.source,
+                what=f"{name.name}, as {name.target} calls itself, {leads} there",
+                fix=f"echo '{sorted(own)[0]} {name.name}' | sudo tee -a /etc/hosts, or correct the DNS",
+            )
+
+
 def addresses(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Servers listen on base_address and others connect to it, so it must be the host's own."""
     if len(cluster.all_hosts) < 2:
