@@ -19,6 +19,7 @@ from toolkit.errors import EXIT_INTERRUPTED, ToolkitError
 COMMANDS = {
     "init": "Write an inventory directory for a new cluster.",
     "check": "What stands in the way, before anything changes.",
+    "plan": "What provision would build, and how big.",
     "provision": "From bare hosts to an Airflow that a DAG has just run through.",
     "verify": "Prove that a running cluster works.",
     "status": "Units, heartbeats, memory and versions of every host.",

@@ -26,6 +26,13 @@ _PORT_SETTINGS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_ACCESS: Mapping[str, str] = {
+    "metadata_db": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "broker": "AIRFLOW__CELERY__BROKER_URL",
+}
+"""Group of a server -> the secret that gives a component access to it."""
+
+
 @dataclass(frozen=True)
 class Port:
     """A TCP port that a component opens, and the setting that moves it."""
@@ -33,6 +40,18 @@ class Port:
     component: str
     setting: str
     number: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """A connection that one host opens to a component of another; `setting` moves the port."""
+
+    source: str
+    target: str
+    address: str
+    component: str
+    number: int
+    setting: str
 
 
 @cache
@@ -88,3 +107,47 @@ def ports(cluster: Cluster, host: Host) -> tuple[Port, ...]:
         wanted.append(("scheduler", "airflow_worker_log_port"))
     numbers = [(name, setting, cluster.setting(setting, host)) for name, setting in wanted]
     return tuple(Port(*found) for found in numbers if isinstance(found[2], int))
+
+
+def uses(cluster: Cluster, host: Host, group: str) -> bool:
+    """Whether a component of the host connects to the server of metadata_db or broker."""
+    line = release_line(cluster) or {"secrets": {}}
+    users = set(line["secrets"].get(_ACCESS[group], ()))
+    wanted = group == "metadata_db" or cluster.executor == "CeleryExecutor"
+    return wanted and bool(users & set(airflow_components(cluster, host)))
+
+
+def address_of(host: Host) -> str:
+    """Where the other hosts of the cluster reach it."""
+    return str(host.variables.get("base_address", host.address))
+
+
+def links(cluster: Cluster) -> tuple[Link, ...]:
+    """Every connection between two hosts that Airflow needs to work, logs in the UI included."""
+    found = []
+    for source in cluster.all_hosts:
+        wanted = _wanted_by(cluster, source)
+        for target in cluster.all_hosts:
+            for port in ports(cluster, target) if target.name != source.name else ():
+                if port.setting in wanted:
+                    found.append(Link(source.name, target.name, address_of(target),
+                                      port.component, port.number, port.setting))  # fmt: skip
+    return tuple(found)
+
+
+def _wanted_by(cluster: Cluster, host: Host) -> set[str]:
+    """The settings of those ports that a host's components connect to, wherever they are."""
+    components = set(airflow_components(cluster, host))
+    wanted = set()
+    if uses(cluster, host, "metadata_db"):
+        wanted.add(f"{database(cluster)}_port")
+    if uses(cluster, host, "broker"):
+        wanted.add("redis_port")
+    if components & {"webserver", "api-server"}:
+        wanted |= {"airflow_worker_log_port", "airflow_triggerer_log_port"}
+    line_3 = "api-server" in (release_line(cluster) or {"components": {}})["components"]
+    if line_3 and "worker" in components:
+        wanted.add("airflow_web_port")
+    if line_3 and "scheduler" in components and cluster.executor == "LocalExecutor":
+        wanted.add("airflow_web_port")
+    return wanted

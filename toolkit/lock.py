@@ -187,8 +187,8 @@ def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
     mysql = url.startswith("mysql") or (not url and database(cluster) == "mysql")
     pure = cluster.setting("metadata_db_mysql_driver") == "pymysql"
     version = str(cluster.setting("airflow_version"))
-    # Airflow 2 does not start without mysqlclient, whichever driver it then uses.
-    compiled = mysql and not (pure and not version.startswith("2."))
+    # Airflow 3 does not start without mysqlclient, whichever driver it then uses.
+    compiled = mysql and not (pure and version.startswith("2."))
     return (
         version,
         [*(cluster.setting("airflow_extras") or ()), *(["mysql"] if compiled else [])],

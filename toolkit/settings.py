@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from toolkit.catalog import entries
 from toolkit.cluster import Cluster, Variable
 from toolkit.content import content_dir
 from toolkit.errors import Location, ToolkitError
@@ -130,12 +131,13 @@ def _unknown(variable: Variable) -> Finding:
 
 
 def _finding(variable: Variable, kind: str, what: str, fix: str) -> Finding:
+    id = f"settings.{kind}"
     return Finding(
-        id=f"settings.{kind}",
+        id=id,
         severity=Severity.ERROR,
         host="",
         what=f"{variable.location}: {what}",
-        why="Ansible would go on with the wrong value, or without it",
+        why=entries()[id].why,
         fix=fix,
     )
 
@@ -215,7 +217,8 @@ def _type_fix(spec: Setting, value: Any, name: str) -> str:
     return f"toolkit settings {spec.name}"
 
 
-def _time_zone(value: Any) -> str | None:
+def time_zone(value: Any) -> str | None:
+    """What is wrong with the name of a time zone; None when there is one of that name."""
     if value in {"utc", "system"}:
         return None
     try:
@@ -272,7 +275,7 @@ def _requirement(value: Any) -> str | None:
 
 
 _MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
-    (r"airflow_timezone", _time_zone, "use a name of the tz database, such as Asia/Seoul"),
+    (r"airflow_timezone", time_zone, "use a name of the tz database, such as Asia/Seoul"),
     (r"airflow_version", _version, 'for example airflow_version: "3.3.2"'),
     (r"airflow_config", _sections, "write {section: {option: value}}, as in airflow.cfg"),
     (r"airflow_base_url", _base_url, "for example https://airflow.example.com"),

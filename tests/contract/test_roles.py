@@ -87,9 +87,9 @@ def test_every_setting_is_used(role: str) -> None:
         path.read_text() for path in files
         if "meta" not in path.parts and path.name != "README.md" and path.parts[-2] != "defaults"
     )  # fmt: skip
-    used += (REPOSITORY / "toolkit/settings.py").read_text() + (
-        REPOSITORY / "toolkit/lock.py"
-    ).read_text()
+    toolkit = [REPOSITORY / "toolkit/settings.py", REPOSITORY / "toolkit/lock.py"]
+    toolkit += (REPOSITORY / "toolkit/rules").glob("*.py")
+    used += "\n".join(path.read_text() for path in toolkit)
     for name in load(REPOSITORY / f"roles/{role}/defaults/main.yml"):
         assert name in used, f"{name} is used nowhere"
 

@@ -215,3 +215,25 @@ def test_mariadb_is_not_replaced(single: Cluster) -> None:
     single.ssh(AIRFLOW, APT.format("mariadb-server"))
     settings = "metadata_db_engine: mysql\nmysql_repository_url: http://127.0.0.1:9/\nmysql_repository_key: /etc/hostname\n"
     refused(single, AIRFLOW, settings, "MariaDB", "would remove it")
+
+
+def test_mariadb_by_setting(single: Cluster) -> None:
+    path = single.directory / "hosts.yml"
+    hosts = yaml.safe_load(path.read_text())
+    del hosts["metadata_db"], hosts["all"]["hosts"][POSTGRES]
+    path.write_text(yaml.safe_dump(hosts))
+    single.ssh(
+        AIRFLOW,
+        "mariadb -e \"CREATE DATABASE theirs CHARACTER SET utf8mb4; GRANT ALL ON theirs.* TO them@localhost IDENTIFIED BY 'pw'\"",
+    )
+    url = "metadata_db_url: mysql+mysqldb://them:pw@127.0.0.1:3306/theirs\n"
+    single.set(url)
+    (single.directory / "airflow.lock").unlink()  # made for PostgreSQL
+    ids = [
+        f["id"] for f in single.json("provision", expect=2)["findings"] if f["severity"] == "error"
+    ]
+    assert ids == ["services.mariadb"]
+    single.set(url + "metadata_db_allow_unsupported: true\n")
+    result = single.json("provision")
+    assert result["ok"]
+    assert "services.mariadb" in [finding["id"] for finding in result["findings"]]

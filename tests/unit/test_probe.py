@@ -19,6 +19,7 @@ import pytest
 from preflight_data import CELERY, SINGLE, make_cluster
 
 from toolkit.errors import ToolkitError
+from toolkit.probe import script as whole_script
 from toolkit.probe.facts import Facts, Listener
 from toolkit.probe.payload import host_and_port, index_url, payload
 from toolkit.probe.services import external_urls
@@ -33,7 +34,7 @@ def script() -> dict[str, Any]:
 
 def probe(payload: dict[str, Any]) -> dict[str, Any]:
     """What the script finds on this machine, sent as it is sent to a host."""
-    source = f"{SCRIPT.read_text()}\nprint(json.dumps(main(json.loads({json.dumps(payload)!r}))))"
+    source = f"{whole_script()}\nprint(json.dumps(main(json.loads({json.dumps(payload)!r}))))"
     done = subprocess.run(
         [sys.executable, "-"], input=source, capture_output=True, text=True, check=True
     )
@@ -42,7 +43,7 @@ def probe(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_script_runs_under_old_pythons() -> None:
-    text = SCRIPT.read_text(encoding="ascii")
+    text = whole_script()
     tree = ast.parse(text, feature_version=(3, 6))
     imported = {
         alias.name.split(".")[0]

@@ -5,14 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jinja2.nativetypes import NativeEnvironment
 from preflight_data import CELERY, good_facts, make_cluster, only, probe_of
 
+from toolkit.content import content_dir
 from toolkit.findings import Finding, Severity
-from toolkit.probe.facts import Airflow, Memory, PathFacts, Release
+from toolkit.probe.facts import Airflow, Machine, Memory, PathFacts, Probe, Release
 from toolkit.probe.payload import PATHS
-from toolkit.rules import judge
-from toolkit.rules.capacity import need
+from toolkit.probe.services import Service
+from toolkit.rules import capacity, judge
 from toolkit.rules.python import release_name
+from toolkit.rules.sizing import need, server_connections
 from toolkit.rules.thresholds import DISKS
 
 
@@ -123,12 +129,12 @@ TUNED = {"airflow_parallelism": 2, "airflow_web_workers": 1, "airflow_triggerer_
         (980, TUNED, "capacity.little_memory"),
         (700, TUNED, "capacity.memory"),
         (8000, {"airflow_parallelism": 128}, "capacity.memory"),
-        (8000, {"airflow_web_workers": 32}, "capacity.memory"),
+        (4000, {"airflow_web_workers": 16}, "capacity.memory"),
         (8000, {"airflow_version": "2.11.2", "airflow_parallelism": 16}, None),
     ],
 )
 def test_memory(tmp_path: Path, total: int, settings: dict[str, Any], id: str | None) -> None:
-    found = findings(tmp_path, settings, memory=Memory(total_mb=total))
+    found = findings(tmp_path, settings, memory=Memory(total_mb=total, swap_mb=1000))
     assert [finding.id for finding in found] == ([id] if id else [])
     if id:
         assert found[0].severity is (
@@ -151,3 +157,47 @@ def test_derived_sizes_fit_every_host_that_is_not_too_small(
 ) -> None:
     cluster = make_cluster(tmp_path, airflow_version=version)
     assert need(cluster, cluster.host("h1"), memory_mb, cpus) <= memory_mb
+
+
+def test_a_database_server_that_lets_in_too_few(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path, CELERY, postgres_max_connections=12)
+    found = only(judge(cluster, probe_of(cluster)), "capacity.connections")
+    assert "postgres_max_connections" in found.fix
+    service = Service("metadata_db", "db:5432", server="PostgreSQL", version=(17,),
+                      encoding="UTF8", max_connections=15)  # fmt: skip
+    url = "postgresql+psycopg2://airflow:long-password@db/airflow"
+    hosts = {"h1": ("scheduler", "webserver")}
+    external = make_cluster(tmp_path, hosts, metadata_db_url=url)
+    found = only(judge(external, replace(probe_of(external), services=(service,))),
+                 "capacity.connections")  # fmt: skip
+    assert "lets in 15 connections" in found.what
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    memory_mb=st.integers(1800, 500_000),
+    cpus=st.integers(1, 128),
+    # Beyond five large workers tasks of Airflow 2 may need more, which is found and said.
+    plan=st.tuples(st.just("2.11.2"), st.integers(0, 5))
+    | st.tuples(st.just("3.3.2"), st.integers(0, 12)),
+)
+def test_our_own_server_lets_in_whatever_is_derived(
+    tmp_path: Path, memory_mb: int, cpus: int, plan: tuple[str, int]
+) -> None:
+    hosts = {"d1": ("metadata_db", "broker"), "a1": ("scheduler", "webserver")}
+    hosts |= {f"w{number}": ("worker",) for number in range(plan[1])}
+    cluster = make_cluster(tmp_path, hosts, airflow_version=plan[0])
+    facts = good_facts(memory=Memory(memory_mb, swap_mb=1), machine=Machine(cpus=cpus))
+    probe = Probe({host.name: facts for host in cluster.all_hosts})
+    assert list(capacity.database_connections(cluster, probe)) == []
+
+
+def test_the_server_roles_derive_the_same_limit(tmp_path: Path) -> None:
+    for engine in ("postgres", "mysql"):
+        for hosts in (CELERY, {"h1": ("metadata_db", "scheduler", "webserver")}):
+            cluster = make_cluster(tmp_path, hosts)
+            file = content_dir() / f"roles/{engine}/vars/main.yml"
+            template = yaml.safe_load(file.read_text())[f"_{engine}_connections"]
+            groups = {name: [h.name for h in cluster.group(name)] for name in cluster.group_names}
+            derived = NativeEnvironment().from_string(template).render(groups=groups)
+            assert int(derived) == server_connections(cluster, engine)

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from preflight_data import CELERY, SINGLE, ids, make_cluster, only
 
-from toolkit.rules import plan_problems
+from toolkit import rules
+from toolkit.cluster import Cluster
+from toolkit.findings import Finding
+
+
+def plan_problems(cluster: Cluster, secrets: Any = ()) -> list[Finding]:
+    """Of this topic; the passwords of these tests are another's."""
+    found = rules.plan_problems(cluster, secrets)
+    return [finding for finding in found if finding.id.startswith("planning.")]
 
 
 @pytest.mark.parametrize("hosts", [SINGLE, CELERY])
@@ -162,3 +170,13 @@ def test_values_of_a_wrong_type_are_left_to_the_check_of_settings(tmp_path: Path
         airflow_components="webserver",
     )
     assert plan_problems(cluster) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("webserver", "write api-server"), ("api-sever", "write api-server"), ("", "remove")],
+)
+def test_a_component_that_the_release_does_not_have(tmp_path: Path, name: str, fix: str) -> None:
+    variables = {"h1": {"airflow_components": ["scheduler", name]}}
+    cluster = make_cluster(tmp_path, SINGLE, variables)
+    assert fix in only(plan_problems(cluster), "planning.unknown_component", "h1").fix

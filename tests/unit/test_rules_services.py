@@ -11,7 +11,8 @@ from preflight_data import SINGLE, make_cluster
 from toolkit.findings import Finding, Severity
 from toolkit.probe import Probe
 from toolkit.probe.services import Service
-from toolkit.rules import judge
+from toolkit.rules import judge, services
+from toolkit.rules.options import known
 
 DATABASE: dict[str, Any] = {"role": "metadata_db", "address": "db:5432", "user": "airflow"}
 BROKER: dict[str, Any] = {"role": "broker", "address": "mq:6379", "server": "Redis"}
@@ -63,6 +64,60 @@ def test_bad_servers(tmp_path: Path, service: dict[str, Any], id: str, words: st
     assert finding.fix
 
 
+def test_mariadb_by_setting(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path, SINGLE, metadata_db_allow_unsupported=True)
+    service = Service(**DATABASE, server="MariaDB", version=(10, 11), encoding="utf8mb4")
+    found = judge(cluster, Probe({}, {}, (service,)))
+    (finding,) = [finding for finding in found if finding.id.startswith("services.")]
+    assert (finding.id, finding.severity) == ("services.mariadb", Severity.WARNING)
+
+
 def test_a_broker_that_throws_messages_away(tmp_path: Path) -> None:
     (finding,) = findings(tmp_path, **BROKER, version=(7, 0), policy="allkeys-lru")
     assert finding.severity is Severity.WARNING
+
+
+RELEASE_3, RELEASE_2 = known("3.3.2"), known("2.11.2")
+assert RELEASE_3
+assert RELEASE_2
+MYSQL = DATABASE | {"server": "MySQL", "version": (8, 4), "encoding": "utf8mb4"}
+POSTGRES = DATABASE | {"server": "PostgreSQL", "version": (17,), "encoding": "UTF8"}
+NEW = {"schemas": (RELEASE_3.schemas[0],), "tables": 71}
+
+
+@pytest.mark.parametrize(
+    ("service", "id", "severity", "words"),
+    [
+        (MYSQL | {"options": {"explicit_defaults_for_timestamp": "OFF"}},
+         "services.explicit_defaults", "error", "= ON"),
+        (MYSQL | {"options": {"sql_require_primary_key": "ON"}},
+         "services.primary_key", "error", "= OFF"),
+        (MYSQL | {"superuser": True}, "services.too_many_privileges", "warning", "REVOKE"),
+        (POSTGRES | {"superuser": True}, "services.too_many_privileges", "warning", "NOSUPERUSER"),
+        (POSTGRES | {"tables": 3}, "services.foreign_schema", "error", "CREATE DATABASE"),
+        (POSTGRES | {"tables": 50, "schemas": (RELEASE_2.schemas[0],)},
+         "services.schema", "note", "backup"),
+        (POSTGRES | {"tables": 50, "schemas": ("ffffffffffff",)},
+         "services.schema", "error", "airflow_version"),
+        (BROKER | {"version": (7,), "password": False}, "services.no_password", "warning", "requirepass"),
+        (BROKER | {"version": (7,), "persistent": False}, "services.persistence", "note", "appendonly"),
+    ],
+)  # fmt: skip
+def test_servers_that_are_set_up_otherwise(
+    tmp_path: Path, service: dict[str, Any], id: str, severity: str, words: str
+) -> None:
+    (finding,) = findings(tmp_path, **service)
+    assert (finding.id, finding.severity.value) == (id, severity)
+    assert words in finding.fix
+
+
+def test_a_schema_of_this_release_needs_nothing(tmp_path: Path) -> None:
+    assert findings(tmp_path, **POSTGRES | NEW) == []
+
+
+def test_a_release_between_ours_and_the_data(tmp_path: Path) -> None:
+    """For 3.4.0 there is no list of schemas: what it knows can only be noted."""
+    service = Service(**POSTGRES | {"tables": 9, "schemas": ("ffffffffffff",)})
+    cluster = make_cluster(tmp_path, SINGLE, airflow_version="3.4.0")
+    (finding,) = services.schema(cluster, Probe({}, {}, (service,)))
+    assert finding.severity is Severity.NOTE

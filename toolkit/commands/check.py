@@ -20,26 +20,36 @@ Examples:
   toolkit check -i inventory/prod
   toolkit check -i inventory/prod worker --strict
   toolkit check -i inventory/prod --skip capacity.memory --json
+  toolkit check --explain capacity.memory
 \b
 Exit status: 0 nothing stands in the way; 1 warnings, with --strict; 2 errors.
 """
 )
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
-@click.option("-i", "--inventory", required=True, help="The cluster's inventory directory.",
+@click.option("-i", "--inventory", help="The cluster's inventory directory.",
               type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
 @click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password.")
 @click.option("--skip", multiple=True, metavar="ID", help="Leave this finding out; repeatable.")
 @click.option("--strict", is_flag=True, help="Warnings count as well (exit status 1).")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--explain", metavar="ID", help="Tell what a finding means, and stop.")
 def command(
     hosts: tuple[str, ...],
-    inventory: Path,
+    inventory: Path | None,
     ask_become_pass: bool,
     skip: tuple[str, ...],
     strict: bool,
     as_json: bool,
+    explain: str | None,
 ) -> int:
     """Look at inventory and hosts as `provision` does before it starts; changes nothing."""
+    if explain:
+        from toolkit import catalog
+
+        click.echo(str(catalog.explain(explain)))
+        return 0
+    if inventory is None:
+        raise click.UsageError("Missing option '-i' / '--inventory'.")
     password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
     found = [f for f in _findings(inventory, ",".join(hosts) or None, password) if f.id not in skip]
     from toolkit.display import findings_text

@@ -1,4 +1,4 @@
-"""Facts of every host, in one SSH round trip a host and all hosts at once."""
+"""Facts of every host, in one SSH round trip a host and all hosts at once, and one between hosts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from importlib.resources import files
 from toolkit.cluster import Cluster
 from toolkit.probe.facts import Facts, Probe
 from toolkit.probe.payload import index_url, payload
+from toolkit.probe.reach import meet
 from toolkit.probe.services import Service, ask, external_urls
 from toolkit.remote import HostProblem, Remote
 
-__all__ = ["Facts", "Probe", "collect"]
+__all__ = ["Facts", "Probe", "collect", "script"]
+
+_ALONG = ("host_system.py", "host_existing.py")
 
 
 def collect(cluster: Cluster, remote: Remote) -> Probe:
@@ -24,13 +27,12 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
     Raises:
         ToolkitError: a certificate that the settings name cannot be read.
     """
-    script = (files(__package__) / "host_facts.py").read_text(encoding="ascii")
     with ThreadPoolExecutor(max_workers=1) as pool:
         # uv is asked for its index while the connections are made.
         index = pool.submit(index_url, cluster)
         external = external_urls(cluster)
         answers = remote.fan_out(
-            cluster.hosts, script, lambda host: payload(cluster, host, index.result(), external)
+            cluster.hosts, script(), lambda host: payload(cluster, host, index.result(), external)
         )
     facts, problems = {}, {}
     for name, answer in answers.items():
@@ -38,7 +40,17 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
             problems[name] = answer
         else:
             facts[name] = Facts.from_json(answer)
-    return Probe(facts, problems, tuple(_services(cluster, remote, facts, external)))
+    services = tuple(_services(cluster, remote, facts, external))
+    return Probe(facts, problems, services, *meet(cluster, remote, facts))
+
+
+def script() -> str:
+    """The text that runs on a host: host_facts.py and what it takes along."""
+    root = files(__package__)
+    text = (root / "host_facts.py").read_text(encoding="ascii")
+    for name in _ALONG:
+        text += "\n\n" + (root / name).read_text(encoding="ascii") + "\nMORE.update(PARTS)\n"
+    return text
 
 
 def _services(

@@ -178,6 +178,60 @@ class Airflow:
 
 
 @dataclass(frozen=True)
+class System:
+    """How the operating system is now.
+
+    Attributes:
+        cloud_init: whether cloud-init is still at work.
+        reboot: packages that ask for a restart; ("yes",) when nobody says which.
+        selinux: "enforcing", "permissive", or "" without SELinux.
+        language: the configured locale, LANG.
+        entropy: bits that the kernel has; -1 when it does not say.
+        instance: EC2's name for the kind of machine, such as "t3.small"; "" elsewhere.
+        open_redis: "loopback" or "everywhere" when a Redis answers there without a password.
+    """
+
+    cloud_init: bool = False
+    reboot: tuple[str, ...] = ()
+    selinux: str = ""
+    language: str = ""
+    entropy: int = -1
+    instance: str = ""
+    open_redis: str = ""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """An AIRFLOW_HOME with a configuration that is not ours.
+
+    Attributes:
+        home: the directory.
+        problem: why its configuration cannot be read; nothing else is known then.
+        owner: of its airflow.cfg.
+        mode: of its airflow.cfg.
+        readable: whether everybody can read it, and there is a secret in it.
+        executor: as configured.
+        database: sqlite, postgresql, mysql or "".
+        default_password: whether a URL in it has a password that everybody tries first.
+        options: names of all options in it, as section.option.
+        units: the systemd units that run it.
+        stale_pid_files: of components that are not there any more.
+    """
+
+    home: str = ""
+    problem: str = ""
+    owner: str = ""
+    mode: int = 0
+    readable: bool = False
+    executor: str = ""
+    database: str = ""
+    default_password: bool = False
+    options: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    stale_pid_files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class UrlCheck:
     """A URL as seen from the host.
 
@@ -227,6 +281,8 @@ class Facts:
     time_zone: str = ""
     locales: tuple[str, ...] = ()
     airflow: Airflow = field(default_factory=Airflow)
+    system: System = field(default_factory=System)
+    existing: tuple[Installation, ...] = ()
     urls: tuple[UrlCheck, ...] = ()
     ports: tuple[PortCheck, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -251,12 +307,49 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """A connection between two hosts that was tried.
+
+    Attributes:
+        source: who connected.
+        target: to whom.
+        address: as the source knows it.
+        port: on the target.
+        setting: which moves the port.
+        result: open, refused, timeout or error.
+        detail: the cause in the system's words.
+        listened: whether the probe listened there; otherwise something else has the port.
+    """
+
+    source: str
+    target: str
+    address: str
+    port: int
+    setting: str
+    result: str
+    detail: str
+    listened: bool
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A name that `source` needs to reach `target` by, and the addresses it has there."""
+
+    source: str
+    target: str
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Probe:
     """Facts of every host that answered, and what is wrong with each that did not."""
 
     facts: Mapping[str, Facts]
     problems: Mapping[str, HostProblem] = field(default_factory=dict)
     services: tuple[Service, ...] = ()
+    reach: tuple[Reach, ...] = ()
+    names: tuple[Resolution, ...] = ()
 
 
 _PARTS: Mapping[str, type[Any]] = {
@@ -272,6 +365,8 @@ _PARTS: Mapping[str, type[Any]] = {
     "network": Names,
     "airflow": Airflow,
     "releases": Release,
+    "system": System,
+    "existing": Installation,
     "units": Unit,
     "foreign": ForeignAirflow,
     "urls": UrlCheck,

@@ -4,8 +4,11 @@ Standard library only, any Python from 3.6 on, ASCII; works with and without roo
 users' processes stay nameless). It changes nothing. Every part stands alone: one that fails is
 named under "errors" and the others still answer. Whatever waits (interpreters, systemctl, the
 network) runs in threads, so the whole takes as long as the slowest part.
+
+Other host_*.py of this package are sent along, behind this one; each adds its PARTS to MORE.
 """
 
+import functools
 import glob
 import json
 import os
@@ -44,6 +47,8 @@ LATE = {"result": "timeout", "detail": "no answer in time"}
 # Any of these means that the toolkit has been at work here, if only for a moment.
 OUR_MARKS = ["/usr/local/lib/airflow-toolkit", "/etc/airflow/airflow.cfg", "/opt/airflow/releases"]
 
+MORE = {}  # part -> function that is given the payload
+
 
 def main(payload):
     """Collect everything; `payload` says which paths, URLs and ports matter to this host."""
@@ -65,6 +70,8 @@ def main(payload):
         "urls": lambda: urls(payload),
         "ports": lambda: ports(payload),
     }
+    for name, function in MORE.items():
+        parts[name] = functools.partial(function, payload)
 
     def collect(name, part):
         try:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.cluster import Cluster, Host
-from toolkit.components import BROKER, airflow_components, database, ports, release_line
+from toolkit.components import BROKER, address_of, airflow_components, database, ports, uses
 from toolkit.errors import ToolkitError
 
 PATHS = (
@@ -30,11 +30,6 @@ NETWORK_TIMEOUT = 4
 """Seconds for each URL and port; they are tried at the same time."""
 
 _DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379, "rediss": 6379}
-_SECRETS = {
-    "metadata_db": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-    "broker": "AIRFLOW__CELERY__BROKER_URL",
-}
-"""Role -> the secret that gives a component access to it."""
 
 
 def payload(
@@ -51,6 +46,8 @@ def payload(
     Raises:
         ToolkitError: a certificate of base_ca_certificates cannot be read.
     """
+    from toolkit.rules.thresholds import DEFAULT_PASSWORDS
+
     installs = bool(airflow_components(cluster, host))
     urls = []
     if index and installs:
@@ -65,6 +62,7 @@ def payload(
         "urls": urls,
         "ports": [*_external_ports(cluster, host, external), *_peer_ports(cluster, host)],
         "timeout": NETWORK_TIMEOUT,
+        "default_passwords": list(DEFAULT_PASSWORDS),
     }
 
 
@@ -116,7 +114,7 @@ def _external_ports(
 ) -> Iterator[dict[str, Any]]:
     """The database and broker outside the cluster, for the hosts that talk to them."""
     for role, url in external.items():
-        if _needs(cluster, host, _SECRETS[role]):
+        if uses(cluster, host, role):
             address, port = host_and_port(url)
             if address and port:
                 yield {"host": address, "port": port, "role": role, "peer": ""}
@@ -136,20 +134,16 @@ def _peer_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
     """The cluster's own servers on other hosts: is there a way to them at all?"""
     for group, server in (("metadata_db", database(cluster)), ("broker", BROKER)):
         for peer in cluster.group(group):
-            if peer.name == host.name or not _needs(cluster, host, _SECRETS[group]):
+            if peer.name == host.name or not uses(cluster, host, group):
                 continue
-            address = str(peer.variables.get("base_address", peer.address))
             for port in ports(cluster, peer):
                 if port.component == server:
-                    yield {"host": address, "port": port.number, "role": group, "peer": peer.name}
-
-
-def _needs(cluster: Cluster, host: Host, secret: str) -> bool:
-    """Whether a component of the host needs this secret, and so what it gives access to."""
-    line = release_line(cluster) or {"secrets": {}}
-    users = set(line["secrets"].get(secret, ()))
-    celery = cluster.executor == "CeleryExecutor" or "CELERY" not in secret
-    return celery and bool(users & set(airflow_components(cluster, host)))
+                    yield {
+                        "host": address_of(peer),
+                        "port": port.number,
+                        "role": group,
+                        "peer": peer.name,
+                    }
 
 
 def is_template(value: str) -> bool:

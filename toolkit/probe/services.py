@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
@@ -33,8 +33,15 @@ class Service:
         server: PostgreSQL, MySQL, MariaDB or Redis.
         version: as numbers.
         may_create: whether the user may create tables.
+        superuser: whether the user may do everything on the whole server.
         encoding: of the database.
+        options: variables of a MySQL server, by name, that decide whether migrations work.
+        max_connections: how many it lets in at once; 0 when it does not tell.
+        tables: how many the database has.
+        schemas: versions of Airflow's schema in it; () without one.
         policy: what the broker does when its memory is full; "" when it does not tell.
+        persistent: whether the broker keeps messages on disk; None when it does not tell.
+        password: whether the URL has a password.
     """
 
     role: str
@@ -45,8 +52,15 @@ class Service:
     server: str = ""
     version: tuple[int, ...] = ()
     may_create: bool = True
+    superuser: bool = False
     encoding: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    max_connections: int = 0
+    tables: int = 0
+    schemas: tuple[str, ...] = ()
     policy: str = ""
+    persistent: bool | None = None
+    password: bool = True
 
 
 def external_urls(cluster: Cluster, host: Host | None = None) -> dict[str, str]:
@@ -76,6 +90,7 @@ def ask(remote: Remote, via: Host, role: str, url: str) -> Service:
         "role": role,
         "address": f"{address}:{port}",
         "user": unquote(parts.username or ""),
+        "password": bool(parts.password),
     }
     if not address or not port or scheme not in _ASKERS:
         return Service(**base, problem="url", detail=f"{scheme}:// is no server that can be asked")
@@ -106,12 +121,32 @@ def _ask_postgres(parts: SplitResult, port: int) -> dict[str, Any]:
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),"
-            " has_schema_privilege(current_schema(), 'CREATE')"
+            " has_schema_privilege(current_schema(), 'CREATE'),"
+            " current_setting('max_connections')::int,"
+            " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"
         )
-        number, encoding, may_create = cursor.fetchone() or (0, "", False)
+        number, encoding, may_create, limit, superuser = cursor.fetchone() or (0, "", False, 0, 0)
+        tables = _tables(cursor, "current_schema()")
     connection.close()
     return {"server": "PostgreSQL", "version": (number // 10000, number % 10000),
-            "encoding": encoding, "may_create": bool(may_create)}  # fmt: skip
+            "encoding": encoding, "may_create": bool(may_create), "superuser": bool(superuser),
+            "max_connections": limit, **tables}  # fmt: skip
+
+
+def _tables(cursor: Any, schema: str) -> dict[str, Any]:
+    """How many tables the database has, and the versions of Airflow's schema among them."""
+    cursor.execute(
+        f"SELECT table_name FROM information_schema.tables WHERE table_schema = {schema}"
+    )
+    names = {str(row[0]) for row in cursor.fetchall()}
+    found: tuple[str, ...] = ()
+    if {"alembic_version", "dag_run"} <= names:
+        cursor.execute("SELECT version_num FROM alembic_version")
+        found = tuple(sorted(str(row[0]) for row in cursor.fetchall()))
+    return {"tables": len(names), "schemas": found}
+
+
+_MYSQL_OPTIONS = ("explicit_defaults_for_timestamp", "sql_require_primary_key", "max_connections")
 
 
 def _ask_mysql(parts: SplitResult, port: int) -> dict[str, Any]:
@@ -132,10 +167,17 @@ def _ask_mysql(parts: SplitResult, port: int) -> dict[str, Any]:
         cursor.execute("SELECT VERSION(), @@character_set_database")
         version, encoding = cursor.fetchone() or ("", "")
         cursor.execute("SHOW GRANTS")
-        grants = " ".join(str(row[0]) for row in cursor.fetchall())
+        grants = [str(row[0]) for row in cursor.fetchall()]
+        names = ", ".join(f"'{name}'" for name in _MYSQL_OPTIONS)
+        cursor.execute(f"SHOW VARIABLES WHERE Variable_name IN ({names})")
+        options = {str(name): str(value) for name, value in cursor.fetchall()}
+        tables = _tables(cursor, "DATABASE()")
+    everything = any(" ON *.* " in grant and "GRANT USAGE " not in grant for grant in grants)
     return {"server": "MariaDB" if "MariaDB" in version else "MySQL", "version": _numbers(version),
-            "encoding": encoding,
-            "may_create": "ALL PRIVILEGES" in grants or "CREATE," in grants}  # fmt: skip
+            "encoding": encoding, "superuser": everything,
+            "may_create": any("ALL PRIVILEGES" in grant or "CREATE," in grant for grant in grants),
+            "max_connections": int(options.pop("max_connections", 0)), "options": options,
+            **tables}  # fmt: skip
 
 
 def _ask_redis(parts: SplitResult, port: int) -> dict[str, Any]:
@@ -153,10 +195,13 @@ def _ask_redis(parts: SplitResult, port: int) -> dict[str, Any]:
     except redis.RedisError as error:
         return {"problem": "silent", "detail": _sentence(str(error))}
     try:
-        policy = str(server.config_get("maxmemory-policy").get("maxmemory-policy", ""))
+        config = {**server.config_get("maxmemory-policy"), **server.config_get("save"),
+                  **server.config_get("appendonly")}  # fmt: skip
     except redis.RedisError:  # managed services hide it
-        policy = ""
-    return {"server": "Redis", "version": _numbers(version), "policy": policy}
+        config = {}
+    persistent = bool(config.get("save")) or config.get("appendonly") == "yes" if config else None
+    return {"server": "Redis", "version": _numbers(version), "persistent": persistent,
+            "policy": str(config.get("maxmemory-policy", ""))}  # fmt: skip
 
 
 _ASKERS: Mapping[str, Callable[[SplitResult, int], dict[str, Any]]] = {

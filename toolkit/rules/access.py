@@ -17,7 +17,6 @@ def problems(_: Cluster, probe: Probe) -> Iterator[Finding]:
             f"access.{problem.kind}",
             host=name,
             what=problem.what,
-            why="nothing can be installed on a host that cannot be worked on",
             fix=problem.fix or "",
         )
 
@@ -30,6 +29,5 @@ def incomplete(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "access.incomplete",
                 host=host.name,
                 what=f"could not find out about {part} ({cause})",
-                why="the checks that need it were left out",
                 fix="look at it yourself, or run the same command again",
             )

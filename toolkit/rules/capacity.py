@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import runpy
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from toolkit.cluster import Cluster, Host
-from toolkit.components import airflow_components, release_line, servers
-from toolkit.content import content_dir
+from toolkit.components import airflow_components, database, servers
 from toolkit.findings import Finding
 from toolkit.probe.facts import Facts, PathFacts, Probe
-from toolkit.rules.common import SETTINGS_FILE, answering, error, listed, warning
+from toolkit.rules.common import SETTINGS_FILE, answering, error, listed, note, warning
 from toolkit.rules.python import release_name
+from toolkit.rules.sizing import connections, need, server_connections
 from toolkit.rules.thresholds import (
-    CLI_MB,
+    BURSTABLE,
     COMFORTABLE_MB,
     DISKS,
-    MEMORY_MARGIN,
-    SERVER_MB,
-    SYSTEM_MB,
-    TUNED_MB,
+    RESERVED_CONNECTIONS,
+    SWAP_BELOW_MB,
     TUNED_TASKS,
     Disk,
 )
@@ -80,7 +76,6 @@ def _space(host: str, needs: list[_Need]) -> Iterator[Finding]:
             "capacity.disk",
             host=host,
             what=f"{place.mount} has {place.free_mb} MB free, and {total} MB are needed: {parts}",
-            why="the installation would stop half way, or the database would",
             fix="make room or enlarge the disk; to see what fills it: "
             f"sudo du -xh -d2 {place.mount} | sort -h | tail",
         )
@@ -93,7 +88,6 @@ def _inodes(host: str, needs: list[_Need]) -> Iterator[Finding]:
             "capacity.inodes",
             host=host,
             what=f"{place.mount} can take {place.free_inodes} more files, and {total} are needed",
-            why="the disk counts as full although there is space on it",
             fix="remove small files there, or make the filesystem anew with more inodes",
         )
 
@@ -112,9 +106,6 @@ def mount_options(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "capacity.read_only" if path.read_only else "capacity.noexec",
                     host=host.name,
                     what=f"{path.path} is on {path.mount}, which is mounted {option}",
-                    why="nothing can be written there"
-                    if path.read_only
-                    else "Airflow's programs and libraries could not be run from there",
                     fix=f"sudo mount -o remount,{'rw' if path.read_only else 'exec'} {path.mount}, "
                     "and change /etc/fstab",
                 )
@@ -132,7 +123,6 @@ def memory(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "capacity.memory",
                 host=host.name,
                 what=f"the host has {total} MB of memory, and its components need {needed} MB",
-                why="the kernel would kill components at random while systemd calls them active",
                 fix=_smaller(cluster, needed),
             )
         elif total < COMFORTABLE_MB and "scheduler" in host.groups:
@@ -140,48 +130,36 @@ def memory(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "capacity.little_memory",
                 host=host.name,
                 what=f"the host has {total} MB of memory",
-                why="Airflow's documentation asks for 4 GB; your own DAGs' imports come on top",
                 fix="nothing for a trial; for production take a host with 4 GB or more",
             )
 
 
-def need(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> int:
-    """Memory in MB that a host's components need with the sizes they will be given.
-
-    Sizes that are not set are derived from the host, as the role does, and so fit any host that
-    is not too small altogether.
-    """
-    line, components = release_line(cluster), airflow_components(cluster, host)
-    needed = SYSTEM_MB + sum(SERVER_MB[server] for server in servers(cluster, host))
-    if line is None or not components:
-        return needed
-    sizes = _sizing()(memory_mb, cpus, line, list(components))
-    web_workers = _size(cluster, host, "airflow_web_workers") or sizes["web_workers"]
-    tasks = 0
-    if "worker" in components:
-        tasks = _size(cluster, host, "airflow_worker_concurrency") or sizes["worker_concurrency"]
-    elif "scheduler" in components and cluster.executor == "LocalExecutor":
-        tasks = _size(cluster, host, "airflow_parallelism") or sizes["parallelism"]
-    if tasks <= TUNED_TASKS and web_workers <= 1 and "triggerer" not in components:
-        return TUNED_MB
-    for name in components:
-        data = line["components"][name]
-        needed += data["memory_mb"] + web_workers * data.get("worker_memory_mb", 0)
-    return int((needed + tasks * line["task_memory_mb"] + CLI_MB) * MEMORY_MARGIN)
+def swap(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """On a small host a short peak is fatal without it."""
+    for host, facts in answering(cluster, probe):
+        memory = facts.memory
+        if memory and memory.total_mb < SWAP_BELOW_MB and not memory.swap_mb:
+            yield note(
+                "capacity.no_swap",
+                host=host.name,
+                what=f"the host has {memory.total_mb} MB of memory and no swap",
+                fix="sudo fallocate -l 1G /swapfile && sudo chmod 600 /swapfile && "
+                "sudo mkswap /swapfile && sudo swapon /swapfile, and a line in /etc/fstab",
+            )
 
 
-def _size(cluster: Cluster, host: Host, name: str) -> int:
-    """A size that the inventory sets; 0 leaves it to the role."""
-    value = cluster.setting(name, host)
-    return value if isinstance(value, int) else 0
-
-
-@cache
-def _sizing() -> Callable[..., dict[str, int]]:
-    """The role's own function: a filter plugin, which stands outside every package."""
-    plugin = content_dir() / "roles" / "airflow" / "filter_plugins" / "airflow_sizing.py"
-    sizes: Callable[..., dict[str, int]] = runpy.run_path(str(plugin))["airflow_sizes"]
-    return sizes
+def burstable(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A scheduler is never idle."""
+    for host, facts in answering(cluster, probe):
+        if facts.system.instance.startswith(BURSTABLE):
+            yield note(
+                "capacity.burstable",
+                host=host.name,
+                what=f"the instance is a {facts.system.instance}, which has CPU credits",
+                fix="watch CPUCreditBalance; credits without limit: aws ec2 "
+                "modify-instance-credit-specification --instance-credit-specification "
+                "InstanceId=ID,CpuCredits=unlimited",
+            )
 
 
 def _smaller(cluster: Cluster, needed: int) -> str:
@@ -193,3 +171,35 @@ def _smaller(cluster: Cluster, needed: int) -> str:
         f"{larger}, or for a trial on 1 GB set in {SETTINGS_FILE}: airflow_parallelism: "
         f"{TUNED_TASKS}, airflow_web_workers: 1, airflow_triggerer_enabled: false"
     )
+
+
+def database_connections(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """What the components open together, at most, against what the server lets in."""
+    needed = RESERVED_CONNECTIONS
+    for host, facts in answering(cluster, probe):
+        if facts.memory and facts.machine:
+            opened = connections(cluster, host, facts.memory.total_mb, facts.machine.cpus)
+            needed += sum(opened.values())
+    for server, limit, fix in _limits(cluster, probe):
+        if limit < needed:
+            yield error(
+                "capacity.connections",
+                host="",
+                what=f"{server} lets in {limit} connections, and {needed} may be needed",
+                fix=fix,
+            )
+
+
+def _limits(cluster: Cluster, probe: Probe) -> Iterator[tuple[str, int, str]]:
+    """The database server, how many connections it lets in, and how to change that."""
+    for service in probe.services:
+        if service.role == "metadata_db" and service.max_connections:
+            how = "SET GLOBAL" if service.server == "MySQL" else "ALTER SYSTEM SET"
+            fix = f"raise it there: {how} max_connections = ...; or lower web workers and tasks"
+            yield service.address, service.max_connections, fix
+    engine = database(cluster)
+    for host in cluster.group("metadata_db"):
+        if engine in servers(cluster, host):
+            setting = f"{engine}_max_connections"
+            limit = server_connections(cluster, engine)
+            yield f"{setting} (on {host.name})", limit, f"raise {setting} in {SETTINGS_FILE}"

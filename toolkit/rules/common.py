@@ -1,10 +1,11 @@
-"""What every file of rules uses: the two severities, and the hosts that answered."""
+"""What every file of rules uses: findings by severity, and the hosts that answered."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
+from toolkit.catalog import entries
 from toolkit.cluster import Cluster, Host
 from toolkit.findings import Finding, Severity
 from toolkit.probe.facts import Facts, Probe
@@ -12,8 +13,17 @@ from toolkit.probe.facts import Facts, Probe
 Rule = Callable[[Cluster, Probe], Iterable[Finding]]
 """A pure function from what is wanted and what is there to what is wrong."""
 
-error = partial(Finding, severity=Severity.ERROR)
-warning = partial(Finding, severity=Severity.WARNING)
+
+def _finding(
+    severity: Severity, id: str, *, host: str, what: str, fix: str, why: str = ""
+) -> Finding:
+    """A finding whose `why` is the catalog's, unless the rule has a more exact one."""
+    return Finding(id, severity, host, what, why or entries()[id].why, fix)
+
+
+error = partial(_finding, Severity.ERROR)
+warning = partial(_finding, Severity.WARNING)
+note = partial(_finding, Severity.NOTE)
 
 SETTINGS_FILE = "group_vars/all/airflow.yml"
 

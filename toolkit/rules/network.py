@@ -32,7 +32,6 @@ def index(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "network.index",
                     host=host.name,
                     what=f"cannot read the package index {url.url}: {_cause(url)}",
-                    why="Airflow is installed from there",
                     fix=_index_fix(url),
                 )
 
@@ -65,7 +64,6 @@ def mirrors(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "network.mirror",
                     host=host.name,
                     what=f"cannot read the package source {url.url} ({url.where}): {_cause(url)}",
-                    why="no package of the distribution can be installed while one source fails",
                     fix=f"correct or remove it in {url.where} on the host, or set apt's proxy "
                     "(Acquire::http::Proxy in /etc/apt/apt.conf.d/)",
                 )
@@ -90,6 +88,35 @@ def _peer(host: str, port: PortCheck) -> Finding:
         fix=f"open the port in the firewall or security group, or set base_address of {port.peer} "
         "to the address that the other hosts reach it at",
     )
+
+
+def firewalls(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """The probe listened on the other host, so whatever is in between is to blame."""
+    told = {
+        (host.name, port.peer, port.port)
+        for host, facts in answering(cluster, probe)
+        for port in facts.ports
+        if port.result not in ("open", "refused")
+    }
+    for link in probe.reach:
+        blocked = link.result in ("timeout", "error") or (
+            link.result == "refused" and link.listened
+        )
+        if blocked and (link.source, link.target, link.port) not in told:
+            how = (
+                "is rejected"
+                if link.result == "refused"
+                else f"does not get through ({link.detail})"
+            )
+            yield error(
+                "network.firewall",
+                host=link.target,
+                what=f"port {link.port} is closed to {link.source}: a connection to {link.address} {how}"
+                + (", though the check listened there" if link.listened else ""),
+                fix=f"open it to {link.source}: sudo ufw allow {link.port}/tcp, or sudo firewall-cmd "
+                f"--permanent --add-port={link.port}/tcp && sudo firewall-cmd --reload, or in the "
+                f"security group; {link.setting} moves it",
+            )
 
 
 def _external(host: str, port: PortCheck) -> Finding:

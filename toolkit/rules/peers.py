@@ -31,7 +31,6 @@ def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.clock",
             host=behind,
             what=f"its clock is {difference:.1f} s or more behind that of {ahead}",
-            why="heartbeats, tokens and schedules are compared between hosts",
             fix="synchronise both clocks: sudo apt-get install -y systemd-timesyncd && "
             "sudo timedatectl set-ntp true",
         )
@@ -49,8 +48,6 @@ def hostnames(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.hostname",
             host=hosts[0],
             what=f"{listed(hosts)} are all called {hostname}",
-            why="workers of one name take each other's messages, and logs are looked for on the "
-            "wrong host",
             fix=f"on each but one: sudo hostnamectl set-hostname NAME, for example {hosts[-1]}",
         )
 
@@ -66,7 +63,6 @@ def machine_ids(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.machine_id",
             host=hosts[0],
             what=f"{listed(hosts)} have the same machine-id",
-            why="they are copies, or one machine under two names; DHCP may give them one address",
             fix="on each but one: sudo rm /etc/machine-id && sudo systemd-machine-id-setup, "
             "then reboot",
         )
@@ -82,6 +78,21 @@ def _alike(
     for value, hosts in found.items():
         if value and len(hosts) > 1:
             yield value, hosts
+
+
+def resolution(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """The web server looks for a task's log at the name that the worker gives itself."""
+    for name in probe.names:
+        network = probe.facts[name.target].network
+        own = {text for text in network.addresses if _is_usable(text)} if network else set()
+        if own and not own & set(name.addresses):
+            leads = f"leads to {listed(name.addresses)}" if name.addresses else "is not known"
+            yield warning(
+                "peers.resolution",
+                host=name.source,
+                what=f"{name.name}, as {name.target} calls itself, {leads} there",
+                fix=f"echo '{sorted(own)[0]} {name.name}' | sudo tee -a /etc/hosts, or correct the DNS",
+            )
 
 
 def addresses(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
@@ -104,8 +115,6 @@ def addresses(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.address",
             host=host.name,
             what=what,
-            why="the other hosts connect to it and servers listen on it; base_address says which "
-            "it is, and without it the address that SSH goes to is taken",
             fix=f"set base_address: {usable[0] if usable else 'ADDRESS'} for {host.name} in "
             f"hosts.yml (it has {listed(usable or own or ['none'])})",
         )

@@ -24,7 +24,6 @@ def release(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
             "planning.release",
             host="",
             what=f"Airflow {cluster.setting('airflow_version')} is not supported, {lines} are",
-            why="its components, commands and options are not known",
             fix=f"set airflow_version in {SETTINGS_FILE}, for example 3.3.2",
         )
 
@@ -98,7 +97,6 @@ def broker(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
                 host="",
                 what="broker_url has to be redis://... or rediss://... without a database number "
                 f"at its end; this one is {parts.scheme}://...{parts.path}",
-                why="the broker is database 0 and the result backend is database 1 of that server",
                 fix="broker_url: redis://:PASSWORD@HOST:6379",
             )
 
@@ -118,7 +116,6 @@ def _one_server(cluster: Cluster, group: str, secrets: Secrets) -> Iterator[Find
             "planning.two_servers",
             host="",
             what=f"{_hosts_file(cluster)}: group {group} has {len(hosts)} hosts ({listed(hosts)})",
-            why="a cluster has one; data would not be copied between them",
             fix=f"leave one host in {group}, or name a server that is run elsewhere in "
             f"{_EXTERNAL[group]}",
         )
@@ -138,8 +135,6 @@ def sqlite(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
                 "planning.sqlite",
                 host="",
                 what=f"{name} names an SQLite database, and the executor is {cluster.executor}",
-                why="SQLite lets one process write at a time, so Airflow refuses to run tasks "
-                "side by side on it",
                 fix="remove it and name a host below metadata_db:, or give the URL of a PostgreSQL",
             )
 
@@ -155,7 +150,6 @@ def executor(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
                 what=f"{name} is {value}, but the inventory "
                 + ("has workers" if workers else "has no worker")
                 + f", which means {cluster.executor}",
-                why="units, secrets and the broker follow from the groups, not from this option",
                 fix="remove the option"
                 + (", or the group worker" if workers else ", or name hosts below worker:"),
             )
@@ -168,8 +162,6 @@ def dags_folder(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
             "planning.dags_folder",
             host="",
             what=f"{name} is {value}, which has a setting of its own",
-            why="the canary DAG that proves the installation stands beside your DAGs and would "
-            "not be found there",
             fix=f"remove the option, and set in {SETTINGS_FILE}: airflow_dags_folder: {value}",
         )
 
@@ -186,7 +178,6 @@ def ports_apart(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
                     "planning.same_port",
                     host=host.name,
                     what=f"{listed(settings)} are all {number}",
-                    why="only one of them could start",
                     fix=f"give each a port of its own in {SETTINGS_FILE}",
                 )
 

@@ -24,7 +24,6 @@ def distribution(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             host=host.name,
             what=f"{facts.os.name or facts.os.id or 'this system'} is not supported"
             + (f": {reason}" if reason else ""),
-            why="package names, paths and service names would be wrong",
             fix=f"use a host with {listed(SUPPORTED.values())}",
         )
 
@@ -36,13 +35,16 @@ def database_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
         if engine not in servers(cluster, host):
             continue
         elsewhere = cluster.setting("mysql_repository_url", host)
-        system = (facts.os.id, facts.os.version) if facts.os else None
-        if engine == "mysql" and system in NO_MYSQL and not elsewhere:
+        if (
+            engine == "mysql"
+            and facts.os
+            and (facts.os.id, facts.os.version) in NO_MYSQL
+            and not elsewhere
+        ):
             yield error(
                 "platform.no_mysql",
                 host=host.name,
                 what=f"{facts.os.name or facts.os.id} has no MySQL, only MariaDB",
-                why="Airflow does not support MariaDB, and its migrations are not tested there",
                 fix="metadata_db_engine: postgres, or metadata_db_url of a MySQL elsewhere, "
                 "or MySQL's own repository: mysql_repository_url and mysql_repository_key",
             )
@@ -55,7 +57,6 @@ def database_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 host=host.name,
                 what=f"metadata_db_engine is {engine}, and the cluster's database on this host is "
                 f"{earlier}",
-                why="the new server would be empty: users, connections and history would be gone",
                 fix=f"metadata_db_engine: {earlier}; to move for good, provision a new cluster and "
                 "carry over what you need: airflow connections export, airflow variables export",
             )
@@ -76,7 +77,6 @@ def init_system(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "platform.systemd",
                 host=host.name,
                 what=f"the init system is {facts.systemd.init or 'unknown'}, not systemd",
-                why="Airflow's components run as systemd units",
                 fix="use a virtual machine, or a container that is booted with systemd",
             )
 
@@ -89,7 +89,6 @@ def architecture(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "platform.architecture",
                 host=host.name,
                 what=f"the processor is {facts.machine.architecture}",
-                why="Airflow's dependencies are not built for it",
                 fix=f"use a host with {' or '.join(ARCHITECTURES)}",
             )
 
@@ -103,7 +102,6 @@ def package_lock(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "platform.package_lock",
                 host=host.name,
                 what=f"{lock} holds the package manager's lock {lock.path}",
-                why="installing packages waits until it is done, ten minutes at most",
                 fix="nothing, unless it hangs",
             )
 
@@ -116,7 +114,6 @@ def unfinished_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "platform.unfinished_packages",
                 host=host.name,
                 what=f"packages are half installed: {listed(facts.packages.unfinished)}",
-                why="an installation was interrupted; it has to be finished before another",
                 fix="nothing, it is finished first; if that fails: sudo dpkg --configure -a",
             )
 
@@ -129,7 +126,6 @@ def other_airflow(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "platform.other_airflow",
                 host=host.name,
                 what=f"another Airflow {process.command} runs here: {process}",
-                why="it needs memory that is planned for this one, and may want the same ports",
                 fix=f"if it is not needed: sudo systemctl disable --now {process.unit}"
                 if process.unit.endswith(".service")
                 else f"if it is not needed: sudo kill {process.pid}",

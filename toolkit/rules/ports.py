@@ -9,7 +9,7 @@ from toolkit.cluster import Cluster
 from toolkit.components import BROKER, Port, ports, servers
 from toolkit.findings import Finding
 from toolkit.probe.facts import Facts, Listener, Probe
-from toolkit.rules.common import SETTINGS_FILE, answering, error, listed
+from toolkit.rules.common import SETTINGS_FILE, answering, error, listed, warning
 
 # Server -> the units of the distribution that the role manages (on Debian, PostgreSQL's cluster
 # `main` and Redis's only instance), how its packages begin, the setting for one's own server.
@@ -72,8 +72,23 @@ def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "ports.server_present",
                     host=host.name,
                     what=f"{listed(found)} is installed here, and not by the toolkit",
-                    why="its configuration would be taken over, and what uses it would break",
                     fix=f"to use it as it is, set {setting} and take the host out of the group; "
                     f"to have it configured for Airflow as well: {server}_adopt: true; "
                     f"if nobody needs it: sudo apt-get purge {' '.join(found)}",
                 )
+
+
+def open_redis(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Redis without a password, as its package installs it, opened to the network."""
+    for host, facts in answering(cluster, probe):
+        if facts.system.open_redis:
+            everywhere = facts.system.open_redis == "everywhere"
+            severity = error if everywhere else warning
+            yield severity(
+                "ports.open_redis",
+                host=host.name,
+                what="a Redis here answers without a password, "
+                + ("on every address" if everywhere else "to everybody who is logged in"),
+                fix="in redis.conf: requirepass PASSWORD and bind 127.0.0.1, then: "
+                "sudo systemctl restart redis-server; or remove it: sudo apt-get purge redis-server",
+            )

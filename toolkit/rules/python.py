@@ -27,7 +27,7 @@ def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
         chosen = _chosen(cluster, host, facts, line["pythons"])
         if chosen is None:
             yield _finding(
-                "missing",
+                "python.missing",
                 host,
                 f"there is no {_wanted(cluster, host) or 'python3'} that runs",
                 facts,
@@ -35,7 +35,7 @@ def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
         elif chosen.minor not in line["pythons"]:
             yield _finding(
-                "unsupported",
+                "python.unsupported",
                 host,
                 f"Airflow {cluster.setting('airflow_version')} runs on Python "
                 f"{listed(line['pythons'])}; {chosen.path} is {chosen.version}",
@@ -66,7 +66,7 @@ def _chosen(cluster: Cluster, host: Host, facts: Facts, supported: list[str]) ->
     return next((python for python in facts.pythons if python.default), None)
 
 
-def _finding(kind: str, host: Host, what: str, facts: Facts, supported: list[str]) -> Finding:
+def _finding(id: str, host: Host, what: str, facts: Facts, supported: list[str]) -> Finding:
     usable = [python for python in facts.pythons if python.minor in supported]
     fix = (
         f"set python_interpreter: {usable[0].path} (Python {usable[0].version}) "
@@ -76,10 +76,9 @@ def _finding(kind: str, host: Host, what: str, facts: Facts, supported: list[str
         f"found: {listed(f'{py.path} ({py.version})' for py in facts.pythons)}"
     )
     return error(
-        f"python.{kind}",
+        id,
         host=host.name,
         what=what,
-        why="Airflow's environment cannot be built",
         fix=fix,
     )
 
@@ -91,7 +90,6 @@ def _parts(host: Host, python: Python) -> Iterator[Finding]:
             "python.incomplete",
             host=host.name,
             what=f"{python.path} ({python.version}) was built without {listed(missing)}",
-            why="Airflow imports them, so no component would start",
             fix="install a complete Python there and name it in python_interpreter, or build it "
             "anew with the development packages of these libraries",
         )
@@ -106,7 +104,6 @@ def _lock(cluster: Cluster, host: Host, python: Python) -> Iterator[Finding]:
             "python.lock",
             host=host.name,
             what=f"{lock} was not resolved for Python {python.minor}, which this host has",
-            why="some packages in it cannot be installed there",
             fix=f"toolkit lock -i {cluster.directory}",
         )
 

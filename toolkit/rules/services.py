@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
 from toolkit.probe.facts import Probe
 from toolkit.probe.services import EXTERNAL, Service
-from toolkit.rules.common import error, warning
+from toolkit.rules.common import error, listed, note, warning
+from toolkit.rules.options import known
 from toolkit.rules.thresholds import SERVER_VERSIONS
 
 _VAULT = "group_vars/all/vault.yml"
@@ -25,7 +26,6 @@ def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 "services.login",
                 host="",
                 what=f"{setting}: {service.address} refuses the {who}: {service.detail}",
-                why="Airflow would be refused in the same way",
                 fix=f"correct user, password or database in {setting}: "
                 f"ansible-vault edit {_VAULT}; odd characters need %-escapes in a URL",
             )
@@ -35,20 +35,22 @@ def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 host="",
                 what=f"{setting}: {service.address or 'its server'} gives no usable answer: "
                 f"{service.detail}",
-                why="Airflow needs it for everything it does",
                 fix=f"correct {setting} ({_VAULT}), or start the server and open the way to it",
             )
 
 
-def server(_: Cluster, probe: Probe) -> Iterator[Finding]:
+def server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A server that this Airflow can work with."""
     for service in _answering(probe):
         finding = partial(error, host="", fix=f"name another server in {EXTERNAL[service.role]}")
         if service.server == "MariaDB":
-            yield finding(
+            allowed = cluster.setting("metadata_db_allow_unsupported")
+            yield (warning if allowed else error)(
                 "services.mariadb",
+                host="",
                 what=f"{service.address} is MariaDB {_text(service.version)}, not MySQL",
-                why="Airflow does not support MariaDB: its migrations are not tested there",
+                fix="name a MySQL or PostgreSQL server in metadata_db_url; to use it all the same: "
+                "metadata_db_allow_unsupported: true",
             )
             continue
         oldest = SERVER_VERSIONS[service.server]
@@ -57,20 +59,28 @@ def server(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 "services.version",
                 what=f"{service.address} is {service.server} {_text(service.version)}, "
                 f"{_text(oldest)} is the oldest that is supported",
-                why="migrations and queries use what older ones do not have",
             )
 
 
 def database(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """A database that tables can be created in, for any text."""
     for service in _answering(probe):
+        if service.superuser:
+            yield warning(
+                "services.too_many_privileges",
+                host="",
+                what=f"user {service.user} may do everything on the server {service.address}",
+                fix=f"ALTER ROLE {service.user} NOSUPERUSER"
+                if service.server == "PostgreSQL"
+                else f"REVOKE ALL ON *.* FROM {service.user}; GRANT ALL ON <database>.* TO "
+                + service.user,
+            )
         if service.role == "metadata_db" and not service.may_create:
             yield error(
                 "services.privileges",
                 host="",
                 what=f"user {service.user} may not create tables in the database at "
                 f"{service.address}",
-                why="the schema is created and migrated by this user",
                 fix=f"ALTER DATABASE ... OWNER TO {service.user}"
                 if service.server == "PostgreSQL"
                 else f"GRANT ALL ON <database>.* TO {service.user}",
@@ -80,23 +90,95 @@ def database(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 "services.encoding",
                 host="",
                 what=f"the database at {service.address} has the encoding {service.encoding}",
-                why="names and logs hold any character, and what does not fit fails at run time",
                 fix="create it anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
                 if service.server == "PostgreSQL"
                 else "ALTER DATABASE ... CHARACTER SET utf8mb4",
             )
 
 
-def eviction(_: Cluster, probe: Probe) -> Iterator[Finding]:
-    """A broker must not throw messages away."""
+def mysql_options(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Variables that migrations stumble over."""
     for service in _answering(probe):
+        for name, (wrong, id) in _MYSQL_OPTIONS.items():
+            if service.options.get(name) == wrong:
+                right = "OFF" if wrong == "ON" else "ON"
+                yield error(
+                    id,
+                    host="",
+                    what=f"{service.address} has {name} = {wrong}",
+                    fix=f"SET GLOBAL {name} = {right}; and the same in its configuration",
+                )
+
+
+_MYSQL_OPTIONS: Mapping[str, tuple[str, str]] = {
+    "explicit_defaults_for_timestamp": ("OFF", "services.explicit_defaults"),
+    "sql_require_primary_key": ("ON", "services.primary_key"),
+}
+"""Variable -> the value that it must not have, and the finding."""
+
+
+def schema(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """An empty database, this release's schema, or one that a migration leads to it from."""
+    version = str(cluster.setting("airflow_version"))
+    release = known(version)
+    for service in _answering(probe):
+        if service.role != "metadata_db" or release is None or not service.tables:
+            continue
+        if not service.schemas:
+            yield error(
+                "services.foreign_schema",
+                host="",
+                what=f"the database at {service.address} has {service.tables} tables, and none "
+                "of them is Airflow's",
+                fix="CREATE DATABASE airflow OWNER ..., and name that one in metadata_db_url",
+            )
+        elif set(service.schemas) <= set(release.schemas):
+            if release.schemas[0] not in service.schemas or version != release.version:
+                yield note(
+                    "services.schema",
+                    host="",
+                    what=f"the database at {service.address} has Airflow's schema "
+                    f"{listed(service.schemas)}, which is not the newest of Airflow {version}",
+                    fix="make a backup first: it is migrated",
+                )
+        else:
+            severity = error if version == release.version else note
+            yield severity(
+                "services.schema",
+                host="",
+                what=f"the database at {service.address} has Airflow's schema "
+                f"{listed(service.schemas)}, which Airflow {version} does not know: a newer "
+                "release made it",
+                fix="set airflow_version to that release, or name an empty database",
+            )
+
+
+def broker(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A broker must be closed to others, and must not lose messages."""
+    for service in _answering(probe):
+        if service.role != "broker":
+            continue
+        if not service.password:
+            yield warning(
+                "services.no_password",
+                host="",
+                what=f"the broker at {service.address} lets everybody in without a password",
+                fix="requirepass PASSWORD in its configuration, and broker_url: "
+                f"redis://:PASSWORD@{service.address}",
+            )
         if service.policy and service.policy != "noeviction":
             yield warning(
                 "services.eviction",
                 host="",
                 what=f"the broker at {service.address} has maxmemory-policy {service.policy}",
-                why="when its memory is full it throws queued tasks away, and nobody is told",
                 fix="CONFIG SET maxmemory-policy noeviction, and the same in its configuration",
+            )
+        if service.persistent is False:
+            yield note(
+                "services.persistence",
+                host="",
+                what=f"the broker at {service.address} keeps nothing on disk",
+                fix="CONFIG SET appendonly yes, and the same in its configuration",
             )
 
 

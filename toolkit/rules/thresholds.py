@@ -89,3 +89,38 @@ REFUSED: Mapping[tuple[str, str], str] = {
     ("ubuntu", "20.04"): "its support has ended and its Python 3.8 is too old for Airflow",
 }
 """Distributions that people do have, and why they will not be supported."""
+
+DEFAULT_PASSWORDS = ("airflow", "admin", "password", "passwd", "postgres", "mysql", "redis", "root",
+    "user", "test", "guest", "default", "secret", "changeme", "change-me", "letmein", "welcome",
+    "qwerty", "1234", "12345", "123456", "12345678", "123456789", "1234567890", "admin123",
+    "airflow123", "password1", "password123", "foobared")  # fmt: skip
+"""What tutorials use and scanners try first, in lower case; a user's name counts as well."""
+SHORT_PASSWORD = 10
+"""Characters."""
+
+SYSTEMD = 247
+"""The newest option of our units is ProtectProc (systemd.exec(5)); ProtectClock is of 245."""
+ENTROPY = 128
+"""Bits; kernels from 5.18 on always say 256 (random(4))."""
+LOCALES_BUILT_IN = ("c", "posix", "c.utf8")
+
+SWAP_BELOW_MB = 2000
+"""Hosts with less memory should have swap."""
+BURSTABLE = ("t2.", "t3.", "t3a.", "t4g.")
+"""EC2 instance types with CPU credits."""
+
+OPTIONS_SHOWN = 5
+"""Unknown options of another installation that are named."""
+
+DEFAULT_PARALLELISM = 32
+"""Airflow's own default, which roles/airflow leaves under Celery: workers set the limit there."""
+CONNECTIONS: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "2": {"webserver": (6, 0), "scheduler": (4, 1), "triggerer": (2, 0), "worker": (2, 1)},
+    "3": {"api-server": (6, 0), "scheduler": (3, 0), "dag-processor": (2, 0), "triggerer": (2, 0)},
+}
+"""Release line -> component -> database connections at most: for itself (a web server for each
+web worker), and for each task. Measured under 16 tasks, rounded up; tasks of Airflow 3 have none."""
+SERVER_CONNECTIONS: Mapping[str, int] = {"": 50, "scheduler": 40, "webserver": 30, "worker": 20}
+"""What roles postgres and mysql set max_connections to: for each host of a group, and once."""
+RESERVED_CONNECTIONS = 10
+"""For the superuser, backups, and people."""

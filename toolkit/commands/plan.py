@@ -1,0 +1,77 @@
+"""`toolkit plan`: what provision would build."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from toolkit.errors import EXIT_REFUSED
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  toolkit plan -i inventory/prod
+  toolkit plan -i inventory/prod --json
+  toolkit plan -i inventory/prod --graph prod.svg
+\b
+Exit status: 0 there is a plan; 2 the inventory is wrong.
+"""
+)
+@click.option("-i", "--inventory", required=True, help="The cluster's inventory directory.",
+              type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
+@click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option("--graph", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Also write a picture of hosts, components and connections (SVG).")  # fmt: skip
+def command(inventory: Path, ask_become_pass: bool, as_json: bool, graph: Path | None) -> int:
+    """Hosts, components, sizes, memory, connections, packages and time; changes nothing."""
+    password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
+    from toolkit import plan, provision
+    from toolkit.display import findings_text
+    from toolkit.findings import errors
+    from toolkit.probe import collect
+    from toolkit.probe.payload import host_and_port
+    from toolkit.probe.services import external_urls
+    from toolkit.remote import Remote
+
+    cluster, found = provision.read(inventory, None)
+    if errors(found):
+        if as_json:
+            listed = [finding.as_json() for finding in found]
+            click.echo(json.dumps({"ok": False, "findings": listed}, indent=2))
+        else:
+            click.echo(findings_text(found))
+        return EXIT_REFUSED
+    with Remote(cluster, become_password=password) as remote:
+        probe = collect(cluster, remote)
+    external = {
+        role: "{}:{}".format(*host_and_port(url)) for role, url in external_urls(cluster).items()
+    }
+    made = plan.make(cluster, probe, external)
+    if graph:
+        from toolkit.plan_graph import svg
+
+        _write(graph, svg(made))
+    if as_json:
+        click.echo(json.dumps({"ok": True, **made.as_json()}, indent=2))
+    else:
+        click.echo(plan.text(made))
+        click.echo(f"next: toolkit check -i {inventory}", err=True)
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    from toolkit.errors import ToolkitError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ToolkitError(
+            f"the picture cannot be written: {error.strerror}",
+            where=str(path),
+            fix="name a file in a directory that is there: --graph plan.svg",
+        ) from None
+    click.echo(f"wrote {path}", err=True)
