@@ -65,3 +65,10 @@ def test_the_user_has_its_one_schema_and_needs_its_password(provisioned: Cluster
     assert "Access denied" in refused
     log = provisioned.ssh(database, "cat /var/log/mysql/error.log; journalctl -u mysql --no-pager")
     assert provisioned.vault()["metadata_db_password"] not in log
+
+
+def test_another_engine_is_refused_with_the_way_there(provisioned: Cluster) -> None:
+    provisioned.set("metadata_db_engine: postgres\n")
+    found = {f["id"]: f for f in provisioned.json("provision", expect=2)["findings"]}
+    assert "airflow connections export" in found["platform.engine_changed"]["fix"]
+    provisioned.set("metadata_db_engine: mysql\n")
