@@ -72,7 +72,7 @@ def command(
 
 
 def _findings(inventory: Path, limit: str | None, password: str | None) -> list[Finding]:
-    """What provision's first three stages have to say; without errors in the first, all of it."""
+    """What provision's first three stages have to say; without a sound plan, of the first alone."""
     from toolkit import rules
     from toolkit.findings import errors
     from toolkit.probe import collect
@@ -80,7 +80,8 @@ def _findings(inventory: Path, limit: str | None, password: str | None) -> list[
     from toolkit.remote import Remote
 
     cluster, found = read(inventory, limit)
-    if errors(found):
+    # Without a sound plan there is nothing to hold the hosts against; all else can be told at once.
+    if any(finding.id.startswith(("settings.", "planning.")) for finding in errors(found)):
         return found
     with Remote(cluster, become_password=password) as remote:
         return found + rules.judge(cluster, collect(cluster, remote))

@@ -290,6 +290,7 @@ class Facts:
     clock_end: float = 0.0
     sent: float = 0.0
     received: float = 0.0
+    chatter: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Facts:

@@ -47,6 +47,7 @@ PLANNING = (
 RULES: tuple[Rule, ...] = (
     access.problems,
     access.incomplete,
+    access.chatty_shell,
     platform.distribution,
     platform.database_server,
     platform.init_system,
@@ -71,6 +72,7 @@ RULES: tuple[Rule, ...] = (
     ports.present,
     ports.open_redis,
     python.interpreter,
+    python.build_packages,
     network.index,
     network.mirrors,
     network.servers,
