@@ -18,7 +18,7 @@ from toolkit.display import Display, findings_text
 from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from toolkit.findings import Finding
 from toolkit.health import Check, verify
-from toolkit.probe import collect
+from toolkit.probe import collect, record
 from toolkit.remote import Remote
 
 
@@ -125,6 +125,8 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
             raise KeyboardInterrupt
         if not outcome.ok:
             return
+        if not options.check:
+            record(cluster, remote)
         result.url = _url(cluster)
         if options.check or not options.verify:
             result.exit_code = 0

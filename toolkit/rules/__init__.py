@@ -13,6 +13,7 @@ from toolkit.rules import (
     access,
     capacity,
     components,
+    drift,
     existing,
     network,
     options,
@@ -89,6 +90,8 @@ RULES: tuple[Rule, ...] = (
     peers.addresses,
     peers.resolution,
     existing.installations,
+    drift.files,
+    drift.units,
 )
 
 
