@@ -38,7 +38,6 @@ airflow_config:
 """
 FOUND = {
     "access.chatty_shell",
-    "capacity.connections",
     "capacity.memory",
     "existing.airflow_home",
     "existing.no_units",
@@ -58,12 +57,11 @@ FOUND = {
 }
 MEND = """
 set -e
-systemctl disable --quiet --now squatter.service 2>/dev/null || systemctl stop squatter.service
 DEBIAN_FRONTEND=noninteractive apt-get -qq purge -y redis-server redis-tools 'mariadb*' >/dev/null 2>&1
 mv /root/_ctypes.*.so /usr/lib/python3.11/lib-dynload/
 echo LANG=C.UTF-8 > /etc/default/locale
 rm -r /run/reboot-required* /run/cloud-init /root/airflow
-sed -i '/Welcome/d' /home/admin/.bashrc
+rm /home/admin/.bashrc
 """
 
 
@@ -82,7 +80,7 @@ def bare(make_cluster: Callable[..., Cluster]) -> Cluster:
 def test_many_failures_at_once_are_all_named(bare: Cluster) -> None:
     assert by_id(bare, expect=0) == {}
     bare.ssh(BARE, SPOIL)
-    bare.ssh(BARE, "sed -i '1i echo Welcome to this host' /home/admin/.bashrc")
+    bare.ssh(BARE, "usermod -s /bin/bash admin; echo 'echo Welcome' >> /home/admin/.bashrc")
     bare.set(SETTINGS)
     found = by_id(bare, expect=2)
     assert set(found) == FOUND
@@ -128,6 +126,18 @@ def test_a_key_that_others_can_read_and_sudo_that_wants_a_terminal(
         assert "!requiretty" in found["access.requiretty"]["fix"]
     finally:
         bare.podman("exec", BARE, "rm", "/etc/sudoers.d/zz-terminal")
+
+
+def test_safe_remedies_are_run_when_asked_for(bare: Cluster) -> None:
+    bare.set("")
+    done = bare.toolkit("check", "--fix", expect=2, stdin="n\n" * 9)
+    assert "systemctl disable --now squatter.service" in done.stderr
+    assert {"ports.taken", "system.locale", "existing.pid_file"} <= set(by_id(bare, expect=2))
+    bare.ssh(BARE, "touch /run/cloud-init/result.json")  # nobody else would end the wait
+    bare.toolkit("check", "--fix", "--yes", expect=2)
+    left = set(by_id(bare, expect=2))
+    assert not {"ports.taken", "system.locale", "existing.pid_file", "system.cloud_init"} & left
+    assert "ports.open_redis" in left  # not for a program to decide
 
 
 def test_mended_the_check_passes_and_provision_succeeds(bare: Cluster) -> None:
@@ -193,8 +203,10 @@ def test_an_airflow_that_was_installed_by_hand(make_cluster: Callable[..., Clust
         "sudo chmod 600 /var/lib/airflow/airflow.cfg"
     )
     assert "triggerer" in found["platform.other_airflow"]["what"]
-    # Nothing but the server that would be taken over stands in the way.
-    assert [f["id"] for f in findings if f["severity"] == "error"] == ["ports.server_present"]
+    # What stands in the way is the server that would be taken over, and the triggerer's log port.
+    errors = {f["id"]: f["what"] for f in findings if f["severity"] == "error"}
+    assert set(errors) == {"ports.server_present", "ports.taken"}
+    assert "8794" in errors["ports.taken"]
 
 
 def test_four_healthy_hosts_in_four_seconds_and_a_firewall(
