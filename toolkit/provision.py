@@ -108,7 +108,7 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
             result.exit_code = EXIT_REFUSED
             return
         if result.findings and not options.quiet:
-            display.say(findings_text(result.findings))
+            display.say("before it starts:\n" + findings_text(result.findings))
         with run.stage("apply"), _interruptible(), display.showing():
             outcome = apply.run_playbook(
                 cluster,

@@ -80,7 +80,7 @@ def bare(make_cluster: Callable[..., Cluster]) -> Cluster:
 def test_many_failures_at_once_are_all_named(bare: Cluster) -> None:
     assert by_id(bare, expect=0) == {}
     bare.ssh(BARE, SPOIL)
-    bare.ssh(BARE, "usermod -s /bin/bash admin; echo 'echo Welcome' >> /home/admin/.bashrc")
+    bare.ssh(BARE, "usermod -s /bin/bash admin; echo 'echo Welcome' > /home/admin/.bashrc")
     bare.set(SETTINGS)
     found = by_id(bare, expect=2)
     assert set(found) == FOUND
@@ -147,6 +147,26 @@ def test_mended_the_check_passes_and_provision_succeeds(bare: Cluster) -> None:
     result = bare.json("provision")
     assert result["ok"]
     assert result["findings"] == []
+    assert by_id(bare, expect=0) == {}
+
+
+def test_what_was_changed_by_hand_afterwards(bare: Cluster) -> None:
+    bare.ssh(
+        BARE,
+        "echo '# by hand' >> /etc/airflow/airflow.cfg; chmod 644 /etc/airflow/airflow.env; "
+        "rm /etc/logrotate.d/airflow; systemctl disable --quiet airflow-triggerer; "
+        "ln -sfn /opt/airflow/releases /opt/airflow/current",
+    )
+    findings = bare.json("check")["findings"]
+    assert {(f["id"], f["what"].split()[0]) for f in findings} == {
+        ("drift.changed", "/etc/airflow/airflow.cfg"),
+        ("drift.changed", "/opt/airflow/current"),
+        ("drift.mode", "/etc/airflow/airflow.env"),
+        ("drift.missing", "/etc/logrotate.d/airflow"),
+        ("drift.units", "airflow-triggerer.service"),
+    }
+    bare.toolkit("check", "--strict", expect=1)
+    bare.toolkit("provision", "--no-verify")
     assert by_id(bare, expect=0) == {}
 
 
@@ -223,7 +243,7 @@ def test_four_healthy_hosts_in_four_seconds_and_a_firewall(
         database,
         "apt-get -qq update && apt-get -qq install -y nftables >/dev/null 2>&1 && "
         "/usr/sbin/nft -f - <<'X'\n"
-        "table inet t { chain i { type filter hook input priority 0; tcp dport 6379 reject; } }\nX\n",
+        "table inet t {\nchain i {\ntype filter hook input priority 0\ntcp dport 6379 reject\n}\n}\nX\n",
     )
     closed = list(cluster.json("check", expect=2)["findings"])
     assert {f["id"] for f in closed} == {"network.firewall"}

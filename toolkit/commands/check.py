@@ -48,13 +48,15 @@ def command(
     explain: str | None,
 ) -> int:
     """Look at inventory and hosts as `provision` does before it starts; changes nothing by itself."""
-    if explain:
-        from toolkit import catalog
+    from toolkit import catalog
 
+    if explain:
         click.echo(str(catalog.explain(explain)))
         return 0
     if inventory is None:
         raise click.UsageError("Missing option '-i' / '--inventory'.")
+    for id in skip:
+        catalog.explain(id)  # a typo would skip nothing, and nobody would know
     if fix and as_json:
         raise click.UsageError("--fix asks questions, so it does not go with --json.")
     password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
