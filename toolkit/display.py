@@ -80,11 +80,17 @@ class Display:
 
 
 def findings_text(findings: Iterable[Finding]) -> str:
-    """Findings as lines of text: what, why and the fix."""
-    lines = []
+    """Findings as a table. Below what was found stand the reason and the fix, each whole on a line
+    of its own, so that a command can be copied.
+    """
+    headings = ("SEVERITY", "HOST", "FINDING", "WHAT")
+    rows = [headings]
     for finding in findings:
-        where = f"{finding.host}: " if finding.host else ""
-        lines.append(f"{finding.severity.value}: {where}{finding.what} [{finding.id}]")
-        lines += [f"  why: {finding.why}"] if finding.why else []
-        lines += [f"  fix: {finding.fix}"] if finding.fix else []
-    return "\n".join(lines)
+        rows.append((finding.severity.value, finding.host or "-", finding.id, finding.what))
+        rows += [("", "", "", f"why: {finding.why}")] if finding.why else []
+        rows += [("", "", "", f"fix: {finding.fix}")] if finding.fix else []
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    )

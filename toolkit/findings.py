@@ -27,6 +27,8 @@ class Finding:
         what: what was found, with the figure or name, in one sentence.
         why: what would go wrong, in one sentence.
         fix: the command to type, or the edit to make.
+        remedy: a shell command that mends it on the host, as root, for `check --fix`; "" where
+            that is not safe, or not for a program to decide.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Finding:
     what: str
     why: str
     fix: str
+    remedy: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The finding as plain JSON data."""

@@ -18,7 +18,7 @@ from toolkit.display import Display, findings_text
 from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from toolkit.findings import Finding
 from toolkit.health import Check, verify
-from toolkit.probe import collect
+from toolkit.probe import collect, record
 from toolkit.remote import Remote
 
 
@@ -108,7 +108,7 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
             result.exit_code = EXIT_REFUSED
             return
         if result.findings and not options.quiet:
-            display.say(findings_text(result.findings))
+            display.say("before it starts:\n" + findings_text(result.findings))
         with run.stage("apply"), _interruptible(), display.showing():
             outcome = apply.run_playbook(
                 cluster,
@@ -125,6 +125,8 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
             raise KeyboardInterrupt
         if not outcome.ok:
             return
+        if not options.check:
+            record(cluster, remote)
         result.url = _url(cluster)
         if options.check or not options.verify:
             result.exit_code = 0

@@ -76,6 +76,7 @@ def test_a_default_key_that_ssh_would_ignore_is_named() -> None:
 @pytest.mark.parametrize(
     ("stderr", "kind"),
     [
+        ("sudo: sorry, you must have a tty to run sudo\n", "requiretty"),
         ("sudo: a password is required\n", "sudo_password"),
         ("sudo: interactive authentication is required\n", "sudo_password"),
         ("sudo: a terminal is required to read the password\n", "sudo_password"),

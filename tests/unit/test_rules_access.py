@@ -40,3 +40,10 @@ def test_only_hosts_in_play_are_judged(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY).limited("worker")
     spoiled = probe_of(cluster, d1=good_facts(os=None, systemd=None, errors={"os": "gone"}))
     assert judge(cluster, spoiled) == []
+
+
+def test_a_shell_that_prints_to_programs(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path)
+    facts = good_facts(chatter="Welcome to h1!")
+    finding = only(judge(cluster, probe_of(cluster, h1=facts)), "access.chatty_shell", "h1")
+    assert "'Welcome to h1!'" in finding.what

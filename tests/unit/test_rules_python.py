@@ -8,7 +8,7 @@ from preflight_data import CELERY, good_facts, make_cluster, only, probe_of
 
 from toolkit.findings import Finding
 from toolkit.lock import shipped_lock, wanted_of
-from toolkit.probe.facts import Python
+from toolkit.probe.facts import PathFacts, Python
 from toolkit.rules import judge
 
 
@@ -91,3 +91,31 @@ def test_a_database_host_needs_no_python_for_airflow(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY)
     old = good_facts(1, pythons=(python("3.9.2", default=True),))
     assert judge(cluster, probe_of(cluster, d1=old)) == []
+
+
+def lock_that_builds(directory: Path, *names: str) -> None:
+    """The shipped lock, as if these packages had no wheel."""
+    text = shipped_lock("3.3.2", ["amazon", "celery", "fab", "postgres", "redis"], []).read_text()
+    (directory / "airflow.lock").write_text(
+        text.replace("built_on_hosts: []", f"built_on_hosts: [{', '.join(names)}]")
+    )
+
+
+def test_packages_that_are_compiled(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path)
+    lock_that_builds(tmp_path, "sasl", "python-ldap")
+    assert judge(cluster, probe_of(cluster)) == []  # the role knows what they need
+    lock_that_builds(tmp_path, "sasl", "some-driver")
+    finding = only(judge(cluster, probe_of(cluster)), "python.build_packages", "h1")
+    assert "some-driver" in finding.what
+    assert "sasl" not in finding.what
+    named = make_cluster(tmp_path, base_packages=["gcc", "libfoo-dev"])
+    assert judge(named, probe_of(named)) == []
+
+
+def test_compiling_needs_programs_in_tmp(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path)
+    lock_that_builds(tmp_path, "sasl")
+    paths = (PathFacts("/tmp", noexec=True, device=1, mount="/tmp", free_mb=900, free_inodes=9**9),)
+    facts = good_facts(paths=paths)
+    only(judge(cluster, probe_of(cluster, h1=facts)), "access.tmp_noexec", "h1")

@@ -20,6 +20,7 @@ Examples:
   toolkit check -i inventory/prod
   toolkit check -i inventory/prod worker --strict
   toolkit check -i inventory/prod --skip capacity.memory --json
+  toolkit check -i inventory/prod --fix
   toolkit check --explain capacity.memory
 \b
 Exit status: 0 nothing stands in the way; 1 warnings, with --strict; 2 errors.
@@ -32,6 +33,8 @@ Exit status: 0 nothing stands in the way; 1 warnings, with --strict; 2 errors.
 @click.option("--skip", multiple=True, metavar="ID", help="Leave this finding out; repeatable.")
 @click.option("--strict", is_flag=True, help="Warnings count as well (exit status 1).")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--fix", is_flag=True, help="Offer to run the safe remedies; shows and asks each.")
+@click.option("-y", "--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option("--explain", metavar="ID", help="Tell what a finding means, and stop.")
 def command(
     hosts: tuple[str, ...],
@@ -40,18 +43,34 @@ def command(
     skip: tuple[str, ...],
     strict: bool,
     as_json: bool,
+    fix: bool,
+    yes: bool,
     explain: str | None,
 ) -> int:
-    """Look at inventory and hosts as `provision` does before it starts; changes nothing."""
-    if explain:
-        from toolkit import catalog
+    """Look at inventory and hosts as `provision` does before it starts; changes nothing by itself."""
+    from toolkit import catalog
 
+    if explain:
         click.echo(str(catalog.explain(explain)))
         return 0
     if inventory is None:
         raise click.UsageError("Missing option '-i' / '--inventory'.")
+    for id in skip:
+        catalog.explain(id)  # a typo would skip nothing, and nobody would know
+    if fix and as_json:
+        raise click.UsageError("--fix asks questions, so it does not go with --json.")
     password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
-    found = [f for f in _findings(inventory, ",".join(hosts) or None, password) if f.id not in skip]
+    limit = ",".join(hosts) or None
+    found = [f for f in _findings(inventory, limit, password) if f.id not in skip]
+    if fix and _mend(inventory, found, password, yes):
+        found = [f for f in _findings(inventory, limit, password) if f.id not in skip]
+    return _tell(
+        found, inventory, strict, as_json, "looked again" if fix else "nothing was changed"
+    )
+
+
+def _tell(found: list[Finding], inventory: Path, strict: bool, as_json: bool, ending: str) -> int:
+    """Print the findings; returns the exit status."""
     from toolkit.display import findings_text
     from toolkit.findings import Severity, errors
 
@@ -63,7 +82,7 @@ def command(
     else:
         if found:
             click.echo(findings_text(found))
-        click.echo(f"{len(wrong)} error(s), {len(warnings)} warning(s); nothing was changed")
+        click.echo(f"{len(wrong)} error(s), {len(warnings)} warning(s); {ending}")
         if not wrong:
             click.echo(f"next: toolkit provision -i {inventory}", err=True)
     if wrong:
@@ -71,8 +90,30 @@ def command(
     return EXIT_FAILED if strict and warnings else 0
 
 
+def _mend(inventory: Path, found: list[Finding], password: str | None, yes: bool) -> bool:
+    """Offer the remedies there are, each with its command; returns whether any was run."""
+    from toolkit.cluster import Cluster
+    from toolkit.remote import Remote
+
+    remedies = {(f.host, f.remedy): f for f in found if f.remedy}
+    if not remedies:
+        click.echo("nothing here can be mended without a decision of yours", err=True)
+        return False
+    done = False
+    cluster = Cluster.load(inventory)
+    with Remote(cluster, become_password=password) as remote:
+        for (host, command), finding in remedies.items():
+            click.echo(f"{host}: {finding.what} [{finding.id}]\n  # {command}", err=True)
+            if not yes and not click.confirm("  run it?", default=False, err=True):
+                continue
+            done = True
+            status = remote.run(cluster.host(host), ["sh", "-c", command])
+            click.echo("  done" if status == 0 else f"  it failed (exit status {status})", err=True)
+    return done
+
+
 def _findings(inventory: Path, limit: str | None, password: str | None) -> list[Finding]:
-    """What provision's first three stages have to say; without errors in the first, all of it."""
+    """What provision's first three stages have to say; without a sound plan, of the first alone."""
     from toolkit import rules
     from toolkit.findings import errors
     from toolkit.probe import collect
@@ -80,7 +121,8 @@ def _findings(inventory: Path, limit: str | None, password: str | None) -> list[
     from toolkit.remote import Remote
 
     cluster, found = read(inventory, limit)
-    if errors(found):
+    # Without a sound plan there is nothing to hold the hosts against; all else can be told at once.
+    if any(finding.id.startswith(("settings.", "planning.")) for finding in errors(found)):
         return found
     with Remote(cluster, become_password=password) as remote:
         return found + rules.judge(cluster, collect(cluster, remote))

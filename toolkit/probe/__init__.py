@@ -13,9 +13,9 @@ from toolkit.probe.reach import meet
 from toolkit.probe.services import Service, ask, external_urls
 from toolkit.remote import HostProblem, Remote
 
-__all__ = ["Facts", "Probe", "collect", "script"]
+__all__ = ["Facts", "Probe", "collect", "record", "script"]
 
-_ALONG = ("host_system.py", "host_existing.py")
+_ALONG = ("host_system.py", "host_existing.py", "host_drift.py")
 
 
 def collect(cluster: Cluster, remote: Remote) -> Probe:
@@ -51,6 +51,12 @@ def script() -> str:
     for name in _ALONG:
         text += "\n\n" + (root / name).read_text(encoding="ascii") + "\nMORE.update(PARTS)\n"
     return text
+
+
+def record(cluster: Cluster, remote: Remote) -> None:
+    """Have the hosts write down how our files are now; checks compare with it later."""
+    text = (files(__package__) / "host_drift.py").read_text(encoding="ascii")
+    remote.fan_out(cluster.hosts, f"{text}\n\nmain = record\n", {})
 
 
 def _services(

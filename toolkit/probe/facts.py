@@ -150,13 +150,15 @@ class Release:
 
 @dataclass(frozen=True)
 class Unit:
-    """State of a systemd unit; `ours` when it runs in airflow.slice."""
+    """State of a systemd unit; `ours` when it runs in airflow.slice, `overrides` are drop-ins."""
 
     name: str = ""
     active: str = ""
     sub: str = ""
     restarts: int = 0
     pid: int = 0
+    enabled: str = ""
+    overrides: tuple[str, ...] = ()
     ours: bool = False
 
 
@@ -283,6 +285,7 @@ class Facts:
     airflow: Airflow = field(default_factory=Airflow)
     system: System = field(default_factory=System)
     existing: tuple[Installation, ...] = ()
+    drift: Mapping[str, str] = field(default_factory=dict)
     urls: tuple[UrlCheck, ...] = ()
     ports: tuple[PortCheck, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -290,6 +293,7 @@ class Facts:
     clock_end: float = 0.0
     sent: float = 0.0
     received: float = 0.0
+    chatter: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Facts:

@@ -445,7 +445,8 @@ def unit_states():
         for path in glob.glob(directory + "/*airflow*.service"):
             files.setdefault(os.path.basename(path), path)
     wanted = sorted(files) + SERVER_UNITS
-    properties = ["Id", "LoadState", "ActiveState", "SubState", "NRestarts", "MainPID"]
+    properties = ["Id", "LoadState", "ActiveState", "SubState", "NRestarts", "MainPID",
+                  "UnitFileState", "DropInPaths"]  # fmt: skip
     text = output("systemctl", "show", "--property=" + ",".join(properties), "--", *wanted)
     found = []
     for block in text.split("\n\n"):
@@ -460,6 +461,8 @@ def unit_states():
                 "sub": values.get("SubState", ""),
                 "restarts": int(values.get("NRestarts") or 0),
                 "pid": int(values.get("MainPID") or 0),
+                "enabled": values.get("UnitFileState", ""),
+                "overrides": values.get("DropInPaths", "").split(),
                 "ours": "airflow.slice" in read(files[name]) if name in files else False,
             }
         )

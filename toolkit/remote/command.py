@@ -30,6 +30,9 @@ class Command:
         opened: the connection.
         password: sudo's, None when sudo is not expected to ask for one.
         timeout: seconds until the host counts as hanging; None waits for ever.
+
+    Attributes:
+        chatter: the first line that the login shell printed before the command started; or "".
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Command:
         self._password = password
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
+        self.chatter = ""
         self._first = b""
         self._channel: Any = None
 
@@ -81,8 +85,9 @@ class Command:
         said = {STDOUT: b"", STDERR: b""}
         for stream, chunk in self._raw():
             said[stream] += chunk
-            _, ready, self._first = said[STDOUT].partition(_READY)
+            before, ready, self._first = said[STDOUT].partition(_READY)
             if ready:
+                self.chatter = before.decode(errors="replace").strip().partition("\n")[0]
                 return
             prompts = said[STDERR].count(PROMPT.encode())
             if prompts == 1 and self._password is not None:

@@ -18,6 +18,7 @@ Kind = Literal[
     "no_sudo",
     "sudo_password",
     "wrong_sudo_password",
+    "requiretty",
     "no_python",
     "bad_output",
     "timeout",
@@ -188,6 +189,7 @@ PROMPT = "toolkit:password"
 
 # What sudo (the original and sudo-rs) writes to standard error in the C locale.
 _SUDO_SAYS: tuple[tuple[str, Kind], ...] = (
+    ("must have a tty", "requiretty"),
     (NO_SUDO, "no_sudo"),
     (r"not in the sudoers|may not run sudo|not allowed to (execute|run)|I'm afraid", "no_sudo"),
     (
@@ -235,6 +237,11 @@ def _of_sudo(kind: Kind, login: Login) -> HostProblem:
             f"user {login.user} may not become root: sudo is missing or does not allow it",
             f"log in as root or as a user with sudo (ansible_user in hosts.yml); "
             f"to see why: {login.command} sudo true",
+        ),
+        "requiretty": (
+            f"sudo lets user {login.user} work on a terminal only (requiretty)",
+            f"ssh -t {login.command.removeprefix('ssh ')} \"echo 'Defaults:{login.user} "
+            "!requiretty' | sudo tee /etc/sudoers.d/zz-requiretty\"",
         ),
         "sudo_password": (
             f"sudo asks user {login.user} for a password",

@@ -90,7 +90,8 @@ class Remote:
 
         Returns:
             What `main` returned, plus "sent" and "received": this machine's clock (seconds since
-            the epoch) just before and just after.
+            the epoch) just before and just after; and "chatter": the first line that the
+            login shell printed, or "".
 
         Raises:
             HostProblem: no connection, no sudo, no Python, no usable answer, or none in time.
@@ -112,7 +113,7 @@ class Remote:
         for line in output[STDOUT].decode(errors="replace").splitlines():
             if line.startswith(mark):
                 found: dict[str, Any] = json.loads(line.removeprefix(mark))
-                return found | {"sent": sent, "received": received}
+                return found | {"sent": sent, "received": received, "chatter": command.chatter}
         said = last_line(output[STDERR].decode(errors="replace"))
         raise HostProblem(
             "bad_output",

@@ -13,6 +13,7 @@ from toolkit.rules import (
     access,
     capacity,
     components,
+    drift,
     existing,
     network,
     options,
@@ -47,6 +48,7 @@ PLANNING = (
 RULES: tuple[Rule, ...] = (
     access.problems,
     access.incomplete,
+    access.chatty_shell,
     platform.distribution,
     platform.database_server,
     platform.init_system,
@@ -71,6 +73,7 @@ RULES: tuple[Rule, ...] = (
     ports.present,
     ports.open_redis,
     python.interpreter,
+    python.build_packages,
     network.index,
     network.mirrors,
     network.servers,
@@ -87,6 +90,8 @@ RULES: tuple[Rule, ...] = (
     peers.addresses,
     peers.resolution,
     existing.installations,
+    drift.files,
+    drift.units,
 )
 
 

@@ -31,3 +31,16 @@ def incomplete(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 what=f"could not find out about {part} ({cause})",
                 fix="look at it yourself, or run the same command again",
             )
+
+
+def chatty_shell(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A greeting belongs into what people see only."""
+    for host, facts in answering(cluster, probe):
+        if facts.chatter:
+            yield warning(
+                "access.chatty_shell",
+                host=host.name,
+                what=f"the login shell prints to programs: {facts.chatter[:60]!r}",
+                fix="find it in ~/.bashrc, ~/.profile and /etc/bash.bashrc on the host, and print "
+                "only to people: case $- in *i*) echo ...;; esac",
+            )

@@ -15,10 +15,10 @@ Rule = Callable[[Cluster, Probe], Iterable[Finding]]
 
 
 def _finding(
-    severity: Severity, id: str, *, host: str, what: str, fix: str, why: str = ""
+    severity: Severity, id: str, *, host: str, what: str, fix: str, why: str = "", remedy: str = ""
 ) -> Finding:
     """A finding whose `why` is the catalog's, unless the rule has a more exact one."""
-    return Finding(id, severity, host, what, why or entries()[id].why, fix)
+    return Finding(id, severity, host, what, why or entries()[id].why, fix, remedy)
 
 
 error = partial(_finding, Severity.ERROR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterator
 from functools import partial
 
@@ -90,6 +91,7 @@ def _service(host: str, found: Installation) -> Iterator[Finding]:
             host=host,
             what=f"{path} names a process that is gone",
             fix=f"sudo rm {path}",
+            remedy=f"rm -f -- {shlex.quote(path)}",
         )
 
 

@@ -116,7 +116,17 @@ def firewalls(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 fix=f"open it to {link.source}: sudo ufw allow {link.port}/tcp, or sudo firewall-cmd "
                 f"--permanent --add-port={link.port}/tcp && sudo firewall-cmd --reload, or in the "
                 f"security group; {link.setting} moves it",
+                remedy=_OPEN_PORT.format(port=link.port),
             )
+
+
+_OPEN_PORT = (
+    "if ufw status 2>/dev/null | grep -q '^Status: active'; then ufw allow {port}/tcp; "
+    "elif firewall-cmd --state >/dev/null 2>&1; then firewall-cmd --permanent --add-port={port}/tcp "
+    "&& firewall-cmd --reload; "
+    "else echo 'neither ufw nor firewalld is active here: look at nft list ruleset and at the "
+    "security group' >&2; exit 1; fi"
+)
 
 
 def _external(host: str, port: PortCheck) -> Finding:

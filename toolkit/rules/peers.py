@@ -33,6 +33,8 @@ def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             what=f"its clock is {difference:.1f} s or more behind that of {ahead}",
             fix="synchronise both clocks: sudo apt-get install -y systemd-timesyncd && "
             "sudo timedatectl set-ntp true",
+            remedy="{ command -v chronyc >/dev/null || { apt-get -qq update; "
+            "DEBIAN_FRONTEND=noninteractive apt-get -qq install -y systemd-timesyncd >/dev/null; }; } && timedatectl set-ntp true",
         )
 
 

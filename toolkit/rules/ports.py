@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from shlex import quote
 
 from toolkit.cluster import Cluster
 from toolkit.components import BROKER, Port, ports, servers
@@ -46,17 +47,20 @@ def _installed(server: str, facts: Facts) -> list[str]:
 
 
 def _taken(host: str, port: Port, listener: Listener) -> Finding:
-    free = (
-        f"sudo systemctl disable --now {listener.unit}"
-        if listener.unit.endswith(".service")
-        else f"sudo kill {listener.pid or 'PID'}"
+    service, unit = listener.unit.endswith(".service"), quote(listener.unit)
+    stop = (
+        f"systemctl disable --now {listener.unit}" if service else f"kill {listener.pid or 'PID'}"
     )
     return error(
         "ports.taken",
         host=host,
         what=f"port {port.number} is taken by {listener}",
         why=f"{port.component} needs it",
-        fix=f"set {port.setting} to a free port in {SETTINGS_FILE}, or free it: {free}",
+        fix=f"set {port.setting} to a free port in {SETTINGS_FILE}, or free it: sudo {stop}",
+        # A unit that was made by systemd-run cannot be disabled, and is gone once it is stopped.
+        remedy=f"systemctl disable --now {unit} 2>/dev/null || systemctl stop {unit}"
+        if service and listener.name != "sshd"
+        else "",
     )
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+
+import yaml
 
 from toolkit.cluster import Cluster, Host
 from toolkit.components import airflow_components, release_line
+from toolkit.content import content_dir
 from toolkit.findings import Finding
 from toolkit.probe.facts import Facts, Probe, Python
-from toolkit.rules.common import answering, error, listed
+from toolkit.rules.common import answering, error, listed, warning
 from toolkit.rules.thresholds import BRINGS_PYTHON
 
 NEEDED_MODULES = ("ctypes", "ssl", "sqlite3", "bz2", "lzma", "zlib")
@@ -106,6 +110,57 @@ def _lock(cluster: Cluster, host: Host, python: Python) -> Iterator[Finding]:
             what=f"{lock} was not resolved for Python {python.minor}, which this host has",
             fix=f"toolkit lock -i {cluster.directory}",
         )
+
+
+def build_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """What has no wheel is compiled on the host; the role knows with what, for some packages."""
+    from toolkit.lock import read_header
+
+    lock = lock_file(cluster)
+    built = read_header(lock).built_on_hosts if lock else ()
+    built = tuple(name for name in built if name not in _needing_nothing())
+    for host, facts in answering(cluster, probe):
+        if not built or not airflow_components(cluster, host):
+            continue
+        family = "redhat" if facts.packages and facts.packages.manager == "dnf" else "debian"
+        unknown = [name for name in built if name not in _known_builds(family)]
+        if unknown and not cluster.setting("base_packages", host):
+            yield warning(
+                "python.build_packages",
+                host=host.name,
+                what=f"{listed(unknown)} will be compiled there, and what that needs is not known",
+                fix="name the packages with compiler and headers in base_packages, for example "
+                f"base_packages: [{_EXAMPLES[family]}]",
+            )
+        noexec = any(path.path == "/tmp" and path.noexec for path in facts.paths)
+        if noexec:
+            yield warning(
+                "access.tmp_noexec",
+                host=host.name,
+                what=f"/tmp is mounted noexec, and {listed(built)} will be compiled there",
+                fix="sudo mount -o remount,exec /tmp, and change /etc/fstab",
+            )
+
+
+@cache
+def _needing_nothing() -> set[str]:
+    """Pure Python without a wheel: in the shipped locks, and not in the role's table of builds."""
+    from toolkit.lock import read_header
+
+    locks = (content_dir() / "roles" / "airflow" / "files" / "locks").glob("*.lock")
+    built = {name for lock in locks for name in read_header(lock).built_on_hosts}
+    return built - set(_known_builds("debian"))
+
+
+_EXAMPLES = {"debian": "gcc, python3-dev, libffi-dev", "redhat": "gcc, libffi-devel"}
+
+
+@cache
+def _known_builds(family: str) -> dict[str, list[str]]:
+    """What the role installs by itself for packages without a wheel: package -> system packages."""
+    path = content_dir() / "roles" / "airflow" / "platforms" / f"{family}.yml"
+    found: dict[str, list[str]] = yaml.safe_load(path.read_text("utf-8"))["build_packages"]
+    return found
 
 
 def lock_file(cluster: Cluster) -> Path | None:

@@ -94,7 +94,7 @@ def plain(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
                 "secrets.plain",
                 host="",
                 what=f"{variable.location}: {variable.name} is not encrypted",
-                fix=f"move it: ansible-vault edit {vault} --vault-password-file "
+                fix=f"move it: ansible-vault {'edit' if vault.exists() else 'create'} {vault} --vault-password-file "
                 f"{vault_password_file(cluster.directory)}",
             )
 

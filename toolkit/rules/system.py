@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
@@ -20,6 +21,7 @@ def cloud_init(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 host=host.name,
                 what="cloud-init has not finished",
                 fix="wait for it, on the host: sudo cloud-init status --wait",
+                remedy="cloud-init status --wait",
             )
 
 
@@ -90,7 +92,17 @@ def locale(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 what=f"the configured locale {name} does not exist",
                 fix=f"sudo localedef -i {name.partition('.')[0]} -f UTF-8 {name} (package locales), "
                 "or another one: sudo update-locale LANG=C.UTF-8",
+                remedy=_MAKE_LOCALE.format(
+                    name=quote(name), language=quote(name.partition(".")[0])
+                ),
             )
+
+
+_MAKE_LOCALE = (
+    "if command -v apt-get >/dev/null; then apt-get -qq update; "
+    "DEBIAN_FRONTEND=noninteractive apt-get -qq install -y locales >/dev/null; "
+    "else dnf -q install -y glibc-locale-source; fi && localedef -i {language} -f UTF-8 {name}"
+)
 
 
 def _locale(name: str) -> str:
