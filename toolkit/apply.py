@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import secrets
-from toolkit.cluster import NOT_INVENTORY, Cluster
+from toolkit.cluster import NOT_INVENTORY, NOT_INVENTORY_PATTERN, Cluster
 from toolkit.content import content_dir
 from toolkit.runs import Run
 
@@ -79,6 +79,7 @@ def environment() -> dict[str, str]:
         "ANSIBLE_INVENTORY_IGNORE": ",".join(
             [".pyc", ".swp", ".bak", "~", ".md", ".txt", ".cfg", ".retry", *NOT_INVENTORY]
         ),
+        "ANSIBLE_INVENTORY_IGNORE_REGEX": NOT_INVENTORY_PATTERN,
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_STRATEGY": MITOGEN if use_mitogen else PIPELINED,
         "ANSIBLE_DEPRECATION_WARNINGS": "0",

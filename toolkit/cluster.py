@@ -28,6 +28,11 @@ GROUPS = ("metadata_db", "broker", "scheduler", "webserver", "worker")
 NOT_INVENTORY = ("airflow.lock", "known_hosts")
 """Files of ours in the directory that Ansible must not read as host lists (see ansible.cfg)."""
 
+EC2_FILE = "ec2.yml"
+"""What `toolkit ec2` makes. No host list either, but `hosts.aws_ec2.yml`, which ends alike, is one."""
+
+NOT_INVENTORY_PATTERN = f"^{re.escape(EC2_FILE)}$"
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -153,16 +158,41 @@ class Cluster:
             )
         tree = _read_tree(directory)
         if not tree.hosts:
-            raise ToolkitError(
-                "the inventory names no host",
-                where=str(directory / "hosts.yml"),
-                fix="add one below a group, for example scheduler: {hosts: {h1: {ansible_host: "
-                "203.0.113.7, ansible_user: ubuntu}}}",
-            )
+            raise _no_host(directory)
+        return cls._of(directory, tree)
+
+    @classmethod
+    def planned(cls, directory: Path, groups: Mapping[str, Iterable[str]]) -> Cluster:
+        """The cluster that a directory's settings make of hosts that need not exist yet.
+
+        Args:
+            groups: host -> its groups.
+        """
+        tree = _Tree(hosts={host: set(names) for host, names in groups.items()})
+        tree.children = {name: set() for names in groups.values() for name in names}
+        return cls._of(directory, tree)
+
+    @classmethod
+    def _of(cls, directory: Path, tree: _Tree) -> Cluster:
         files = list(_variable_files(directory, tree))
         hosts = tuple(_host(name, tree, files) for name in tree.hosts)
         variables = (*tree.variables, *files)
         return cls(directory, hosts, variables, tuple(tree.children))
+
+
+def _no_host(directory: Path) -> ToolkitError:
+    if (directory / EC2_FILE).exists():
+        return ToolkitError(
+            "its instances do not exist yet, or exist no more",
+            where=str(directory / EC2_FILE),
+            fix=f"toolkit ec2 up -i {directory}",
+        )
+    return ToolkitError(
+        "the inventory names no host",
+        where=str(directory / "hosts.yml"),
+        fix="add one below a group, for example scheduler: {hosts: {h1: {ansible_host: "
+        "203.0.113.7, ansible_user: ubuntu}}}",
+    )
 
 
 @dataclass
@@ -192,9 +222,8 @@ def _read_tree(directory: Path) -> _Tree:
         for path in sorted(directory.iterdir())
         if path.is_file()
         and not path.name.startswith(".")
-        and path.name not in NOT_INVENTORY
+        and path.name not in (*NOT_INVENTORY, EC2_FILE)
         and path.suffix not in {".md", ".txt", ".cfg", ".bak", ".retry"}
-        and path.name != "ec2-user-data.yml"
     ]
     tree = _Tree()
     if all(path.suffix in {".yml", ".yaml"} for path in sources):
@@ -240,6 +269,7 @@ def _ask_ansible(directory: Path) -> _Tree:
     command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(directory), "--list"]
     environment = os.environ | {
         "ANSIBLE_INVENTORY_IGNORE": ",".join([*_ansible_ignored(), *NOT_INVENTORY]),
+        "ANSIBLE_INVENTORY_IGNORE_REGEX": NOT_INVENTORY_PATTERN,
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FATAL": "true",
     }
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -250,7 +280,7 @@ def _ask_ansible(directory: Path) -> _Tree:
             where=str(directory),
             fix=f"ansible-inventory -i {directory} --list",
         )
-    listing = json.loads(done.stdout)
+    listing = json.loads(done.stdout, object_hook=_plain)
     tree = _Tree()
     whole = Location(directory)
     for group, body in listing.items():
@@ -264,6 +294,11 @@ def _ask_ansible(directory: Path) -> _Tree:
         for name, value in variables.items():
             tree.variables.append(Variable(name, value, whole, host))
     return tree
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    """What came from outside, such as an API, is marked by Ansible as no template."""
+    return value["__ansible_unsafe"] if set(value) == {"__ansible_unsafe"} else value
 
 
 def _ansible_ignored() -> tuple[str, ...]:
