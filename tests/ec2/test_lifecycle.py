@@ -185,6 +185,18 @@ def test_a_stopped_instance_is_started_and_a_second_one_removed(cloud: Cloud) ->
     assert cloud.instances()["worker1"][0]["InstanceId"] in {worker["InstanceId"], twin}
 
 
+def test_stop_and_start(cloud: Cloud) -> None:
+    assert "toolkit ec2 up" in cloud.toolkit("stop", expect=2).stderr
+    cloud.up()
+    cloud.toolkit("stop")
+    assert {one["state"] for one in cloud.json("stop")["instances"]} == {"stopped"}
+    assert {host.name for host in Cluster.load(cloud.directory).all_hosts} == set(HOSTS)
+    assert {one["state"] for one in cloud.json("start", "--no-wait")["instances"]} == {"running"}
+    cloud.front.calls.clear()
+    cloud.toolkit("start", "--no-wait")
+    assert cloud.front.changes() == []
+
+
 def test_ansible_finds_what_the_toolkit_finds(cloud: Cloud) -> None:
     cloud.up()
     done = subprocess.run(

@@ -169,6 +169,53 @@ def list_instances(inventory: Path, profile: str | None, region: str | None, as_
     _print(members, as_json)
 
 
+@command.command()
+@_common
+@click.option("--no-wait", is_flag=True, help="Do not wait for status checks, SSH and cloud-init.")
+def start(
+    inventory: Path, profile: str | None, region: str | None, as_json: bool, no_wait: bool
+) -> None:
+    """Start the instances that are stopped."""
+    from toolkit.ec2 import power
+
+    _switch(
+        lambda place, say: power.start(place, say, ready=not no_wait),
+        "start", inventory, profile, region, as_json,
+    )  # fmt: skip
+    if not as_json:
+        click.echo(f"next: toolkit provision -i {inventory}")
+
+
+@command.command()
+@_common
+def stop(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
+    """Stop the instances; volumes stay, public addresses go. Tasks that run are cut off."""
+    from toolkit.ec2 import power
+
+    _switch(power.stop, "stop", inventory, profile, region, as_json)
+    if not as_json:
+        click.echo(f"next: toolkit ec2 start -i {inventory}")
+
+
+def _switch(
+    work: Callable[[Place, Callable[[str], None]], Iterable[Instance]],
+    verb: str,
+    inventory: Path,
+    profile: str | None,
+    region: str | None,
+    as_json: bool,
+) -> None:
+    from toolkit import runs
+    from toolkit.display import Display
+    from toolkit.ec2.errors import told
+    from toolkit.ec2.up import locate
+
+    display = Display([], quiet=as_json)
+    with runs.exclusive(inventory, f"toolkit ec2 {verb}"), told():
+        members = work(locate(inventory, profile, region), display.say)
+    _print(members, as_json)
+
+
 def _print(members: Iterable[Instance], as_json: bool) -> None:
     if as_json:
         rows = [{key: value for key, value in asdict(one).items() if key != "tags"}

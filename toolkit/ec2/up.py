@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def up(chosen: Prospect, say: Say, *, drain: bool, wait: bool) -> tuple[Instance
     members = found.instances(account, conf.name)
     work.launches.forget(instance.host for instance in members)
     if wait:
-        _make_ready(conf, account, members, work.started, say)
+        make_ready(chosen.place, members, set(work.started), say)
     return members
 
 
@@ -133,22 +133,23 @@ def _drainer(conf: Config, drain: bool, say: Say) -> Callable[[Instance], None]:
     return drained
 
 
-def _make_ready(
-    conf: Config,
-    account: Account,
-    members: tuple[Instance, ...],
-    started: Mapping[str, str],
-    say: Say,
+def make_ready(
+    place: Place, members: tuple[Instance, ...], started: Collection[str], say: Say
 ) -> None:
-    """Wait for hosts that were started now, or by an earlier run that did not come this far."""
+    """Wait for hosts that were started now, or by an earlier run that did not come this far.
+
+    Args:
+        started: names of the hosts.
+    """
+    conf, account = place.config, place.account
     cluster = Cluster.load(conf.directory)
     addresses = {cluster.host(one.host).address: one.id for one in members}
     path = conf.directory / "known_hosts"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     known = trust.current(text, addresses)
     new = trust.unknown(known, addresses)
-    ids = set(new.values()) | set(started.values())
-    waited = {one.host: one.id for one in members if one.id in ids}
+    fresh = set(new.values())
+    waited = {one.host: one.id for one in members if one.id in fresh or one.host in started}
     if not waited:
         return
     say(f"waiting for the status checks of {', '.join(waited)}")
