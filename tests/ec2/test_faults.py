@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 
 import pytest
-from cloud import ALL, EC2, HOSTS, NOTHING, Answer, Call, Cloud, Dropped
+from cloud import ALL, EC2, HOSTS, NOTHING, REGION, Answer, Call, Cloud, Dropped
+
+from toolkit.errors import ToolkitError
 
 Fault = Callable[[Call], None]
 
@@ -85,6 +87,19 @@ def test_an_instance_that_ends_while_it_is_waited_for(cloud: Cloud) -> None:
     cloud.front.reset()
     cloud.up()
     assert cloud.whole() == ALL
+
+
+def test_an_instance_that_ends_before_its_status_checks(cloud: Cloud) -> None:
+    from toolkit.ec2.account import sign_in
+    from toolkit.ec2.apply import wait_healthy
+
+    cloud.up()
+    ids = {host: found[0]["InstanceId"] for host, found in cloud.instances().items()}
+    account = sign_in(None, REGION)
+    wait_healthy(account, ids)
+    cloud.ec2.terminate_instances(InstanceIds=[ids["worker1"]])
+    with pytest.raises(ToolkitError, match="worker1 .* is terminated"):
+        wait_healthy(account, ids)
 
 
 def test_a_key_pair_with_another_key(cloud: Cloud) -> None:

@@ -28,8 +28,9 @@ _MODEL: Mapping[str, Any] = {
             "acceptors": [
                 *_ENDED,
                 {"state": "success", "matcher": "path", "expected": True,
-                 "argument": "length(InstanceStatuses) > `0` && !length(InstanceStatuses["
-                 "?InstanceStatus.Status != 'ok' || SystemStatus.Status != 'ok'])"},
+                 "argument": "length(InstanceStatuses) > `0` && length(InstanceStatuses["
+                    "?InstanceStatus.Status != 'ok' || SystemStatus.Status != 'ok']) == `0`",
+                },
                 {"state": "retry", "matcher": "error", "expected": "InvalidInstanceID.NotFound"},
             ],
         },
