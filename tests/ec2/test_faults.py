@@ -98,7 +98,7 @@ def test_an_instance_that_ends_before_its_status_checks(cloud: Cloud) -> None:
     account = sign_in(None, REGION)
     wait_healthy(account, ids)
     cloud.ec2.terminate_instances(InstanceIds=[ids["worker1"]])
-    with pytest.raises(ToolkitError, match="worker1 .* is terminated"):
+    with pytest.raises(ToolkitError, match=r"worker1 .* is terminated"):
         wait_healthy(account, ids)
 
 

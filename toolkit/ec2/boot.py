@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from toolkit.cluster import Cluster, Host
 from toolkit.errors import EXIT_FAILED, ToolkitError
@@ -25,34 +25,34 @@ def wait_ready(remote: Remote, hosts: Iterable[Host], say: Callable[[str], None]
     Raises:
         ToolkitError: one of them does not.
     """
-    chosen = list(hosts)
-    with ThreadPoolExecutor(max(len(chosen), 1)) as pool:
-        for host, detail in zip(chosen, pool.map(lambda h: _ready(remote, h), chosen), strict=True):
-            say(f"{host.name}: ready{detail}")
-
-
-def _ready(remote: Remote, host: Host) -> str:
     script = (Path(__file__).parent / "host_first_boot.py").read_text(encoding="ascii")
+    payload = {"timeout": CLOUD_INIT_TIMEOUT}
+    pending = {host.name: host for host in hosts}
     deadline = time.monotonic() + LOGIN_TIMEOUT
-    while True:
-        try:
-            found = remote.run_script(
-                host, script, {"timeout": CLOUD_INIT_TIMEOUT}, timeout=CLOUD_INIT_TIMEOUT + 30
-            )
-            break
-        except HostProblem as problem:
-            if problem.kind not in _COMES or time.monotonic() > deadline:
-                raise
-        time.sleep(2)
-    if found["status"] == "error":
+    while pending:
+        answers = remote.fan_out(pending.values(), script, payload, timeout=CLOUD_INIT_TIMEOUT + 30)
+        for name, answer in answers.items():
+            if not isinstance(answer, HostProblem):
+                say(f"{name}: ready{_judged(name, answer)}")
+                del pending[name]
+            elif answer.kind not in _COMES or time.monotonic() > deadline:
+                raise answer
+        if pending:
+            time.sleep(2)
+
+
+def _judged(name: str, answer: Mapping[str, Any]) -> str:
+    """What to add about a host whose first boot has ended."""
+    if answer["status"] == "error":
+        last = (answer["detail"].splitlines() or ["it does not say why"])[-1]
         raise ToolkitError(
-            f"cloud-init failed: {found['detail'].splitlines()[-1] if found['detail'] else ''}",
-            where=host.name,
+            f"cloud-init failed: {last}",
+            where=name,
             fix="see /var/log/cloud-init-output.log there; correct packages or ca_certificates in "
             "ec2.yml",
             exit_code=EXIT_FAILED,
         )
-    return "" if found["status"] == "done" else " (it has no cloud-init)"
+    return "" if answer["status"] == "done" else " (it has no cloud-init)"
 
 
 def drain(cluster: Cluster, name: str, say: Callable[[str], None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from toolkit.ec2.config import Config
 from toolkit.ec2.firewall import wanted
 from toolkit.ec2.found import Found, Instance
 from toolkit.ec2.launches import Launches
-from toolkit.ec2.plan import Plan, key_name, plan, servers
+from toolkit.ec2.plan import Plan, Server, key_name, plan
 from toolkit.errors import ToolkitError
 from toolkit.findings import errors
 from toolkit.remote import Remote
@@ -39,6 +39,7 @@ class Prospect:
     place: Place
     network: network.Network
     found: Found
+    images: Mapping[str, images.Image]
     plan: Plan
 
 
@@ -69,7 +70,11 @@ def prospect(place: Place) -> Prospect:
     there = found.look(account, chosen.name, key_name(chosen))
     groups = wanted(chosen, cluster, network.access(chosen))
     _refuse_other_vpc(chosen, there, where)
-    return Prospect(place, where, there, plan(chosen, groups, public_key, there))
+    todo = plan(chosen, groups, public_key, there)
+    new = [
+        one.subject.type for one in todo.of("create", "instance") if isinstance(one.subject, Server)
+    ]
+    return Prospect(place, where, there, images.resolve(account, chosen, new), todo)
 
 
 def _refuse_problems(cluster: Cluster) -> None:
@@ -103,12 +108,11 @@ def up(chosen: Prospect, say: Say, *, drain: bool, wait: bool) -> tuple[Instance
         The cluster's instances.
     """
     conf, account = chosen.place.config, chosen.place.account
-    new = [server.type for server in servers(conf)] if chosen.plan.of("create", "instance") else []
     work = Work(
         account=account,
         config=conf,
         network=chosen.network,
-        images=images.resolve(account, conf, new),
+        images=chosen.images,
         public_key=keys.ensure(conf) if not conf.key_pair else "",
         user_data=userdata.render(conf),
         group_ids=group_ids(chosen.found),
