@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import secrets
-from toolkit.cluster import IGNORED_ENDINGS, NOT_INVENTORY, Cluster
+from toolkit.cluster import IGNORED_ENDINGS, NOT_INVENTORY, NOT_INVENTORY_PATTERN, Cluster
 from toolkit.content import content_dir
 from toolkit.runs import Run
 
@@ -77,6 +77,7 @@ def environment() -> dict[str, str]:
         "ANSIBLE_CONFIG": str(content_dir() / "ansible.cfg"),
         "ANSIBLE_ROLES_PATH": str(content_dir() / "roles"),
         "ANSIBLE_INVENTORY_IGNORE": ",".join([*IGNORED_ENDINGS, *NOT_INVENTORY]),
+        "ANSIBLE_INVENTORY_IGNORE_REGEX": NOT_INVENTORY_PATTERN,
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_STRATEGY": MITOGEN if use_mitogen else PIPELINED,
         "ANSIBLE_DEPRECATION_WARNINGS": "0",

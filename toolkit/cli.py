@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": "Prove that a running cluster works.",
     "status": "Units, heartbeats, memory and versions of every host.",
     "airflow": "Airflow's own command line on a scheduler host.",
+    "ec2": "Instances for a cluster in AWS: plan, up, list, stop, start, down.",
     "lab": "Real systemd hosts with SSH on this machine, to try things on.",
     "lock": "Resolve airflow.lock: every dependency, pinned and hashed.",
     "settings": "What can be set, with type, default and unit.",

@@ -34,6 +34,11 @@ IGNORED_ENDINGS = (
 )  # fmt: skip
 """Ansible's own default for files that are no host lists, and those of certificates and keys."""
 
+EC2_FILE = "ec2.yml"
+"""What `toolkit ec2` makes. No host list either, but `hosts.aws_ec2.yml`, which ends alike, is one."""
+
+NOT_INVENTORY_PATTERN = f"^{re.escape(EC2_FILE)}$"
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -159,16 +164,41 @@ class Cluster:
             )
         tree = _read_tree(directory)
         if not tree.hosts:
-            raise ToolkitError(
-                "the inventory names no host",
-                where=str(directory / "hosts.yml"),
-                fix="add one below a group, for example scheduler: {hosts: {h1: {ansible_host: "
-                "203.0.113.7, ansible_user: ubuntu}}}",
-            )
+            raise _no_host(directory)
+        return cls._of(directory, tree)
+
+    @classmethod
+    def planned(cls, directory: Path, groups: Mapping[str, Iterable[str]]) -> Cluster:
+        """The cluster that a directory's settings make of hosts that need not exist yet.
+
+        Args:
+            groups: host -> its groups.
+        """
+        tree = _Tree(hosts={host: set(names) for host, names in groups.items()})
+        tree.children = {name: set() for names in groups.values() for name in names}
+        return cls._of(directory, tree)
+
+    @classmethod
+    def _of(cls, directory: Path, tree: _Tree) -> Cluster:
         files = list(_variable_files(directory, tree))
         hosts = tuple(_host(name, tree, files) for name in tree.hosts)
         variables = (*tree.variables, *files)
         return cls(directory, hosts, variables, tuple(tree.children))
+
+
+def _no_host(directory: Path) -> ToolkitError:
+    if (directory / EC2_FILE).exists():
+        return ToolkitError(
+            "its instances do not exist yet, or exist no more",
+            where=str(directory / EC2_FILE),
+            fix=f"toolkit ec2 up -i {directory}",
+        )
+    return ToolkitError(
+        "the inventory names no host",
+        where=str(directory / "hosts.yml"),
+        fix="add one below a group, for example scheduler: {hosts: {h1: {ansible_host: "
+        "203.0.113.7, ansible_user: ubuntu}}}",
+    )
 
 
 @dataclass
@@ -198,9 +228,8 @@ def _read_tree(directory: Path) -> _Tree:
         for path in sorted(directory.iterdir())
         if path.is_file()
         and not path.name.startswith(".")
-        and path.name not in NOT_INVENTORY
+        and path.name not in (*NOT_INVENTORY, EC2_FILE)
         and not path.name.endswith(IGNORED_ENDINGS)
-        and path.name != "ec2-user-data.yml"
     ]
     tree = _Tree()
     if all(path.suffix in {".yml", ".yaml"} for path in sources):
@@ -248,6 +277,7 @@ def _ask_ansible(directory: Path) -> _Tree:
         "ANSIBLE_INVENTORY_IGNORE": ",".join([*IGNORED_ENDINGS, *NOT_INVENTORY]),
         # Files of variables are read here: with line numbers, and without the vault's password.
         "ANSIBLE_VARS_ENABLED": "",
+        "ANSIBLE_INVENTORY_IGNORE_REGEX": NOT_INVENTORY_PATTERN,
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FATAL": "true",
     }
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -258,7 +288,7 @@ def _ask_ansible(directory: Path) -> _Tree:
             where=str(directory),
             fix=f"ansible-inventory -i {directory} --list",
         )
-    listing = json.loads(done.stdout)
+    listing = json.loads(done.stdout, object_hook=_plain)
     tree = _Tree()
     whole = Location(directory)
     for group, body in listing.items():
@@ -272,6 +302,11 @@ def _ask_ansible(directory: Path) -> _Tree:
         for name, value in variables.items():
             tree.variables.append(Variable(name, value, whole, host))
     return tree
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    """What came from outside, such as an API, is marked by Ansible as no template."""
+    return value["__ansible_unsafe"] if set(value) == {"__ansible_unsafe"} else value
 
 
 def _variable_files(directory: Path, tree: _Tree) -> Iterator[Variable]:

@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from toolkit.cluster import GROUPS, Cluster
+from toolkit.cluster import EC2_FILE, GROUPS, Cluster
 from toolkit.content import content_dir
 from toolkit.errors import ToolkitError
 from toolkit.findings import Finding
 
-SAMPLES = ("single", "cluster")
+SAMPLES = ("single", "cluster", "ec2")
 _TARGET = re.compile(
     r"^(?:(?P<user>[^@:\s]+)@)?(?P<address>\[[0-9a-fA-F:]+\]|[^@:\s]+)(?::(?P<port>\d+))?$"
 )
@@ -141,6 +141,11 @@ def create(
             f"{directory} exists and is not empty; nothing was written",
             fix=f"edit it, or choose another directory than {directory}",
         )
+    if sample == "ec2" and groups:
+        raise ToolkitError(
+            "with sample ec2 there are no hosts to name: toolkit ec2 makes them",
+            fix=f"toolkit init {directory} --sample ec2, then edit {EC2_FILE} there",
+        )
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
         draft = Path(scratch) / directory.name
@@ -152,7 +157,7 @@ def create(
             with (draft / "group_vars/all/airflow.yml").open("a", encoding="utf-8") as file:
                 yaml.safe_dump(dict(settings), file, sort_keys=False)
         _refuse_wrong_settings(draft)
-        (draft / ".gitignore").write_text(".vault-password\n", encoding="utf-8")
+        (draft / ".gitignore").write_text(".vault-password\n.ssh-key\n", encoding="utf-8")
         if directory.exists():
             directory.rmdir()
         draft.rename(directory)
@@ -163,7 +168,15 @@ def create(
 def _refuse_wrong_settings(draft: Path) -> None:
     from toolkit.settings import validate
 
-    problems: list[Finding] = validate(Cluster.load(draft))
+    problems: list[Finding] = validate(_drafted(draft))
     if problems:
         first = problems[0]
         raise ToolkitError(first.what.replace(str(draft), "--set"), fix=first.fix)
+
+
+def _drafted(draft: Path) -> Cluster:
+    if not (draft / EC2_FILE).exists():
+        return Cluster.load(draft)
+    from toolkit.ec2 import config
+
+    return config.load(draft).cluster()

@@ -52,7 +52,8 @@ class Setting:
         return self.description[0]
 
 
-def _setting(name: str, role: str, spec: Mapping[str, Any]) -> Setting:
+def setting(name: str, role: str, spec: Mapping[str, Any]) -> Setting:
+    """A setting from its entry in argument_specs.yml, or in a file of the same form (role "")."""
     text = spec.get("description", ["No description."])
     return Setting(
         name=name,
@@ -64,7 +65,7 @@ def _setting(name: str, role: str, spec: Mapping[str, Any]) -> Setting:
         elements=spec.get("elements"),
         required=spec.get("required", False),
         secret=spec.get("no_log", False),
-        options={key: _setting(key, role, value) for key, value in spec.get("options", {}).items()},
+        options={key: setting(key, role, value) for key, value in spec.get("options", {}).items()},
     )
 
 
@@ -77,7 +78,7 @@ def load_specs() -> dict[str, Setting]:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         specs = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
         for name, spec in specs["argument_specs"]["main"]["options"].items():
-            found[name] = _setting(name, role, spec)
+            found[name] = setting(name, role, spec)
     return found
 
 
@@ -102,7 +103,7 @@ def validate(cluster: Cluster, vault: Mapping[str, Any] | None = None) -> list[F
         if spec is not None and variable.location.path == vault_file(cluster.directory):
             spec = replace(spec, secret=True)
         if spec is not None:
-            problems += [_finding(variable, *told) for told in _check(spec, variable.value)]
+            problems += [_finding(variable, *told) for told in check_value(spec, variable.value)]
         elif variable.name not in declared and not variable.name.startswith(("ansible_", "_")):
             problems.append(_unknown(variable))
     return problems
@@ -118,7 +119,7 @@ def _vaulted(cluster: Cluster, vault: Mapping[str, Any]) -> Iterator[Variable]:
 
 def check(name: str, value: Any) -> Iterator[Told]:
     """What is wrong with a value of this setting, as (kind, what, fix)."""
-    return _check(load_specs()[name], value)
+    return check_value(load_specs()[name], value)
 
 
 def _unknown(variable: Variable) -> Finding:
@@ -153,7 +154,7 @@ _TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _check(spec: Setting, value: Any, where: str = "") -> Iterator[Told]:
+def check_value(spec: Setting, value: Any, where: str = "") -> Iterator[Told]:
     """What is wrong with one value; values that Ansible computes later are left alone."""
     if isinstance(value, VaultedValue) or (isinstance(value, str) and "{{" in value):
         return
@@ -180,13 +181,13 @@ def _check_elements(spec: Setting, values: list[Any], name: str) -> Iterator[Tol
     element = Setting(name, spec.role, spec.elements or "str", spec.description,
                       secret=spec.secret, options=spec.options)  # fmt: skip
     for number, value in enumerate(values):
-        yield from _check(element, value, f"{name}[{number}]")
+        yield from check_value(element, value, f"{name}[{number}]")
 
 
 def _check_keys(spec: Setting, value: Mapping[Any, Any], name: str) -> Iterator[Told]:
     for key, inner in value.items():
         if str(key) in spec.options:
-            yield from _check(_inner(spec, str(key)), inner, f"{name}.{key}")
+            yield from check_value(_inner(spec, str(key)), inner, f"{name}.{key}")
         else:
             known = ", ".join(spec.options)
             yield "unknown", f"{name} has no key {key}", f"use one of: {known}"
@@ -214,7 +215,7 @@ def _type_fix(spec: Setting, value: Any, name: str) -> str:
         return f"remove the quotes: {key}: {str(written).strip() or spec.default}"
     if spec.type == "list" and isinstance(value, str):
         return f"write it as a list: {key}: [{written}]"
-    return f"toolkit settings {spec.name}"
+    return f"toolkit settings {spec.name}" if spec.role else f"make it {_TYPES[spec.type][1]}"
 
 
 def time_zone(value: Any) -> str | None:

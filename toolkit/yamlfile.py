@@ -40,6 +40,21 @@ def read_mapping(path: Path) -> dict[str, tuple[Any, Location]]:
     return parse_mapping(path.read_text(encoding="utf-8"), path)
 
 
+def locations(path: Path) -> dict[tuple[str, ...], Location]:
+    """Where every key of the file's nested mappings stands, by the keys that lead to it."""
+    found: dict[tuple[str, ...], Location] = {}
+
+    def visit(node: yaml.Node | None, above: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                name = (*above, str(key.value))
+                found[name] = Location(path, key.start_mark.line + 1)
+                visit(value, name)
+
+    visit(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader), ())
+    return found
+
+
 def parse_mapping(text: str, path: Path) -> dict[str, tuple[Any, Location]]:
     """As read_mapping, for a text that was read (or decrypted) already."""
     found: dict[str, tuple[Any, Location]] = {}

@@ -17,6 +17,7 @@ Examples:
       --host broker=ubuntu@10.0.0.10 --host scheduler=ubuntu@10.0.0.11 \\
       --host webserver=ubuntu@10.0.0.11 --host worker=ubuntu@10.0.0.12
   toolkit init inventory/old --sample single --set airflow_version=2.11.2
+  toolkit init inventory/prod --sample ec2
 """
 )
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
@@ -37,6 +38,10 @@ def command(
         settings=inventory.parse_assignments(assignments),
     )
     click.echo(f"wrote {directory}")
+    if sample == "ec2":
+        click.echo(f"next: look through {directory}/ec2.yml, then")
+        click.echo(f"next: toolkit ec2 up -i {directory}")
+        return
     if not hosts:
         click.echo(f"next: put your hosts' addresses into {directory}/hosts.yml, then")
     click.echo(f"next: toolkit provision -i {directory}")

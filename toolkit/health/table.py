@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from toolkit.health.state import HostState, heartbeats
@@ -52,9 +52,14 @@ def text(table: list[dict[str, Any]]) -> str:
         if row["journal"]:
             notes += [f"{row['host']}: last lines of airflow-{row['component']}:"]
             notes += [f"  {line}" for line in row["journal"]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADINGS))]
+    return "\n".join([aligned(cells), *notes])
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Rows of equal length as lines of text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in cells]
-    return "\n".join(line.rstrip() for line in [*lines, *notes])
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _ago(since: float | None) -> str:

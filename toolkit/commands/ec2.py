@@ -1,0 +1,260 @@
+"""`toolkit ec2`: the instances of a cluster."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toolkit.errors import ToolkitError
+
+if TYPE_CHECKING:
+    from toolkit.ec2.found import Instance
+    from toolkit.ec2.up import Place, Prospect
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  toolkit init inventory/prod --sample ec2      then edit inventory/prod/ec2.yml
+  toolkit ec2 plan -i inventory/prod            what would be made; changes nothing
+  toolkit ec2 up -i inventory/prod
+  toolkit provision -i inventory/prod
+  toolkit ec2 down -i inventory/prod
+\b
+Credentials are found the way boto3 does. Exit status: 0 done; 1 AWS refused something on the way
+(run it again to continue); 2 refused, nothing was changed.
+"""
+)
+def command() -> None:
+    """Instances for a cluster in AWS, as its ec2.yml describes them."""
+
+
+def _common(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every verb has."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("--region", metavar="NAME", help="Instead of that in ec2.yml."),
+        click.option("--profile", metavar="NAME", help="A profile of ~/.aws/config."),
+        click.option("-i", "--inventory", required=True, help="The directory with ec2.yml.",
+                     type=click.Path(path_type=Path, file_okay=False)),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@command.command()
+@_common
+def plan(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
+    """Show what `up` would make, change and remove."""
+    from toolkit.ec2 import up as work
+    from toolkit.ec2.errors import told
+
+    with told():
+        chosen = work.prospect(work.locate(inventory, profile, region))
+    click.echo(_plan_json(chosen) if as_json else "\n".join(_plan_lines(chosen)))
+    if not as_json and chosen.plan.actions:
+        click.echo(f"next: toolkit ec2 up -i {inventory}")
+
+
+@command.command()
+@_common
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--no-drain", is_flag=True, help="Remove workers without waiting for their tasks.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for status checks, SSH and cloud-init.")
+def up(
+    inventory: Path,
+    profile: str | None,
+    region: str | None,
+    as_json: bool,
+    yes: bool,
+    no_drain: bool,
+    no_wait: bool,
+) -> None:
+    """Make the instances, or what is missing of them; continues where the last one ended."""
+    from toolkit import runs
+    from toolkit.display import Display
+    from toolkit.ec2 import up as work
+    from toolkit.ec2.errors import told
+
+    display = Display([], quiet=as_json)
+    with runs.exclusive(inventory, "toolkit ec2 up"), told():
+        chosen = work.prospect(work.locate(inventory, profile, region))
+        if not as_json:
+            click.echo("\n".join(_plan_lines(chosen)), err=True)
+        _confirm(chosen, yes)
+        members = work.up(chosen, display.say, drain=not no_drain, wait=not no_wait)
+    _print(members, as_json)
+    if not as_json:
+        click.echo(f"next: toolkit provision -i {inventory}")
+
+
+def _confirm(chosen: Prospect, yes: bool) -> None:
+    """Ask a person before money is spent; and before anything is removed, whoever calls."""
+    removed = [action.name for action in chosen.plan.of("remove", "instance")]
+    if yes or not chosen.plan.actions:
+        return
+    if sys.stdin.isatty():
+        if not click.confirm("Go on?", default=not removed, err=True):
+            raise click.Abort
+    elif removed:
+        raise ToolkitError(
+            f"{', '.join(removed)} would be removed; nothing was changed",
+            fix="run it on a terminal, or give --yes",
+        )
+
+
+@command.command()
+@_common
+@click.option(
+    "--confirm", metavar="NAME", help="The cluster's name, instead of being asked for it."
+)
+def down(
+    inventory: Path, profile: str | None, region: str | None, as_json: bool, confirm: str | None
+) -> None:
+    """Remove everything that `up` made, data included, and prove that nothing is left."""
+    from toolkit import runs
+    from toolkit.display import Display
+    from toolkit.ec2 import found, remove
+    from toolkit.ec2 import inventory as hosts
+    from toolkit.ec2 import up as work
+    from toolkit.ec2.errors import told
+    from toolkit.ec2.plan import key_name
+
+    display = Display([], quiet=as_json)
+    with runs.exclusive(inventory, "toolkit ec2 down"), told():
+        place = work.locate(inventory, profile, region)
+        config, account = place.config, place.account
+        there = found.look(account, config.name, key_name(config))
+        if remove.remaining(account, config.name):
+            _confirm_removal(place, there.instances, confirm)
+        remove.remove(account, config.name, key_name(config), there, display.say)
+        hosts.remove(config)
+    if as_json:
+        click.echo(json.dumps({"ok": True, "cluster": config.name, "left": []}, indent=2))
+    else:
+        click.echo(f"nothing in {account.region} carries the tag of {config.name} any more")
+
+
+def _confirm_removal(place: Place, instances: Iterable[Instance], given: str | None) -> None:
+    name = place.config.name
+    hosts = ", ".join(one.host for one in instances) or "no instances"
+    if given is None and sys.stdin.isatty():
+        click.echo(f"This removes {name} ({hosts}) with all its data.", err=True)
+        given = click.prompt("Type the cluster's name to go on", err=True)
+    if given != name:
+        raise ToolkitError(
+            f"the cluster's name is {name}; nothing was removed"
+            if given else f"removing {name} ({hosts}) has to be confirmed; nothing was removed",
+            fix=f"toolkit ec2 down -i {place.config.directory} --confirm {name}",
+        )  # fmt: skip
+
+
+@command.command("list")
+@_common
+def list_instances(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
+    """The cluster's instances with state, type, addresses and groups."""
+    from toolkit.ec2 import found
+    from toolkit.ec2 import up as work
+    from toolkit.ec2.errors import told
+
+    with told():
+        place = work.locate(inventory, profile, region)
+        members = found.instances(place.account, place.config.name)
+    _print(members, as_json)
+
+
+@command.command()
+@_common
+@click.option("--no-wait", is_flag=True, help="Do not wait for status checks, SSH and cloud-init.")
+def start(
+    inventory: Path, profile: str | None, region: str | None, as_json: bool, no_wait: bool
+) -> None:
+    """Start the instances that are stopped."""
+    from toolkit.ec2 import power
+
+    _switch(
+        lambda place, say: power.start(place, say, ready=not no_wait),
+        "start", inventory, profile, region, as_json,
+    )  # fmt: skip
+    if not as_json:
+        click.echo(f"next: toolkit provision -i {inventory}")
+
+
+@command.command()
+@_common
+def stop(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
+    """Stop the instances; volumes stay, public addresses go. Tasks that run are cut off."""
+    from toolkit.ec2 import power
+
+    _switch(power.stop, "stop", inventory, profile, region, as_json)
+    if not as_json:
+        click.echo(f"next: toolkit ec2 start -i {inventory}")
+
+
+def _switch(
+    work: Callable[[Place, Callable[[str], None]], Iterable[Instance]],
+    verb: str,
+    inventory: Path,
+    profile: str | None,
+    region: str | None,
+    as_json: bool,
+) -> None:
+    from toolkit import runs
+    from toolkit.display import Display
+    from toolkit.ec2.errors import told
+    from toolkit.ec2.up import locate
+
+    display = Display([], quiet=as_json)
+    with runs.exclusive(inventory, f"toolkit ec2 {verb}"), told():
+        members = work(locate(inventory, profile, region), display.say)
+    _print(members, as_json)
+
+
+def _print(members: Iterable[Instance], as_json: bool) -> None:
+    if as_json:
+        rows = [{key: value for key, value in asdict(one).items() if key != "tags"}
+                for one in members]  # fmt: skip
+        click.echo(json.dumps({"ok": True, "instances": rows}, indent=2))
+        return
+    from toolkit.health.table import aligned
+
+    heading = ("HOST", "STATE", "TYPE", "ZONE", "PRIVATE", "PUBLIC", "LAUNCHED", "GROUPS", "ID")
+    rows_of = [
+        (one.host, one.state, one.type, one.zone, one.private or "-", one.public or "-",
+         one.launched, ",".join(one.groups), one.id)
+        for one in members
+    ]  # fmt: skip
+    click.echo(aligned([heading, *rows_of]) if rows_of else "no instances")
+
+
+def _plan_lines(chosen: Prospect) -> list[str]:
+    from toolkit.ec2.plan import billed
+
+    account, config = chosen.place.account, chosen.place.config
+    lines = [f"cluster {config.name} in account {account.number}, {account.region}, "
+             f"{chosen.network.vpc}"]  # fmt: skip
+    lines += [f"  {action}" for action in chosen.plan.actions]
+    lines += [] if chosen.plan.actions else ["  nothing to do"]
+    lines += [f"note: {note}" for note in chosen.plan.notes]
+    costs = billed(config, chosen.plan)
+    return lines + ([f"billed from then on: {', '.join(costs)}"] if costs else [])
+
+
+def _plan_json(chosen: Prospect) -> str:
+    from toolkit.ec2.plan import billed
+
+    actions = [
+        {"verb": one.verb, "kind": one.kind, "name": one.name, "detail": one.detail}
+        for one in chosen.plan.actions
+    ]
+    account = chosen.place.account
+    found = {"ok": True, "cluster": chosen.place.config.name, "account": account.number,
+             "region": account.region, "vpc": chosen.network.vpc, "actions": actions,
+             "notes": chosen.plan.notes, "billed": billed(chosen.place.config, chosen.plan)}  # fmt: skip
+    return json.dumps(found, indent=2)

@@ -1,0 +1,264 @@
+"""ec2.yml: what the user wants in AWS, read and judged before any call is made."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from toolkit.cluster import EC2_FILE, GROUPS, Cluster
+from toolkit.ec2.images import DISTRIBUTIONS
+from toolkit.errors import Location, ToolkitError
+from toolkit.settings import Setting, Told, check_value, setting
+from toolkit.yamlfile import locations, read_mapping
+
+WORLD = ("0.0.0.0/0", "::/0")
+
+
+@dataclass(frozen=True)
+class InstanceSet:
+    """Like instances: their inventory groups, type and number."""
+
+    name: str
+    groups: tuple[str, ...]
+    type: str
+    count: int
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Their inventory names: worker1, worker2."""
+        return tuple(f"{self.name}{number}" for number in range(1, self.count + 1))
+
+
+@dataclass(frozen=True)
+class Config:
+    """An ec2.yml with its defaults filled in; `web_access` None means as `access`."""
+
+    directory: Path
+    name: str
+    region: str
+    vpc: str
+    subnets: tuple[str, ...]
+    image: str
+    image_owner: str
+    login_user: str
+    key_pair: str
+    key_file: Path
+    access: tuple[str, ...]
+    web_access: tuple[str, ...] | None
+    address: str
+    volume_gb: int
+    instance_profile: str
+    packages: tuple[str, ...]
+    ca_certificates: tuple[Path, ...]
+    tags: Mapping[str, str]
+    instances: tuple[InstanceSet, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file itself."""
+        return self.directory / EC2_FILE
+
+    @property
+    def makes_key(self) -> bool:
+        """Whether the private key is one that the toolkit makes for this cluster."""
+        return self.key_file == self.directory / OWN_KEY
+
+    def cluster(self) -> Cluster:
+        """The cluster that these instances will be, with the inventory's settings."""
+        hosts = {host: one.groups for one in self.instances for host in one.hosts}
+        return Cluster.planned(self.directory, hosts)
+
+
+OWN_KEY = ".ssh-key"
+"""The key that is made when ec2.yml names none; a dot file is no inventory to Ansible."""
+
+
+@cache
+def options(file: str = "options.yml") -> dict[str, Setting]:
+    """The keys of ec2.yml, or with instances.yml those of one set of instances."""
+    text = (Path(__file__).parent / file).read_text(encoding="utf-8")
+    return {name: setting(name, "", spec) for name, spec in yaml.safe_load(text).items()}
+
+
+def load(directory: Path) -> Config:
+    """Read an inventory directory's ec2.yml.
+
+    Raises:
+        ToolkitError: there is none, or a value of it is wrong; says in which line.
+    """
+    directory = directory.expanduser().resolve()
+    path = directory / EC2_FILE
+    if not path.is_file():
+        raise ToolkitError(
+            f"there is no {path}", fix=f"toolkit init {directory} --sample ec2, then edit it"
+        )
+    values = {name: value for name, (value, _) in read_mapping(path).items()}
+    places = locations(path)
+    for where, (_, what, fix) in _problems(values):
+        raise ToolkitError(what, where=places.get(where, Location(path)), fix=fix)
+    found = _config(directory, values)
+    for _, what, fix in _meaning("name", found.name):
+        raise ToolkitError(what, where=str(path), fix=f"set name in it: {fix}")
+    return found
+
+
+def _config(directory: Path, values: Mapping[str, Any]) -> Config:
+    filled = {name: spec.default for name, spec in options().items()} | dict(values)
+    count = options("instances.yml")["count"].default
+    web = filled["web_access"]
+    return Config(
+        **{name: filled[name] for name in ("region", "vpc", "image_owner", "login_user",
+           "key_pair", "address", "volume_gb", "instance_profile")},
+        directory=directory,
+        image=filled["image"] or options()["image"].default,
+        name=filled["name"] or directory.name,
+        key_file=_file(directory, filled["key_file"] or OWN_KEY),
+        subnets=tuple(filled["subnets"]),
+        access=tuple(filled["access"]),
+        web_access=None if web is None else tuple(web),
+        packages=tuple(filled["packages"]),
+        ca_certificates=tuple(_file(directory, name) for name in filled["ca_certificates"]),
+        tags={str(key): str(value) for key, value in filled["tags"].items()},
+        instances=tuple(
+            InstanceSet(name, tuple(one["groups"]), one["type"], one.get("count", count))
+            for name, one in filled["instances"].items()
+        ),
+    )  # fmt: skip
+
+
+def _file(directory: Path, name: str) -> Path:
+    """A file named in ec2.yml; relative names are meant from where that stands."""
+    return directory / Path(name).expanduser()
+
+
+Problem = tuple[tuple[str, ...], Told]  # the keys that lead there, and what is wrong
+
+
+def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from _keys(options(), values, ())
+    sets = values.get("instances")
+    if isinstance(sets, dict):
+        yield from _sets(sets)
+    yield from _together(values)
+
+
+def _keys(
+    specs: Mapping[str, Setting], values: Mapping[str, Any], above: tuple[str, ...]
+) -> Iterator[Problem]:
+    for key, value in values.items():
+        if key not in specs:
+            near = difflib.get_close_matches(str(key), specs, 1, 0.6)
+            fix = f"rename it to {near[0]}" if near else "use one of: " + ", ".join(specs)
+            yield (*above, str(key)), ("unknown", f"there is no key {key}", fix)
+            continue
+        if "{{" in str(value):
+            yield (
+                (*above, key),
+                ("value", f"{key}: ec2.yml is no template", "write the value itself"),
+            )
+        found = list(check_value(specs[key], value)) or list(_meaning(key, value))
+        yield from (((*above, key), told) for told in found)
+    for key, spec in specs.items():
+        if spec.required and key not in values:
+            yield above, ("missing", f"{key} is missing", f"add {key}: {spec.summary}")
+
+
+def _sets(sets: Mapping[str, Any]) -> Iterator[Problem]:
+    if not sets:
+        yield ("instances",), ("value", "there are no instances", "see toolkit init --sample ec2")
+    for name, one in sets.items():
+        where = ("instances", str(name))
+        if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z])?", str(name)):
+            yield where, ("value", f"{name!r} cannot name hosts",
+                          "use lower-case letters and hyphens; numbers are added")  # fmt: skip
+        elif not isinstance(one, dict):
+            yield where, ("type", f"{name} has to consist of groups: and type:",
+                          f"write {name}: {{groups: [worker], type: t3.medium}}")  # fmt: skip
+        else:
+            yield from _keys(options("instances.yml"), one, where)
+
+
+def _together(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keys that make no sense together."""
+    image, address = values.get("image", ""), values.get("address")
+    named = image in DISTRIBUTIONS or not image
+    if not named and not image.startswith("ami-") and not values.get("image_owner"):
+        yield ("image",), ("choice", f"there is no image {image}", _IMAGE_FIX)
+    if not named and not values.get("login_user"):
+        yield ("image",), ("missing", "login_user is missing: which user an AMI of your own has "
+                           "is not known", "add login_user: ubuntu")  # fmt: skip
+    if values.get("key_pair") and not values.get("key_file"):
+        yield ("key_pair",), ("missing", "key_file is missing: the private key of that key pair",
+                              "add key_file: ~/.ssh/KEY")  # fmt: skip
+    if address == "private" and not values.get("access"):
+        yield ("address",), ("missing", "access is missing: with private addresses SSH does not "
+                             "come from your address on the internet", "add access: [10.0.0.0/16]")  # fmt: skip
+
+
+_IMAGE_FIX = f"use one of {', '.join(DISTRIBUTIONS)}, an AMI's id, or add image_owner"
+
+
+def _pattern(pattern: str, kind: str) -> Callable[[Any], str | None]:
+    return lambda value: (
+        None if not value or re.fullmatch(pattern, str(value)) else f"{value!r} is not {kind}"
+    )
+
+
+def _each(judge: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    return lambda values: next((told for value in values if (told := judge(value))), None)
+
+
+def _network(value: Any) -> str | None:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _group(value: Any) -> str | None:
+    return None if value in GROUPS else f"there is no group {value}"
+
+
+def _tags(value: Mapping[Any, Any]) -> str | None:
+    wrong = [
+        key for key, text in value.items()
+        if str(key).startswith(("aws:", "toolkit-")) or str(key) == "Name"
+        or isinstance(text, dict | list) or len(str(key)) > 128 or len(str(text)) > 256
+    ]  # fmt: skip
+    return f"tag {wrong[0]} cannot be set" if wrong else None
+
+
+_Meaning = tuple[Callable[[Any], str | None], str]
+_MEANINGS: Mapping[str, _Meaning] = {
+    "name": (_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", "a name"),
+             "use letters, digits, hyphens, dots and underscores"),
+    "region": (_pattern(r"[a-z]{2}(-[a-z]+)+-\d", "a region"), "for example eu-central-1"),
+    "vpc": (_pattern(r"vpc-[0-9a-f]{8,17}", "the id of a VPC"), "aws ec2 describe-vpcs lists them"),
+    "subnets": (_each(_pattern(r"subnet-[0-9a-f]{8,17}", "the id of a subnet")),
+                "aws ec2 describe-subnets lists them"),
+    "access": (_each(_network), "write networks like 203.0.113.7/32 or 10.0.0.0/16"),
+    "web_access": (_each(_network), "write networks like 203.0.113.7/32 or 10.0.0.0/16"),
+    "volume_gb": (lambda value: None if 8 <= value <= 16384 else f"{value} GB cannot be had",
+                  "use 8 to 16384"),
+    "groups": (_each(_group), "use one of: " + ", ".join(GROUPS)),
+    "type": (_pattern(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type"), "for example t3.medium"),
+    "count": (lambda value: None if 0 <= value <= 100 else f"{value} instances are not possible",
+              "use 0 to 100"),
+    "tags": (_tags, "use short texts; Name and names that begin with aws: or toolkit- are taken"),
+}  # fmt: skip
+
+
+def _meaning(key: str, value: Any) -> Iterator[Told]:
+    judge, fix = _MEANINGS.get(key, (lambda _: None, ""))
+    problem = judge(value)
+    if problem:
+        yield "value", f"{key}: {problem}", fix

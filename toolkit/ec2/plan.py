@@ -1,0 +1,211 @@
+"""What has to be done to get from what is found to what is wanted; pure, no call is made here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from toolkit.ec2.config import WORLD, Config
+from toolkit.ec2.firewall import Rule, SecurityGroup, member_group, set_group
+from toolkit.ec2.found import Found, FoundGroup, Instance
+from toolkit.ec2.images import login_user
+from toolkit.errors import ToolkitError
+
+Verb = Literal["create", "open", "close", "start", "tag", "remove"]
+
+
+@dataclass(frozen=True)
+class Server:
+    """An instance that is wanted."""
+
+    host: str
+    groups: tuple[str, ...]
+    type: str
+    user: str
+    security_groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do; `subject` is what it is about, in the form that doing it needs."""
+
+    verb: Verb
+    kind: str
+    name: str
+    detail: str = ""
+    subject: Server | Instance | SecurityGroup | FoundGroup | Rule | None = field(
+        default=None, repr=False
+    )
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.kind} {self.name}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Actions in the order in which they are to be done, and what a person should know besides."""
+
+    actions: tuple[Action, ...]
+    notes: tuple[str, ...] = ()
+
+    def of(self, verb: Verb, kind: str) -> list[Action]:
+        """The actions of one kind."""
+        return [action for action in self.actions if (action.verb, action.kind) == (verb, kind)]
+
+
+def servers(config: Config) -> tuple[Server, ...]:
+    """The instances that ec2.yml wants."""
+    return tuple(
+        Server(host, one.groups, one.type, login_user(config),
+               (member_group(config.name), set_group(config.name, one.name)))
+        for one in config.instances
+        for host in one.hosts
+    )  # fmt: skip
+
+
+def plan(
+    config: Config, groups: tuple[SecurityGroup, ...], public_key: str | None, found: Found
+) -> Plan:
+    """Compare what is wanted with what there is.
+
+    Args:
+        groups: the security groups that are wanted.
+        public_key: of the key to log in with; None while it has to be made.
+
+    Raises:
+        ToolkitError: it cannot be had without losing something.
+    """
+    kept, surplus = _sorted(config, found)
+    actions = (
+        *_key_pair(config, public_key, found),
+        *_groups(groups, found),
+        *(_removal(config, one) for one in surplus),
+        *_instances(config, kept),
+        *_left_groups(groups, found),
+    )
+    return Plan(actions, tuple(_notes(config, groups, found, kept)))
+
+
+def key_name(config: Config) -> str:
+    """The name of the key pair: the user's, or one of ours."""
+    return config.key_pair or f"toolkit-{config.name}"
+
+
+def _key_pair(config: Config, public_key: str | None, found: Found) -> Iterator[Action]:
+    name = key_name(config)
+    if config.key_pair:
+        if found.key is None:
+            raise ToolkitError(
+                f"there is no key pair {name} in AWS", where=str(config.path),
+                fix="correct key_pair, or remove it to import key_file",
+            )  # fmt: skip
+    elif found.key is None:
+        yield Action("create", "key pair", name, f"from {config.key_file}.pub")
+    elif _words(found.key) != _words(public_key or ""):
+        raise ToolkitError(
+            f"key pair {name} exists in AWS with another key than {config.key_file}.pub",
+            where=str(config.path),
+            fix=f"name its private key in key_file; or, if nobody needs it: "
+            f"aws ec2 delete-key-pair --key-name {name}",
+        )
+
+
+def _words(public_key: str) -> list[str]:
+    """Type and key, without the comment, which AWS changes."""
+    return public_key.split()[:2]
+
+
+def _groups(groups: Iterable[SecurityGroup], found: Found) -> Iterator[Action]:
+    """Groups to make and rules to open and close; groups first, as rules name them."""
+    groups = tuple(groups)
+    for group in groups:
+        if group.name not in found.groups:
+            yield Action("create", "security group", group.name, group.description, group)
+    for group in groups:
+        there = found.groups.get(group.name)
+        has = there.rules if there else frozenset()
+        for rule in sorted(group.rules - has):
+            yield Action("open", "rule", group.name, str(rule), rule)
+        for rule in sorted(has - group.rules):
+            yield Action("close", "rule", group.name, str(rule), rule)
+
+
+def _left_groups(groups: Iterable[SecurityGroup], found: Found) -> Iterator[Action]:
+    names = {group.name for group in groups}
+    for name, group in found.groups.items():
+        if name not in names:
+            yield Action("remove", "security group", name, subject=group)
+
+
+def _sorted(config: Config, found: Found) -> tuple[dict[str, Instance], list[Instance]]:
+    """The instances to keep by host, and those that are one too many."""
+    wanted = {server.host for server in servers(config)}
+    kept: dict[str, Instance] = {}
+    surplus = []
+    for instance in found.instances:  # older ones first
+        if instance.host in wanted and instance.host not in kept:
+            kept[instance.host] = instance
+        else:
+            surplus.append(instance)
+    return kept, surplus
+
+
+def _removal(config: Config, instance: Instance) -> Action:
+    if "metadata_db" in instance.groups:
+        raise ToolkitError(
+            f"{instance.host} ({instance.id}) holds the metadata database, and ec2.yml no longer "
+            "wants it",
+            where=str(config.path),
+            fix="put it back into ec2.yml; toolkit ec2 down removes the cluster as a whole",
+        )
+    return Action("remove", "instance", instance.host, f"{instance.type}, {instance.id}", instance)
+
+
+def _instances(config: Config, kept: dict[str, Instance]) -> Iterator[Action]:
+    for server in servers(config):
+        instance = kept.get(server.host)
+        if instance is None:
+            detail = f"{server.type}, {config.image}, {config.volume_gb} GB"
+            yield Action("create", "instance", server.host, detail, server)
+            continue
+        if instance.state in ("stopped", "stopping"):
+            yield Action("start", "instance", server.host, instance.id, instance)
+        if set(instance.groups) != set(server.groups):
+            detail = f"groups {', '.join(server.groups)}"
+            subject = replace(instance, groups=server.groups)
+            yield Action("tag", "instance", server.host, detail, subject)
+
+
+def _notes(
+    config: Config, groups: Iterable[SecurityGroup], found: Found, kept: dict[str, Instance]
+) -> Iterator[str]:
+    for server in servers(config):
+        instance = kept.get(server.host)
+        if instance and instance.type != server.type:
+            yield (f"{server.host} is {instance.type}, ec2.yml says {server.type}: the type of an "
+                   "instance that exists is not changed")  # fmt: skip
+    for group in groups:
+        open_ports = sorted({rule.port for rule in group.rules if rule.source in WORLD})
+        if open_ports:
+            ports = ", ".join(map(str, open_ports))
+            yield f"{group.name}: port {ports} is open to the whole internet, as ec2.yml says"
+        there = found.groups.get(group.name)
+        if there and there.foreign:
+            yield f"{group.name} has {there.foreign} rule(s) of somebody else; they stay"
+
+
+def billed(config: Config, plan: Plan) -> list[str]:
+    """Number and kind of what costs money from the moment the plan is carried out."""
+    new = [action.subject for action in plan.of("create", "instance")]
+    types = Counter(server.type for server in new if isinstance(server, Server))
+    started = len(plan.of("start", "instance"))
+    lines = [f"{count} x instance {name}" for name, count in sorted(types.items())]
+    if new:
+        lines.append(f"{len(new)} x gp3 volume of {config.volume_gb} GB")
+    if started:
+        lines.append(f"{started} x instance that is stopped now")
+    if config.address == "public" and len(new) + started:
+        lines.append(f"{len(new) + started} x public IPv4 address")
+    return lines
