@@ -192,6 +192,8 @@ chown {user}: /home/{user}/.ssh/authorized_keys
 {{ grep -v '# lab$' /etc/hosts; printf '{others}'; }} > /run/hosts
 cat /run/hosts > /etc/hosts
 [ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -A >/dev/null
+# A guest that has only begun to boot has no bus yet, and systemctl does not wait for that.
+timeout {timeout} sh -c 'until [ -S /run/systemd/private ] && [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done'
 timeout {timeout} systemctl is-system-running --wait >/dev/null || true
 systemctl is-active --quiet ssh || {{ systemctl reset-failed ssh; systemctl restart ssh; }}
 """
