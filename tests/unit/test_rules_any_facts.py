@@ -26,7 +26,7 @@ RESOLUTIONS = st.builds(Resolution, source=NAMES, target=NAMES)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
-@settings(max_examples=40, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
 @given(
     facts=st.fixed_dictionaries({name: st.from_type(Facts) for name in CELERY}),
     services=st.lists(SERVICES, max_size=2),
