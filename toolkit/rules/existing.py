@@ -97,7 +97,8 @@ def _service(host: str, found: Installation) -> Iterator[Finding]:
 
 def _options(host: str, found: Installation) -> Iterator[Finding]:
     releases = [release for release in map(known, _RELEASES) if release]
-    names = [tuple(name.split(".", 1)) for name in found.options]
+    # Names of sections may have dots, those of options have none.
+    names = [name.rpartition(".")[::2] for name in found.options]
     unknown = min(([n for n in names if not _is_known(r, *n)] for r in releases), key=len)
     if unknown:
         shown = [_told(releases, *name) for name in unknown[:OPTIONS_SHOWN]]

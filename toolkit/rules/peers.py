@@ -131,5 +131,5 @@ def _literal(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _is_usable(text: str) -> bool:
-    address = ipaddress.ip_address(text)
-    return not (address.is_loopback or address.is_link_local)
+    address = _literal(text)
+    return address is not None and not (address.is_loopback or address.is_link_local)

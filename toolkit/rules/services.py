@@ -128,9 +128,9 @@ def schema(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             yield error(
                 "services.foreign_schema",
                 host="",
-                what=f"the database at {service.address} has {service.tables} tables, and none "
+                what=f"the database at {service.address} has {service.tables} table(s), and none "
                 "of them is Airflow's",
-                fix="CREATE DATABASE airflow OWNER ..., and name that one in metadata_db_url",
+                fix="CREATE DATABASE airflow, for this user alone, and name that one in metadata_db_url",
             )
         elif set(service.schemas) <= set(release.schemas):
             if release.schemas[0] not in service.schemas or version != release.version:
