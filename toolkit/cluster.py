@@ -267,10 +267,13 @@ def _add_group(tree: _Tree, group: str, body: Any, location: Location) -> None:
 def _ask_ansible(directory: Path) -> _Tree:
     """Read an inventory that is not plain YAML with Ansible's own reader."""
     command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(directory), "--list"]
+    command.append("--export")  # variables of groups stay with the groups
     environment = os.environ | {
         "ANSIBLE_INVENTORY_IGNORE": ",".join([*_ansible_ignored(), *NOT_INVENTORY]),
         "ANSIBLE_INVENTORY_IGNORE_REGEX": NOT_INVENTORY_PATTERN,
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FATAL": "true",
+        # group_vars and host_vars are read here, with their lines; and the vault not at all.
+        "ANSIBLE_VARS_ENABLED": "",
     }
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
@@ -287,6 +290,8 @@ def _ask_ansible(directory: Path) -> _Tree:
         if group == "_meta":
             continue
         tree.children[group] = set(body.get("children", ()))
+        for name, value in body.get("vars", {}).items():
+            tree.variables.append(Variable(name, value, whole, group))
         for host in body.get("hosts", ()):
             tree.hosts.setdefault(host, set()).add(group)
     for host, variables in listing["_meta"]["hostvars"].items():

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from cloud import ACCESS, ALL, EC2, HOSTS, NOTHING, REGION, Cloud
 
+from toolkit import runs
 from toolkit.cluster import Cluster
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -197,6 +198,30 @@ def test_stop_and_start(cloud: Cloud) -> None:
     assert cloud.front.changes() == []
 
 
+def test_spot_workers(cloud: Cloud) -> None:
+    cloud.set(EC2.replace("count: 2", "count: 2, spot: true"))
+    assert "2 x spot instance t3.small" in cloud.json("plan")["billed"]
+    cloud.up()
+    lifecycles = {
+        host: found[0].get("InstanceLifecycle") for host, found in cloud.instances().items()
+    }
+    assert lifecycles == {"data1": None, "airflow1": None, "worker1": "spot", "worker2": "spot"}
+    assert "worker1 goes on: AWS does not stop spot instances" in cloud.toolkit("stop").stderr
+    states = {one["host"]: one["state"] for one in cloud.json("list")["instances"]}
+    assert states == {"data1": "stopped", "airflow1": "stopped", "worker1": "running",
+                      "worker2": "running"}  # fmt: skip
+
+
+def test_a_bastion_of_the_users(cloud: Cloud) -> None:
+    cloud.set(EC2 + "ssh_proxy: admin@bastion.example.com:2222\n")
+    cloud.up()
+    arguments = {
+        host.variables["ansible_ssh_common_args"]
+        for host in Cluster.load(cloud.directory).all_hosts
+    }
+    assert arguments == {"-o ProxyJump=admin@bastion.example.com:2222"}
+
+
 def test_ansible_finds_what_the_toolkit_finds(cloud: Cloud) -> None:
     cloud.up()
     done = subprocess.run(
@@ -284,3 +309,13 @@ def test_wrong_settings_are_known_before_anything_is_made(cloud: Cloud) -> None:
     cloud.set(EC2.replace("count: 2", "count: 0"))
     settings.write_text("")
     assert cloud.front.changes() == []
+
+
+def test_runs_are_recorded(cloud: Cloud) -> None:
+    cloud.up()
+    cloud.toolkit("down", expect=2)
+    newest, first = runs.recorded(cloud.directory)
+    assert (first["command"], first["result"]) == ("toolkit ec2 up", "succeeded")
+    assert (newest["command"], newest["result"]) == ("toolkit ec2 down", "refused")
+    plan = json.loads((Path(first["directory"]) / "plan.json").read_text())
+    assert len([one for one in plan["actions"] if one["kind"] == "instance"]) == len(HOSTS)

@@ -80,6 +80,9 @@ def test_the_sample_is_a_cluster_of_four(tmp_path: Path) -> None:
         (ONE + "tags: {Name: x}", "tag Name"),
         (ONE + "region: '{{ x }}'", "no template"),
         (ONE + "spot: true", "there is no key spot"),
+        (ONE.replace("t3.medium", "t3.medium, spot: true"), "spot is for workers"),
+        (ONE + "ssh_proxy: -oProxyCommand", "not a host to go through"),
+        (ONE + "ssh_proxy: bastion", "access is missing"),
     ],
 )
 def test_a_wrong_ec2_yml(directory: Path, text: str, said: str) -> None:

@@ -203,6 +203,12 @@ def launch_arguments(server: Server, work: Work, subnet: str) -> dict[str, Any]:
                  "AssociatePublicIpAddress": config.address == "public",
                  "Groups": [work.group_ids[group] for group in server.security_groups]}  # fmt: skip
     optional: dict[str, Any] = {"UserData": work.user_data} if work.user_data else {}
+    if server.spot:
+        # One that AWS takes away ends; the next `up` makes another.
+        optional["InstanceMarketOptions"] = {
+            "MarketType": "spot",
+            "SpotOptions": {"SpotInstanceType": "one-time"},
+        }
     if config.instance_profile:
         optional["IamInstanceProfile"] = {"Name": config.instance_profile}
     return optional | {

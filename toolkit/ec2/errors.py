@@ -24,6 +24,10 @@ _FIXES: Mapping[str, str] = {
     "fewer or smaller instances; then run it again",
     "InstanceLimitExceeded": "ask for more in Service Quotas, or use fewer instances; then run it "
     "again",
+    "MaxSpotInstanceCountExceeded": "ask for more in Service Quotas (Spot Instance requests), or use "
+    "fewer; then run it again",
+    "AuthFailure.ServiceLinkedRoleCreationNotPermitted": "once in an account: aws iam "
+    "create-service-linked-role --aws-service-name spot.amazonaws.com",
     "SecurityGroupLimitExceeded": "ask for more in Service Quotas (VPC security groups per Region)",
     "InvalidInstanceType": "correct type in ec2.yml; aws ec2 describe-instance-type-offerings lists "
     "those of the region",

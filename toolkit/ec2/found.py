@@ -34,6 +34,7 @@ class Instance:
     private: str
     public: str
     launched: str
+    spot: bool = False
     tags: Mapping[str, str] = field(repr=False, default_factory=dict)
 
 
@@ -107,6 +108,7 @@ def _instance(raw: Mapping[str, Any]) -> Instance:
         private=raw.get("PrivateIpAddress", ""),
         public=raw.get("PublicIpAddress", ""),
         launched=raw["LaunchTime"].isoformat(timespec="seconds"),
+        spot=raw.get("InstanceLifecycle") == "spot",
         tags=tags,
     )
 

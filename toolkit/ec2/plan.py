@@ -24,6 +24,7 @@ class Server:
     groups: tuple[str, ...]
     type: str
     user: str
+    spot: bool
     security_groups: tuple[str, ...]
 
 
@@ -58,7 +59,7 @@ class Plan:
 def servers(config: Config) -> tuple[Server, ...]:
     """The instances that ec2.yml wants."""
     return tuple(
-        Server(host, one.groups, one.type, login_user(config),
+        Server(host, one.groups, one.type, login_user(config), one.spot,
                (member_group(config.name), set_group(config.name, one.name)))
         for one in config.instances
         for host in one.hosts
@@ -167,7 +168,8 @@ def _instances(config: Config, kept: dict[str, Instance]) -> Iterator[Action]:
     for server in servers(config):
         instance = kept.get(server.host)
         if instance is None:
-            detail = f"{server.type}, {config.image}, {config.volume_gb} GB"
+            kind = f"spot {server.type}" if server.spot else server.type
+            detail = f"{kind}, {config.image}, {config.volume_gb} GB"
             yield Action("create", "instance", server.host, detail, server)
             continue
         if instance.state in ("stopped", "stopping"):
@@ -199,9 +201,13 @@ def _notes(
 def billed(config: Config, plan: Plan) -> list[str]:
     """Number and kind of what costs money from the moment the plan is carried out."""
     new = [action.subject for action in plan.of("create", "instance")]
-    types = Counter(server.type for server in new if isinstance(server, Server))
+    types = Counter(
+        f"{'spot ' if server.spot else ''}instance {server.type}"
+        for server in new
+        if isinstance(server, Server)
+    )
     started = len(plan.of("start", "instance"))
-    lines = [f"{count} x instance {name}" for name, count in sorted(types.items())]
+    lines = [f"{count} x {kind}" for kind, count in sorted(types.items())]
     if new:
         lines.append(f"{len(new)} x gp3 volume of {config.volume_gb} GB")
     if started:
