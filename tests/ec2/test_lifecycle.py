@@ -198,6 +198,28 @@ def test_stop_and_start(cloud: Cloud) -> None:
     assert cloud.front.changes() == []
 
 
+def test_elastic_addresses_stay(cloud: Cloud) -> None:
+    cloud.set(EC2 + "address: elastic\n")
+    assert "4 x Elastic IP" in cloud.json("plan")["billed"]
+    cloud.up()
+    cloud.front.calls.clear()
+    cloud.up()
+    assert cloud.front.changes() == []
+    before = {one["host"]: one["public"] for one in cloud.json("list")["instances"]}
+    # Not shown: that it stays over stop and start, as moto gives a started instance a new address.
+    assert {host.name: host.address for host in Cluster.load(cloud.directory).all_hosts} == before
+    assert len({one["PublicIp"] for one in cloud.ec2.describe_addresses()["Addresses"]}) == 4
+    [lost] = cloud.instances()["worker2"]
+    cloud.ec2.terminate_instances(InstanceIds=[lost["InstanceId"]])
+    cloud.up()
+    assert before == {one["host"]: one["public"] for one in cloud.json("list")["instances"]}
+    cloud.set(EC2.replace("count: 2", "count: 1") + "address: elastic\n")
+    cloud.up("--yes", "--no-drain")
+    assert len(cloud.ec2.describe_addresses()["Addresses"]) == 3
+    cloud.toolkit("down", "--confirm", "prod")
+    assert cloud.whole() == NOTHING
+
+
 def test_spot_workers(cloud: Cloud) -> None:
     cloud.set(EC2.replace("count: 2", "count: 2, spot: true"))
     assert "2 x spot instance t3.small" in cloud.json("plan")["billed"]

@@ -28,6 +28,8 @@ _FIXES: Mapping[str, str] = {
     "fewer; then run it again",
     "AuthFailure.ServiceLinkedRoleCreationNotPermitted": "once in an account: aws iam "
     "create-service-linked-role --aws-service-name spot.amazonaws.com",
+    "AddressLimitExceeded": "ask for more in Service Quotas (EC2-VPC Elastic IPs), or set address: "
+    "public",
     "SecurityGroupLimitExceeded": "ask for more in Service Quotas (VPC security groups per Region)",
     "InvalidInstanceType": "correct type in ec2.yml; aws ec2 describe-instance-type-offerings lists "
     "those of the region",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from toolkit.ec2.account import Account
 from toolkit.ec2.apply import wait_unused
 from toolkit.ec2.firewall import member_group
-from toolkit.ec2.found import LIVE, Found, instances, tagged
+from toolkit.ec2.found import LIVE, Found, addresses, instances, tagged
 from toolkit.ec2.waits import wait
 from toolkit.errors import EXIT_FAILED, ToolkitError
 
@@ -29,6 +29,9 @@ def remove(account: Account, cluster: str, key_pair: str, found: Found,
         say(f"remove {len(ids)} instance(s): {', '.join(ids)}")
         account.ec2.terminate_instances(InstanceIds=ids)
         wait(account, "instance_terminated", InstanceIds=ids)
+    for address in addresses(account, cluster):
+        say(f"remove Elastic IP {address.ip}")
+        account.ec2.release_address(AllocationId=address.id)
     volumes = _ids(account, "volume", cluster)
     if volumes:
         say(f"waiting until {len(volumes)} volume(s) are gone")
@@ -65,6 +68,7 @@ def _ids(account: Account, kind: str, cluster: str) -> list[str]:
 _KINDS = (
     ("volume", "describe_volumes", "Volumes", "VolumeId"),
     ("network interface", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
+    ("Elastic IP", "describe_addresses", "Addresses", "AllocationId"),
     ("security group", "describe_security_groups", "SecurityGroups", "GroupId"),
     ("key pair", "describe_key_pairs", "KeyPairs", "KeyName"),
 )
