@@ -293,6 +293,14 @@ def test_down_leaves_nothing_of_ours_and_all_of_others(cloud: Cloud, tmp_path: P
     assert cloud.whole() == NOTHING
 
 
+def test_down_removes_a_key_pair_that_is_used_no_more(cloud: Cloud) -> None:
+    cloud.up()
+    cloud.ec2.create_key_pair(KeyName="mine")
+    cloud.set(EC2 + "key_pair: mine\nkey_file: .ssh-key\n")
+    cloud.toolkit("down", "--confirm", "prod")
+    assert cloud.whole() == NOTHING | {"key pairs": 1}
+
+
 def test_another_region_is_refused(cloud: Cloud) -> None:
     cloud.up()
     for verb in ("plan", "up", "down", "list"):

@@ -147,16 +147,14 @@ def down(
     from toolkit.ec2 import found, remove
     from toolkit.ec2 import inventory as hosts
     from toolkit.ec2 import up as work
-    from toolkit.ec2.plan import key_name
 
     display = Display([], quiet=as_json)
     with _recorded(inventory, "down"):
         place = work.locate(inventory, profile, region)
         config, account = place.config, place.account
-        there = found.look(account, config.name, key_name(config))
         if remove.remaining(account, config.name):
-            _confirm_removal(place, there.instances, confirm)
-        remove.remove(account, config.name, key_name(config), there, display.say)
+            _confirm_removal(place, found.instances(account, config.name), confirm)
+        remove.remove(account, config.name, display.say)
         hosts.remove(config)
     if as_json:
         click.echo(json.dumps({"ok": True, "cluster": config.name, "left": []}, indent=2))

@@ -62,10 +62,11 @@ def told() -> Iterator[None]:
         exceptions.PartialCredentialsError,
         exceptions.CredentialRetrievalError,
         exceptions.TokenRetrievalError,
+        exceptions.SSOError,
         exceptions.ProfileNotFound,
     ) as error:
         raise ToolkitError(f"no credentials for AWS: {error}", fix=_SIGN_IN) from None
-    except exceptions.HTTPClientError as error:
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise ToolkitError(
             f"AWS cannot be reached: {error}",
             fix="see to the network or proxy; then run the same command again to continue",

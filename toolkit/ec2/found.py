@@ -67,7 +67,6 @@ class Found:
     groups: Mapping[str, FoundGroup] = field(default_factory=dict)
     addresses: tuple[Address, ...] = ()
     key: str | None = None
-    key_is_ours: bool = False
 
 
 def tagged(cluster: str) -> list[dict[str, Any]]:
@@ -91,7 +90,6 @@ def look(account: Account, cluster: str, key_pair: str) -> Found:
         groups=groups(account, cluster),
         addresses=addresses(account, cluster),
         key=None if pair is None else str(pair.get("PublicKey", "")),
-        key_is_ours=pair is not None and tags_of(pair).get(CLUSTER_TAG) == cluster,
     )
 
 
