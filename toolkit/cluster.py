@@ -273,6 +273,7 @@ def _add_group(tree: _Tree, group: str, body: Any, location: Location) -> None:
 def _ask_ansible(directory: Path) -> _Tree:
     """Read an inventory that is not plain YAML with Ansible's own reader."""
     command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(directory), "--list"]
+    command.append("--export")  # variables of groups stay with the groups
     environment = os.environ | {
         "ANSIBLE_INVENTORY_IGNORE": ",".join([*IGNORED_ENDINGS, *NOT_INVENTORY]),
         # Files of variables are read here: with line numbers, and without the vault's password.
@@ -295,6 +296,8 @@ def _ask_ansible(directory: Path) -> _Tree:
         if group == "_meta":
             continue
         tree.children[group] = set(body.get("children", ()))
+        for name, value in body.get("vars", {}).items():
+            tree.variables.append(Variable(name, value, whole, group))
         for host in body.get("hosts", ()):
             tree.hosts.setdefault(host, set()).add(group)
     for host, variables in listing["_meta"]["hostvars"].items():

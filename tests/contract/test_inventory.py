@@ -40,6 +40,26 @@ def test_samples(sample: str) -> None:
     assert ours == {name: by_ansible(directory).get(name, {}) for name in ours}
 
 
+def test_an_inventory_that_is_no_yaml(tmp_path: Path) -> None:
+    for path, text in {
+        "hosts.ini": "[all:vars]\nbase_packages=1\n[worker]\nw[1:2]\nw3 airflow_parallelism=3\n"
+        "[worker:vars]\nairflow_parallelism=1\nairflow_web_port=1\n",
+        "group_vars/worker.yml": "airflow_parallelism: 2\n",
+        "host_vars/w2.yml": "airflow_web_port: 2\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    expected = by_ansible(tmp_path)
+    assert {name: found["airflow_parallelism"] for name, found in expected.items()} == {
+        "w1": 2, "w2": 2, "w3": 3,
+    }  # fmt: skip
+    # The vault's password is Ansible's business; hosts are known without it.
+    (tmp_path / "group_vars/all").mkdir()
+    (tmp_path / "group_vars/all/vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n6162\n")
+    ours = {host.name: dict(host.variables) for host in Cluster.load(tmp_path).all_hosts}
+    assert ours == expected
+
+
 def test_nested_groups_and_precedence(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text(NESTED)
     for path, text in {

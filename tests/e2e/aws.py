@@ -135,10 +135,8 @@ class Aws:
                 if one["InstanceId"] in self.containers and one["State"]["Name"] in _RUNS}  # fmt: skip
         lines = "".join(f"{address} {_hostname(address)} # vpc\n" for address in live.values())
         script = "{ grep -v '# vpc$' /etc/hosts; cat; } > /run/hosts; cat /run/hosts > /etc/hosts"
-        for identifier in live:
-            podman(
-                "exec", "-i", self.containers[identifier], "sh", "-c", script, stdin=lines.encode()
-            )
+        for container in filter(self._is_running, map(self.containers.__getitem__, live)):
+            podman("exec", "-i", container, "sh", "-c", script, stdin=lines.encode())
 
 
 def _hostname(address: str) -> str:

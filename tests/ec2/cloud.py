@@ -218,9 +218,26 @@ class Cloud:
             "volumes": len(client.describe_volumes(Filters=tagged)["Volumes"]),
             "groups": len(self.rules()),
             "rules": sum(len(rules) for rules in self.rules().values()),
+            "addresses": len(client.describe_addresses()["Addresses"]),
             "key pairs": len(client.describe_key_pairs()["KeyPairs"]),
         }
 
 
-NOTHING = {"instances": 0, "hosts": 0, "volumes": 0, "groups": 0, "rules": 0, "key pairs": 0}
-ALL = {"instances": 4, "hosts": 4, "volumes": 4, "groups": 4, "rules": 7, "key pairs": 1}
+NOTHING = {
+    "instances": 0,
+    "hosts": 0,
+    "volumes": 0,
+    "groups": 0,
+    "rules": 0,
+    "addresses": 0,
+    "key pairs": 0,
+}
+ALL = {
+    "instances": 4,
+    "hosts": 4,
+    "volumes": 4,
+    "groups": 4,
+    "rules": 7,
+    "addresses": 0,
+    "key pairs": 1,
+}

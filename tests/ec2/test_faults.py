@@ -189,6 +189,11 @@ def test_no_credentials(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "profile" in cloud.toolkit("plan", "--profile", "none", expect=2).stderr
 
 
+def test_no_way_to_aws(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert "AWS cannot be reached" in cloud.toolkit("plan", expect=1).stderr
+
+
 def test_a_security_group_in_use_by_somebody_else(cloud: Cloud) -> None:
     cloud.up()
     cloud.front.before = once("DeleteSecurityGroup", Answer("DependencyViolation"), times=9)

@@ -15,12 +15,21 @@ from cloud import ACCESS, NOTHING, REGION, Call, Cloud, Dropped
 SMALL = f"""
 region: {REGION}
 image: al2023
+address: elastic
 access: [{ACCESS}]
 instances:
   main: {{groups: [metadata_db, broker, scheduler, webserver], type: t3.medium}}
   worker: {{groups: [worker], type: t3.small}}
 """
-ALL = {"instances": 2, "hosts": 2, "volumes": 2, "groups": 3, "rules": 7, "key pairs": 1}
+ALL = {
+    "instances": 2,
+    "hosts": 2,
+    "volumes": 2,
+    "groups": 3,
+    "rules": 7,
+    "addresses": 2,
+    "key pairs": 1,
+}
 # Forked from a process that has everything imported: a run takes a tenth of what it would.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -90,7 +99,7 @@ def test_up(small: Cloud) -> None:
     calls = calls_of(small, small.up)
     assert small.whole() == ALL
     assert len(calls) > 20
-    assert len([call for _, call in calls if call.changes]) == 1 + 3 + 7 + 2
+    assert len([call for _, call in calls if call.changes]) == 1 + 3 + 7 + 2 + 2 * 2
     for number, when in moments(calls):
         empty(small)
         assert run_and_kill(small, number, when, "up", "--no-wait"), (number, when)
@@ -104,7 +113,7 @@ def test_down(small: Cloud) -> None:
     small.up()
     calls = calls_of(small, lambda: small.toolkit(*confirmed))
     assert small.whole() == NOTHING
-    assert len([call for _, call in calls if call.changes]) == 1 + 3 + 1
+    assert len([call for _, call in calls if call.changes]) == 1 + 2 + 3 + 1
     for number, when in moments(calls):
         small.up()
         assert run_and_kill(small, number, when, *confirmed), (number, when)

@@ -25,6 +25,7 @@ def test_the_policy_is_what_is_called(cloud: Cloud) -> None:
     from toolkit.ec2.account import sign_in
     from toolkit.ec2.apply import wait_healthy
 
+    cloud.set(EC2 + "address: elastic\n")
     cloud.up()
     Cluster.load(cloud.directory)  # asks ansible-inventory, which asks AWS
     cloud.set(EC2.replace("count: 2", "count: 1").replace("203.0.113.7", "203.0.113.8"))

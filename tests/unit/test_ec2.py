@@ -80,6 +80,9 @@ def test_the_sample_is_a_cluster_of_four(tmp_path: Path) -> None:
         (ONE + "tags: {Name: x}", "tag Name"),
         (ONE + "region: '{{ x }}'", "no template"),
         (ONE + "spot: true", "there is no key spot"),
+        (ONE.replace("t3.medium", "t3.medium, spot: true"), "spot is for workers"),
+        (ONE + "ssh_proxy: -oProxyCommand", "not a host to go through"),
+        (ONE + "ssh_proxy: bastion", "access is missing"),
     ],
 )
 def test_a_wrong_ec2_yml(directory: Path, text: str, said: str) -> None:
@@ -109,11 +112,11 @@ def test_a_plan_is_empty_when_all_is_there(directory: Path) -> None:
     groups = wanted(chosen)
     there = {g.name: FoundGroup(f"sg-{g.name}", g.name, "vpc-1", g.rules) for g in groups}
     main = instance("main1", groups=("webserver", "scheduler", "metadata_db"))
-    found = Found((main,), there, f"{KEY} comment", key_is_ours=True)
+    found = Found((main,), there, key=f"{KEY} comment")
     assert plan(chosen, groups, f"{KEY} mine", found).actions == ()
     with pytest.raises(ToolkitError, match="another key"):
         plan(chosen, groups, "ssh-ed25519 other", found)
-    larger = plan(chosen, groups, KEY, Found((instance("main1", type="t3.small"),), there, KEY))
+    larger = plan(chosen, groups, KEY, Found((instance("main1", type="t3.small"),), there, key=KEY))
     assert [(a.verb, a.name) for a in larger.actions] == [("tag", "main1")]
     assert "main1 is t3.small, ec2.yml says t3.medium" in larger.notes[0]
 

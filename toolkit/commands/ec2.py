@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import EXIT_FAILED, ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.ec2.found import Instance
     from toolkit.ec2.up import Place, Prospect
+    from toolkit.runs import Run
 
 
 @click.group(
@@ -57,7 +59,9 @@ def plan(inventory: Path, profile: str | None, region: str | None, as_json: bool
 
     with told():
         chosen = work.prospect(work.locate(inventory, profile, region))
-    click.echo(_plan_json(chosen) if as_json else "\n".join(_plan_lines(chosen)))
+    click.echo(
+        json.dumps(_plan_data(chosen), indent=2) if as_json else "\n".join(_plan_lines(chosen))
+    )
     if not as_json and chosen.plan.actions:
         click.echo(f"next: toolkit ec2 up -i {inventory}")
 
@@ -77,21 +81,42 @@ def up(
     no_wait: bool,
 ) -> None:
     """Make the instances, or what is missing of them; continues where the last one ended."""
-    from toolkit import runs
     from toolkit.display import Display
     from toolkit.ec2 import up as work
-    from toolkit.ec2.errors import told
 
     display = Display([], quiet=as_json)
-    with runs.exclusive(inventory, "toolkit ec2 up"), told():
+    with _recorded(inventory, "up") as run:
         chosen = work.prospect(work.locate(inventory, profile, region))
         if not as_json:
             click.echo("\n".join(_plan_lines(chosen)), err=True)
+        run.write("plan.json", _plan_data(chosen))
         _confirm(chosen, yes)
         members = work.up(chosen, display.say, drain=not no_drain, wait=not no_wait)
     _print(members, as_json)
     if not as_json:
         click.echo(f"next: toolkit provision -i {inventory}")
+
+
+@contextmanager
+def _recorded(inventory: Path, verb: str) -> Iterator[Run]:
+    """Hold the cluster's lock and keep a record while AWS is worked with; its errors are told."""
+    from toolkit import runs
+    from toolkit.ec2.errors import told
+
+    command_line = f"toolkit ec2 {verb}"
+    with runs.exclusive(inventory, command_line):
+        run = runs.Run.start(inventory, command_line)
+        try:
+            with told():
+                yield run
+        except KeyboardInterrupt:
+            run.finish("interrupted")
+            raise
+        except (ToolkitError, click.Abort) as error:
+            failed = isinstance(error, ToolkitError) and error.exit_code == EXIT_FAILED
+            run.finish("failed" if failed else "refused")
+            raise
+        run.finish("succeeded")
 
 
 def _confirm(chosen: Prospect, yes: bool) -> None:
@@ -118,22 +143,18 @@ def down(
     inventory: Path, profile: str | None, region: str | None, as_json: bool, confirm: str | None
 ) -> None:
     """Remove everything that `up` made, data included, and prove that nothing is left."""
-    from toolkit import runs
     from toolkit.display import Display
     from toolkit.ec2 import found, remove
     from toolkit.ec2 import inventory as hosts
     from toolkit.ec2 import up as work
-    from toolkit.ec2.errors import told
-    from toolkit.ec2.plan import key_name
 
     display = Display([], quiet=as_json)
-    with runs.exclusive(inventory, "toolkit ec2 down"), told():
+    with _recorded(inventory, "down"):
         place = work.locate(inventory, profile, region)
         config, account = place.config, place.account
-        there = found.look(account, config.name, key_name(config))
         if remove.remaining(account, config.name):
-            _confirm_removal(place, there.instances, confirm)
-        remove.remove(account, config.name, key_name(config), there, display.say)
+            _confirm_removal(place, found.instances(account, config.name), confirm)
+        remove.remove(account, config.name, display.say)
         hosts.remove(config)
     if as_json:
         click.echo(json.dumps({"ok": True, "cluster": config.name, "left": []}, indent=2))
@@ -205,13 +226,11 @@ def _switch(
     region: str | None,
     as_json: bool,
 ) -> None:
-    from toolkit import runs
     from toolkit.display import Display
-    from toolkit.ec2.errors import told
     from toolkit.ec2.up import locate
 
     display = Display([], quiet=as_json)
-    with runs.exclusive(inventory, f"toolkit ec2 {verb}"), told():
+    with _recorded(inventory, verb):
         members = work(locate(inventory, profile, region), display.say)
     _print(members, as_json)
 
@@ -246,7 +265,7 @@ def _plan_lines(chosen: Prospect) -> list[str]:
     return lines + ([f"billed from then on: {', '.join(costs)}"] if costs else [])
 
 
-def _plan_json(chosen: Prospect) -> str:
+def _plan_data(chosen: Prospect) -> dict[str, Any]:
     from toolkit.ec2.plan import billed
 
     actions = [
@@ -254,7 +273,6 @@ def _plan_json(chosen: Prospect) -> str:
         for one in chosen.plan.actions
     ]
     account = chosen.place.account
-    found = {"ok": True, "cluster": chosen.place.config.name, "account": account.number,
+    return {"ok": True, "cluster": chosen.place.config.name, "account": account.number,
              "region": account.region, "vpc": chosen.network.vpc, "actions": actions,
              "notes": chosen.plan.notes, "billed": billed(chosen.place.config, chosen.plan)}  # fmt: skip
-    return json.dumps(found, indent=2)

@@ -16,9 +16,12 @@ from toolkit.ec2.found import (
     HOST_TAG,
     RULE_DESCRIPTION,
     USER_TAG,
+    Address,
     Found,
     FoundGroup,
     Instance,
+    addresses,
+    instances,
     tagged,
 )
 from toolkit.ec2.images import Image
@@ -37,6 +40,7 @@ class Work:
         group_ids: security group -> id, of those that exist.
         drain: called with an instance before it is removed.
         started: host -> id of instances that were launched or started.
+        running: whether these have been waited for.
     """
 
     account: Account
@@ -50,6 +54,7 @@ class Work:
     drain: Callable[[Instance], None]
     say: Callable[[str], None]
     started: dict[str, str] = field(default_factory=dict)
+    running: bool = False
 
 
 def carry_out(plan: Plan, work: Work) -> None:
@@ -62,10 +67,15 @@ def carry_out(plan: Plan, work: Work) -> None:
     for action in plan.actions:
         work.say(str(action))
         _STEPS[action.verb, action.kind](action, work)
-    if work.started:
+    _await_started(work)
+
+
+def _await_started(work: Work) -> None:
+    if work.started and not work.running:
         work.say(f"waiting until {', '.join(work.started)} run")
         wait_running(work.account, work.started)
         work.launches.forget(work.started)
+    work.running = True
 
 
 def tags(config: Config, name: str, **more: str) -> list[dict[str, str]]:
@@ -200,9 +210,15 @@ def launch_arguments(server: Server, work: Work, subnet: str) -> dict[str, Any]:
     volume = {"VolumeSize": config.volume_gb, "VolumeType": "gp3", "Encrypted": True,
               "DeleteOnTermination": True}  # fmt: skip
     interface = {"DeviceIndex": 0, "SubnetId": subnet, "DeleteOnTermination": True,
-                 "AssociatePublicIpAddress": config.address == "public",
+                 "AssociatePublicIpAddress": config.address != "private",
                  "Groups": [work.group_ids[group] for group in server.security_groups]}  # fmt: skip
     optional: dict[str, Any] = {"UserData": work.user_data} if work.user_data else {}
+    if server.spot:
+        # One that AWS takes away ends; the next `up` makes another.
+        optional["InstanceMarketOptions"] = {
+            "MarketType": "spot",
+            "SpotOptions": {"SpotInstanceType": "one-time"},
+        }
     if config.instance_profile:
         optional["IamInstanceProfile"] = {"Name": config.instance_profile}
     return optional | {
@@ -229,9 +245,9 @@ def _start(action: Action, work: Work) -> None:
     work.started[instance.host] = instance.id
 
 
-def start(account: Account, instances: Iterable[Instance]) -> None:
+def start(account: Account, stopped: Iterable[Instance]) -> None:
     """Start stopped instances; one that is still stopping is waited for first."""
-    chosen = list(instances)
+    chosen = list(stopped)
     stopping = [instance.id for instance in chosen if instance.state == "stopping"]
     if stopping:
         wait(account, "instance_stopped", InstanceIds=stopping)
@@ -251,6 +267,31 @@ def _remove_instance(action: Action, work: Work) -> None:
     wait(work.account, "instance_terminated", InstanceIds=[action.subject.id])
 
 
+def _allocate_address(action: Action, work: Work) -> None:
+    name = f"{work.config.name}-{action.name}"
+    work.account.ec2.allocate_address(
+        Domain="vpc",
+        TagSpecifications=[_tagging("elastic-ip", work.config, name, {HOST_TAG: action.name})],
+    )
+
+
+def _attach_address(action: Action, work: Work) -> None:
+    """Give a host's address to its instance, which has to run by then."""
+    _await_started(work)
+    [address, *_] = [one for one in addresses(work.account, work.config.name)
+                     if one.host == action.name]  # fmt: skip
+    [instance, *_] = [one for one in instances(work.account, work.config.name)
+                      if one.host == action.name]  # fmt: skip
+    work.account.ec2.associate_address(
+        AllocationId=address.id, InstanceId=instance.id, AllowReassociation=True
+    )
+
+
+def _release_address(action: Action, work: Work) -> None:
+    assert isinstance(action.subject, Address)
+    work.account.ec2.release_address(AllocationId=action.subject.id)
+
+
 _STEPS: Mapping[tuple[str, str], Callable[[Action, Work], None]] = {
     ("create", "key pair"): _import_key,
     ("create", "security group"): _create_group,
@@ -261,6 +302,9 @@ _STEPS: Mapping[tuple[str, str], Callable[[Action, Work], None]] = {
     ("start", "instance"): _start,
     ("tag", "instance"): _tag,
     ("remove", "instance"): _remove_instance,
+    ("create", "Elastic IP"): _allocate_address,
+    ("attach", "Elastic IP"): _attach_address,
+    ("remove", "Elastic IP"): _release_address,
 }
 
 

@@ -30,6 +30,7 @@ class InstanceSet:
     groups: tuple[str, ...]
     type: str
     count: int
+    spot: bool
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -54,6 +55,7 @@ class Config:
     access: tuple[str, ...]
     web_access: tuple[str, ...] | None
     address: str
+    ssh_proxy: str
     volume_gb: int
     instance_profile: str
     packages: tuple[str, ...]
@@ -112,11 +114,11 @@ def load(directory: Path) -> Config:
 
 def _config(directory: Path, values: Mapping[str, Any]) -> Config:
     filled = {name: spec.default for name, spec in options().items()} | dict(values)
-    count = options("instances.yml")["count"].default
+    each = {name: spec.default for name, spec in options("instances.yml").items()}
     web = filled["web_access"]
     return Config(
         **{name: filled[name] for name in ("region", "vpc", "image_owner", "login_user",
-           "key_pair", "address", "volume_gb", "instance_profile")},
+           "key_pair", "address", "ssh_proxy", "volume_gb", "instance_profile")},
         directory=directory,
         image=filled["image"] or options()["image"].default,
         name=filled["name"] or directory.name,
@@ -128,7 +130,7 @@ def _config(directory: Path, values: Mapping[str, Any]) -> Config:
         ca_certificates=tuple(_file(directory, name) for name in filled["ca_certificates"]),
         tags={str(key): str(value) for key, value in filled["tags"].items()},
         instances=tuple(
-            InstanceSet(name, tuple(one["groups"]), one["type"], one.get("count", count))
+            InstanceSet(name, **(each | one | {"groups": tuple(one["groups"])}))
             for name, one in filled["instances"].items()
         ),
     )  # fmt: skip
@@ -198,9 +200,23 @@ def _together(values: Mapping[str, Any]) -> Iterator[Problem]:
     if values.get("key_pair") and not values.get("key_file"):
         yield ("key_pair",), ("missing", "key_file is missing: the private key of that key pair",
                               "add key_file: ~/.ssh/KEY")  # fmt: skip
-    if address == "private" and not values.get("access"):
-        yield ("address",), ("missing", "access is missing: with private addresses SSH does not "
-                             "come from your address on the internet", "add access: [10.0.0.0/16]")  # fmt: skip
+    for name, one in (values.get("instances") or {}).items():
+        if isinstance(one, dict) and one.get("spot") is True and one.get("groups") != ["worker"]:
+            yield (
+                ("instances", str(name), "spot"),
+                (
+                    "value",
+                    f"{name}: spot is for workers, and this set has groups {_listed(one)}",
+                    "remove spot, or make a set of its own for the workers",
+                ),
+            )
+    if (address == "private" or values.get("ssh_proxy")) and not values.get("access"):
+        yield ("address",), ("missing", "access is missing: SSH does not come from your address on "
+                             "the internet here", "add access: [10.0.0.0/16]")  # fmt: skip
+
+
+def _listed(one: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, one.get("groups") or ["none"]))
 
 
 _IMAGE_FIX = f"use one of {', '.join(DISTRIBUTIONS)}, an AMI's id, or add image_owner"
@@ -247,6 +263,8 @@ _MEANINGS: Mapping[str, _Meaning] = {
                 "aws ec2 describe-subnets lists them"),
     "access": (_each(_network), "write networks like 203.0.113.7/32 or 10.0.0.0/16"),
     "web_access": (_each(_network), "write networks like 203.0.113.7/32 or 10.0.0.0/16"),
+    "ssh_proxy": (_pattern(r"(\w[\w.-]*@)?\w[\w.-]*(:\d+)?", "a host to go through"),
+                  "write it like admin@bastion.example.com"),
     "volume_gb": (lambda value: None if 8 <= value <= 16384 else f"{value} GB cannot be had",
                   "use 8 to 16384"),
     "groups": (_each(_group), "use one of: " + ", ".join(GROUPS)),

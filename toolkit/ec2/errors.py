@@ -24,6 +24,12 @@ _FIXES: Mapping[str, str] = {
     "fewer or smaller instances; then run it again",
     "InstanceLimitExceeded": "ask for more in Service Quotas, or use fewer instances; then run it "
     "again",
+    "MaxSpotInstanceCountExceeded": "ask for more in Service Quotas (Spot Instance requests), or use "
+    "fewer; then run it again",
+    "AuthFailure.ServiceLinkedRoleCreationNotPermitted": "once in an account: aws iam "
+    "create-service-linked-role --aws-service-name spot.amazonaws.com",
+    "AddressLimitExceeded": "ask for more in Service Quotas (EC2-VPC Elastic IPs), or set address: "
+    "public",
     "SecurityGroupLimitExceeded": "ask for more in Service Quotas (VPC security groups per Region)",
     "InvalidInstanceType": "correct type in ec2.yml; aws ec2 describe-instance-type-offerings lists "
     "those of the region",
@@ -56,10 +62,11 @@ def told() -> Iterator[None]:
         exceptions.PartialCredentialsError,
         exceptions.CredentialRetrievalError,
         exceptions.TokenRetrievalError,
+        exceptions.SSOError,
         exceptions.ProfileNotFound,
     ) as error:
         raise ToolkitError(f"no credentials for AWS: {error}", fix=_SIGN_IN) from None
-    except exceptions.HTTPClientError as error:
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise ToolkitError(
             f"AWS cannot be reached: {error}",
             fix="see to the network or proxy; then run the same command again to continue",

@@ -34,6 +34,7 @@ class Instance:
     private: str
     public: str
     launched: str
+    spot: bool = False
     tags: Mapping[str, str] = field(repr=False, default_factory=dict)
 
 
@@ -49,13 +50,23 @@ class FoundGroup:
 
 
 @dataclass(frozen=True)
+class Address:
+    """An Elastic IP: its allocation id, the host it is for, and the instance that has it or ""."""
+
+    id: str
+    ip: str
+    host: str
+    instance: str
+
+
+@dataclass(frozen=True)
 class Found:
     """All of a cluster's parts; `key` is the public key of the pair by the wanted name."""
 
     instances: tuple[Instance, ...] = ()
     groups: Mapping[str, FoundGroup] = field(default_factory=dict)
+    addresses: tuple[Address, ...] = ()
     key: str | None = None
-    key_is_ours: bool = False
 
 
 def tagged(cluster: str) -> list[dict[str, Any]]:
@@ -77,8 +88,8 @@ def look(account: Account, cluster: str, key_pair: str) -> Found:
     return Found(
         instances=instances(account, cluster),
         groups=groups(account, cluster),
+        addresses=addresses(account, cluster),
         key=None if pair is None else str(pair.get("PublicKey", "")),
-        key_is_ours=pair is not None and tags_of(pair).get(CLUSTER_TAG) == cluster,
     )
 
 
@@ -107,8 +118,20 @@ def _instance(raw: Mapping[str, Any]) -> Instance:
         private=raw.get("PrivateIpAddress", ""),
         public=raw.get("PublicIpAddress", ""),
         launched=raw["LaunchTime"].isoformat(timespec="seconds"),
+        spot=raw.get("InstanceLifecycle") == "spot",
         tags=tags,
     )
+
+
+def addresses(account: Account, cluster: str) -> tuple[Address, ...]:
+    """The cluster's Elastic IPs by host; of several for one host, the one in use first."""
+    answer = account.ec2.describe_addresses(Filters=tagged(cluster))["Addresses"]
+    found = [
+        Address(one["AllocationId"], one["PublicIp"], tags_of(one).get(HOST_TAG, ""),
+                one.get("InstanceId") or "")
+        for one in answer
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda one: (one.host, not one.instance, one.id)))
 
 
 def groups(account: Account, cluster: str) -> dict[str, FoundGroup]:

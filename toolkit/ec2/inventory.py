@@ -27,7 +27,8 @@ def write(config: Config, region: str, profile: str | None) -> None:
     text = environment.get_template(f"{FILE}.j2").render(
         region=region, profile=profile, cluster=config.name, cluster_tag=CLUSTER_TAG,
         states=LIVE, host_tag=HOST_TAG, groups_tag=GROUPS_TAG, user_tag=USER_TAG,
-        public=config.address == "public", key_file=config.key_file,
+        public=config.address != "private", key_file=config.key_file,
+        ssh_proxy=config.ssh_proxy,
     )  # fmt: skip
     path = config.directory / FILE
     if not path.exists() or path.read_text(encoding="utf-8") != text:

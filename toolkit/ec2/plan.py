@@ -9,11 +9,11 @@ from typing import Literal
 
 from toolkit.ec2.config import WORLD, Config
 from toolkit.ec2.firewall import Rule, SecurityGroup, member_group, set_group
-from toolkit.ec2.found import Found, FoundGroup, Instance
+from toolkit.ec2.found import Address, Found, FoundGroup, Instance
 from toolkit.ec2.images import login_user
 from toolkit.errors import ToolkitError
 
-Verb = Literal["create", "open", "close", "start", "tag", "remove"]
+Verb = Literal["create", "open", "close", "start", "tag", "attach", "remove"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Server:
     groups: tuple[str, ...]
     type: str
     user: str
+    spot: bool
     security_groups: tuple[str, ...]
 
 
@@ -35,7 +36,7 @@ class Action:
     kind: str
     name: str
     detail: str = ""
-    subject: Server | Instance | SecurityGroup | FoundGroup | Rule | None = field(
+    subject: Server | Instance | SecurityGroup | FoundGroup | Rule | Address | None = field(
         default=None, repr=False
     )
 
@@ -58,7 +59,7 @@ class Plan:
 def servers(config: Config) -> tuple[Server, ...]:
     """The instances that ec2.yml wants."""
     return tuple(
-        Server(host, one.groups, one.type, login_user(config),
+        Server(host, one.groups, one.type, login_user(config), one.spot,
                (member_group(config.name), set_group(config.name, one.name)))
         for one in config.instances
         for host in one.hosts
@@ -83,6 +84,7 @@ def plan(
         *_groups(groups, found),
         *(_removal(config, one) for one in surplus),
         *_instances(config, kept),
+        *_addresses(config, kept, found),
         *_left_groups(groups, found),
     )
     return Plan(actions, tuple(_notes(config, groups, found, kept)))
@@ -167,7 +169,8 @@ def _instances(config: Config, kept: dict[str, Instance]) -> Iterator[Action]:
     for server in servers(config):
         instance = kept.get(server.host)
         if instance is None:
-            detail = f"{server.type}, {config.image}, {config.volume_gb} GB"
+            kind = f"spot {server.type}" if server.spot else server.type
+            detail = f"{kind}, {config.image}, {config.volume_gb} GB"
             yield Action("create", "instance", server.host, detail, server)
             continue
         if instance.state in ("stopped", "stopping"):
@@ -178,6 +181,25 @@ def _instances(config: Config, kept: dict[str, Instance]) -> Iterator[Action]:
             yield Action("tag", "instance", server.host, detail, subject)
 
 
+def _addresses(config: Config, kept: dict[str, Instance], found: Found) -> Iterator[Action]:
+    """Elastic IPs: each host one, which it gets once its instance runs."""
+    there: dict[str, Address] = {}
+    hosts = {server.host for server in servers(config)}
+    for one in found.addresses:
+        if one.host in hosts and one.host not in there:
+            there[one.host] = one
+        else:
+            yield Action("remove", "Elastic IP", one.host, one.ip, one)
+    if config.address != "elastic":
+        return
+    for server in servers(config):
+        address, instance = there.get(server.host), kept.get(server.host)
+        if address is None:
+            yield Action("create", "Elastic IP", server.host)
+        if address is None or instance is None or address.instance != instance.id:
+            yield Action("attach", "Elastic IP", server.host)
+
+
 def _notes(
     config: Config, groups: Iterable[SecurityGroup], found: Found, kept: dict[str, Instance]
 ) -> Iterator[str]:
@@ -186,6 +208,8 @@ def _notes(
         if instance and instance.type != server.type:
             yield (f"{server.host} is {instance.type}, ec2.yml says {server.type}: the type of an "
                    "instance that exists is not changed")  # fmt: skip
+    if config.address != "elastic" and found.addresses:
+        yield f"the cluster's {len(found.addresses)} Elastic IP(s) stay until their hosts are removed"
     for group in groups:
         open_ports = sorted({rule.port for rule in group.rules if rule.source in WORLD})
         if open_ports:
@@ -199,13 +223,20 @@ def _notes(
 def billed(config: Config, plan: Plan) -> list[str]:
     """Number and kind of what costs money from the moment the plan is carried out."""
     new = [action.subject for action in plan.of("create", "instance")]
-    types = Counter(server.type for server in new if isinstance(server, Server))
+    types = Counter(
+        f"{'spot ' if server.spot else ''}instance {server.type}"
+        for server in new
+        if isinstance(server, Server)
+    )
     started = len(plan.of("start", "instance"))
-    lines = [f"{count} x instance {name}" for name, count in sorted(types.items())]
+    lines = [f"{count} x {kind}" for kind, count in sorted(types.items())]
     if new:
         lines.append(f"{len(new)} x gp3 volume of {config.volume_gb} GB")
     if started:
         lines.append(f"{started} x instance that is stopped now")
+    elastic = len(plan.of("create", "Elastic IP"))
+    if elastic:
+        lines.append(f"{elastic} x Elastic IP")
     if config.address == "public" and len(new) + started:
         lines.append(f"{len(new) + started} x public IPv4 address")
     return lines

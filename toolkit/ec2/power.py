@@ -38,12 +38,18 @@ def stop(place: Place, say: Say) -> tuple[Instance, ...]:
     Raises:
         ToolkitError: there are no instances.
     """
-    running = {one.host: one.id for one in _members(place) if one.state in ("running", "pending")}
+    members = _members(place)
+    for one in members:
+        if one.spot:
+            say(f"{one.host} goes on: AWS does not stop spot instances; count: 0 ends them")
+    chosen = [one for one in members if not one.spot]
+    running = {one.host: one.id for one in chosen if one.state in ("running", "pending")}
     if running:
         say(f"stop {', '.join(running)}")
         place.account.ec2.stop_instances(InstanceIds=list(running.values()))
     # Those that an interrupted `stop` left behind are waited for as well.
-    wait(place.account, "instance_stopped", InstanceIds=[one.id for one in _members(place)])
+    if chosen:
+        wait(place.account, "instance_stopped", InstanceIds=[one.id for one in chosen])
     return _members(place)
 
 

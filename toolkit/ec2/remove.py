@@ -7,19 +7,15 @@ from collections.abc import Callable
 from toolkit.ec2.account import Account
 from toolkit.ec2.apply import wait_unused
 from toolkit.ec2.firewall import member_group
-from toolkit.ec2.found import LIVE, Found, instances, tagged
+from toolkit.ec2.found import LIVE, addresses, groups, instances, tagged
 from toolkit.ec2.waits import wait
 from toolkit.errors import EXIT_FAILED, ToolkitError
 
 ENDING = (*LIVE, "shutting-down")
 
 
-def remove(account: Account, cluster: str, key_pair: str, found: Found,
-           say: Callable[[str], None]) -> None:  # fmt: skip
-    """Remove a cluster's instances, volumes, security groups and key pair; may be repeated.
-
-    Args:
-        key_pair: its name; removed only when it carries the cluster's tag.
+def remove(account: Account, cluster: str, say: Callable[[str], None]) -> None:
+    """Remove whatever carries a cluster's tag; may be repeated.
 
     Raises:
         ToolkitError: something is left.
@@ -29,14 +25,17 @@ def remove(account: Account, cluster: str, key_pair: str, found: Found,
         say(f"remove {len(ids)} instance(s): {', '.join(ids)}")
         account.ec2.terminate_instances(InstanceIds=ids)
         wait(account, "instance_terminated", InstanceIds=ids)
+    for address in addresses(account, cluster):
+        say(f"remove Elastic IP {address.ip}")
+        account.ec2.release_address(AllocationId=address.id)
     volumes = _ids(account, "volume", cluster)
     if volumes:
         say(f"waiting until {len(volumes)} volume(s) are gone")
         wait(account, "volume_deleted", VolumeIds=volumes)
-    _remove_groups(account, cluster, found, say)
-    if found.key_is_ours:
-        say(f"remove key pair {key_pair}")
-        account.ec2.delete_key_pair(KeyName=key_pair)
+    _remove_groups(account, cluster, say)
+    for pair in _ids(account, "key pair", cluster):
+        say(f"remove key pair {pair}")
+        account.ec2.delete_key_pair(KeyName=pair)
     left = remaining(account, cluster)
     if left:
         what = ", ".join(f"{kind} {identifier}" for identifier, kind in left.items())
@@ -47,12 +46,11 @@ def remove(account: Account, cluster: str, key_pair: str, found: Found,
         )
 
 
-def _remove_groups(
-    account: Account, cluster: str, found: Found, say: Callable[[str], None]
-) -> None:
-    wait_unused(account, [group.id for group in found.groups.values()])
+def _remove_groups(account: Account, cluster: str, say: Callable[[str], None]) -> None:
+    found = groups(account, cluster).values()
+    wait_unused(account, [group.id for group in found])
     # The group of all members last: rules of the others name it.
-    order = sorted(found.groups.values(), key=lambda group: group.name == member_group(cluster))
+    order = sorted(found, key=lambda group: group.name == member_group(cluster))
     for group in order:
         say(f"remove security group {group.name}")
         account.ec2.delete_security_group(GroupId=group.id)
@@ -65,6 +63,7 @@ def _ids(account: Account, kind: str, cluster: str) -> list[str]:
 _KINDS = (
     ("volume", "describe_volumes", "Volumes", "VolumeId"),
     ("network interface", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
+    ("Elastic IP", "describe_addresses", "Addresses", "AllocationId"),
     ("security group", "describe_security_groups", "SecurityGroups", "GroupId"),
     ("key pair", "describe_key_pairs", "KeyPairs", "KeyName"),
 )

@@ -120,8 +120,9 @@ def up(chosen: Prospect, say: Say, *, drain: bool, wait: bool) -> tuple[Instance
         drain=_drainer(conf, drain, say),
         say=say,
     )
-    carry_out(chosen.plan, work)
+    # First, as it says in which region to go on when this is interrupted.
     inventory.write(conf, account.region, chosen.place.profile)
+    carry_out(chosen.plan, work)
     members = found.instances(account, conf.name)
     work.launches.forget(instance.host for instance in members)
     if wait:
