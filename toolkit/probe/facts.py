@@ -190,6 +190,8 @@ class System:
         language: the configured locale, LANG.
         entropy: bits that the kernel has; -1 when it does not say.
         instance: EC2's name for the kind of machine, such as "t3.small"; "" elsewhere.
+        open_files: how many files the kernel lets a process open; -1 when it does not say.
+        closed_dags: the directory that keeps Airflow's user from the DAG folder that is set; "" for none.
         open_redis: "loopback" or "everywhere" when a Redis answers there without a password.
     """
 
@@ -200,6 +202,8 @@ class System:
     entropy: int = -1
     instance: str = ""
     open_redis: str = ""
+    open_files: int = -1
+    closed_dags: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import pwd
 import re
 import socket
 import subprocess
@@ -18,7 +19,7 @@ def text_of(path):
         return ""
 
 
-def system(_):
+def system(payload):
     """Things that are amiss for a while, or since somebody changed them."""
     return {
         "cloud_init": cloud_init(),
@@ -30,7 +31,33 @@ def system(_):
         "entropy": int(text_of("/proc/sys/kernel/random/entropy_avail") or -1),
         "instance": instance(),
         "open_redis": open_redis(),
+        "open_files": int(text_of("/proc/sys/fs/nr_open") or -1),
+        "closed_dags": closed(payload.get("dags_folder", "")),
     }
+
+
+def closed(path):
+    """The directory that keeps user airflow from a folder: itself or one above it; "" for none.
+
+    What is not there is made or filled later, so only what is there counts.
+    """
+    needed = 0o5  # of the folder itself; those above have to be passed only
+    while path and path != "/":
+        if os.path.isdir(path) and not permits(os.stat(path), needed):
+            return path
+        path, needed = os.path.dirname(path.rstrip("/")), 0o1
+    return ""
+
+
+def permits(found, needed):
+    """Whether a directory's mode lets user airflow do what it needs."""
+    mode = found.st_mode
+    try:
+        user = pwd.getpwnam("airflow")
+    except KeyError:
+        return mode & needed == needed
+    shift = 6 if found.st_uid == user.pw_uid else 3 if found.st_gid == user.pw_gid else 0
+    return mode >> shift & needed == needed
 
 
 def cloud_init():

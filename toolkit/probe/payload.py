@@ -55,6 +55,7 @@ def payload(
         urls = [{"url": f"{index.rstrip('/')}/apache-airflow/", "role": "index"}]
     return {
         "paths": list(PATHS),
+        "dags_folder": str(cluster.setting("airflow_dags_folder", host) or "") if installs else "",
         "interpreter": str(cluster.setting("python_interpreter", host) or ""),
         "environment": _environment(cluster, host),
         "ca_certificates": list(_certificates(cluster, host)),

@@ -48,6 +48,7 @@ PLANNING = (
 RULES: tuple[Rule, ...] = (
     access.problems,
     access.incomplete,
+    access.root_login,
     access.chatty_shell,
     platform.distribution,
     platform.database_server,
@@ -60,6 +61,8 @@ RULES: tuple[Rule, ...] = (
     system.reboot,
     system.selinux,
     system.systemd_version,
+    system.open_files,
+    system.dags_folder,
     system.time_zones,
     system.locale,
     system.entropy,

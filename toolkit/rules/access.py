@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
 from toolkit.probe.facts import Probe
-from toolkit.rules.common import answering, error, warning
+from toolkit.rules.common import answering, error, note, warning
 
 
 def problems(_: Cluster, probe: Probe) -> Iterator[Finding]:
@@ -30,6 +30,18 @@ def incomplete(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 host=host.name,
                 what=f"could not find out about {part} ({cause})",
                 fix="look at it yourself, or run the same command again",
+            )
+
+
+def root_login(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Works, and tells nobody who did what."""
+    for host, _ in answering(cluster, probe):
+        if host.user == "root":
+            yield note(
+                "access.root_login",
+                host=host.name,
+                what="you sign in as root",
+                fix="sign in as a user with sudo, and set PermitRootLogin no in sshd_config",
             )
 
 

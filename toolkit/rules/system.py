@@ -8,8 +8,8 @@ from shlex import quote
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
 from toolkit.probe.facts import Probe
-from toolkit.rules.common import answering, listed, note, warning
-from toolkit.rules.thresholds import ENTROPY, LOCALES_BUILT_IN, SYSTEMD
+from toolkit.rules.common import answering, error, listed, note, warning
+from toolkit.rules.thresholds import ENTROPY, LOCALES_BUILT_IN, OPEN_FILES, SYSTEMD
 
 
 def cloud_init(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
@@ -48,6 +48,32 @@ def selinux(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 host=host.name,
                 what="SELinux is enforcing",
                 fix="if a unit does not start: sudo ausearch -m avc -ts recent",
+            )
+
+
+def open_files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """The units ask for as many as they may need."""
+    for host, facts in answering(cluster, probe):
+        if 0 < facts.system.open_files < OPEN_FILES:
+            yield error(
+                "system.open_files",
+                host=host.name,
+                what=f"a process may open {facts.system.open_files} files, units ask for {OPEN_FILES}",
+                fix=f"sudo sysctl -w fs.nr_open={OPEN_FILES}, and the same in /etc/sysctl.d",
+            )
+
+
+def dags_folder(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Airflow reads DAGs as a user of its own."""
+    for host, facts in answering(cluster, probe):
+        if facts.system.closed_dags:
+            yield error(
+                "system.dags_folder",
+                host=host.name,
+                what=f"user airflow cannot read {cluster.setting('airflow_dags_folder', host)}: "
+                f"{facts.system.closed_dags} is closed to it",
+                fix=f"sudo chmod o+rx {quote(facts.system.closed_dags)}, "
+                "or name another airflow_dags_folder",
             )
 
 

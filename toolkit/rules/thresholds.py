@@ -122,5 +122,7 @@ CONNECTIONS: Mapping[str, Mapping[str, tuple[int, int]]] = {
 web worker), and for each task. Measured under 16 tasks, rounded up; tasks of Airflow 3 have none."""
 SERVER_CONNECTIONS: Mapping[str, int] = {"": 50, "scheduler": 40, "webserver": 30, "worker": 35}
 """What roles postgres and mysql set max_connections to: for each host of a group, and once."""
+OPEN_FILES = 65_536
+"""LimitNOFILE of the units; systemd does not start one that asks for more than the kernel gives."""
 RESERVED_CONNECTIONS = 10
 """For the superuser, backups, and people."""
