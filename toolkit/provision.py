@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -97,9 +96,10 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
     if findings.errors(result.findings):
         result.exit_code = EXIT_REFUSED
         return
+    interrupts = _Interrupts()
     display = Display([host.name for host in cluster.hosts], quiet=options.quiet)
     with Remote(cluster, become_password=options.become_password) as remote:
-        with run.stage("probe"):
+        with run.stage("probe"), interrupts.heard():
             display.say(f"looking at {len(cluster.hosts)} host(s) of {cluster.name}")
             probe = collect(cluster, remote)
         with run.stage("judge"):
@@ -109,7 +109,7 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
             return
         if result.findings and not options.quiet:
             display.say("before it starts:\n" + findings_text(result.findings))
-        with run.stage("apply"), _interruptible(), display.showing():
+        with run.stage("apply"), interrupts.heard(), display.showing():
             outcome = apply.run_playbook(
                 cluster,
                 "provision",
@@ -131,21 +131,45 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
         if options.check or not options.verify:
             result.exit_code = 0
             return
-        with run.stage("prove"):
+        with run.stage("prove"), interrupts.heard():
             display.say("proving: units, health, workers, canary DAG")
             result.checks = verify(cluster, remote, display.say)
         run.write("checks.json", [asdict(check) for check in result.checks])
         result.exit_code = 0 if all(check.ok for check in result.checks) else EXIT_FAILED
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does, so that ansible-playbook ends with it."""
-    previous = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+class _Interrupts:
+    """Ctrl-C, and SIGTERM likewise, so that ansible-playbook ends with us; none is ever lost.
+
+    An exception alone may be: paramiko swallows what is raised while it closes a channel, and
+    ansible-runner leaves handlers behind that only its own run looks at.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """While this lasts an interrupt is a KeyboardInterrupt, at the end at the latest."""
+        self.check()
+        previous = [signal.signal(number, self._handle) for number in self._SIGNALS]
+        try:
+            yield
+        finally:
+            for number, handler in zip(self._SIGNALS, previous, strict=True):
+                signal.signal(number, handler)
+        self.check()
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt when there was an interrupt."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def _handle(self, *_: object) -> None:
+        self._asked = True
+        raise KeyboardInterrupt
 
 
 def _url(cluster: Cluster) -> str:

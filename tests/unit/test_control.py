@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from toolkit.cluster import Cluster
 from toolkit.errors import ToolkitError
 from toolkit.lab.hosts import groups
 from toolkit.lab.machine import Machine
+from toolkit.provision import _Interrupts
 
 
 @pytest.fixture
@@ -142,3 +147,11 @@ def test_what_podman_needs_follows_from_the_machine() -> None:
     assert {"--privileged", "--pids-limit=-1", "nofile=20000:20000"} <= set(old.run_options())
     assert old.global_options() == ["--cgroup-manager=cgroupfs"]
     assert Machine(False, False, True, True, True).refusal()
+
+
+def test_an_interrupt_that_a_library_swallows_is_not_lost() -> None:
+    interrupts = _Interrupts()
+    with pytest.raises(KeyboardInterrupt), interrupts.heard(), suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
