@@ -48,11 +48,14 @@ def test_second_provision_at_once_is_told_who_holds_the_lock(cluster: Cluster) -
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert first.stderr
-    first.stderr.readline()
-    done = cluster.toolkit("provision", expect=2)
-    assert f"process {first.pid}" in done.stderr
-    first.send_signal(signal.SIGINT)
-    stdout, _ = first.communicate(timeout=60)
+    try:
+        first.stderr.readline()
+        done = cluster.toolkit("provision", expect=2)
+        assert f"process {first.pid}" in done.stderr
+        first.send_signal(signal.SIGINT)
+        stdout, _ = first.communicate(timeout=60)
+    finally:
+        first.kill()  # or it would hold the lock in every test that follows
     assert first.returncode == 130
     assert "continue with" in stdout
 
