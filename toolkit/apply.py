@@ -118,6 +118,7 @@ def run_playbook(
     check: bool = False,
     become_password: str | None = None,
     variables: Mapping[str, Any] | None = None,
+    cancelled: Callable[[], bool] = bool,
 ) -> Outcome:
     """Run playbooks/<playbook>.yml on the cluster's hosts.
 
@@ -126,6 +127,7 @@ def run_playbook(
         on_event: called for every start and result of a task.
         become_password: for sudo, kept in a private file while the run lasts.
         variables: extra variables of this run, typed as they are.
+        cancelled: asked again and again; when it says so, ansible-playbook is ended.
     """
     import ansible_runner
 
@@ -163,6 +165,7 @@ def run_playbook(
             settings={"suppress_env_files": True, "idle_timeout": IDLE_TIMEOUT},
             quiet=True,
             event_handler=handle,
+            cancel_callback=cancelled,
         )
         outcome.interrupted = result.status == "canceled"
         outcome.ok = result.status == "successful"

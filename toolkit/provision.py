@@ -109,7 +109,7 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
             return
         if result.findings and not options.quiet:
             display.say("before it starts:\n" + findings_text(result.findings))
-        with run.stage("apply"), interrupts.heard(), display.showing():
+        with run.stage("apply"), interrupts.heard(at_once=False), display.showing():
             outcome = apply.run_playbook(
                 cluster,
                 "provision",
@@ -119,6 +119,7 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
                 become_password=options.become_password,
                 # A check writes nothing here either, so it goes by secrets made for it alone.
                 variables=secrets.missing(cluster) if options.check else None,
+                cancelled=interrupts.asked,
             )
         result.failures, result.changes = outcome.failures, outcome.changes
         if outcome.interrupted:
@@ -141,8 +142,7 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
 class _Interrupts:
     """Ctrl-C, and SIGTERM likewise, so that ansible-playbook ends with us; none is ever lost.
 
-    An exception alone may be: paramiko swallows what is raised while it closes a channel, and
-    ansible-runner leaves handlers behind that only its own run looks at.
+    An exception alone may be: paramiko swallows what is raised while it closes a channel.
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -150,16 +150,21 @@ class _Interrupts:
     def __init__(self) -> None:
         self._asked = False
 
+    def asked(self) -> bool:
+        """Whether there was an interrupt."""
+        return self._asked
+
     @contextmanager
-    def heard(self) -> Iterator[None]:
-        """While this lasts an interrupt is a KeyboardInterrupt, at the end at the latest."""
+    def heard(self, *, at_once: bool = True) -> Iterator[None]:
+        """While this lasts an interrupt is a KeyboardInterrupt, at once or at the end."""
         self.check()
-        previous = [signal.signal(number, self._handle) for number in self._SIGNALS]
+        handler = self._raise if at_once else self._note
+        previous = [signal.signal(number, handler) for number in self._SIGNALS]
         try:
             yield
         finally:
-            for number, handler in zip(self._SIGNALS, previous, strict=True):
-                signal.signal(number, handler)
+            for number, earlier in zip(self._SIGNALS, previous, strict=True):
+                signal.signal(number, earlier)
         self.check()
 
     def check(self) -> None:
@@ -167,7 +172,10 @@ class _Interrupts:
         if self._asked:
             raise KeyboardInterrupt
 
-    def _handle(self, *_: object) -> None:
+    def _note(self, *_: object) -> None:
+        self._asked = True
+
+    def _raise(self, *_: object) -> None:
         self._asked = True
         raise KeyboardInterrupt
 
