@@ -17,6 +17,7 @@ from typing import Any
 from toolkit import secrets
 from toolkit.cluster import IGNORED_ENDINGS, NOT_INVENTORY, NOT_INVENTORY_PATTERN, Cluster
 from toolkit.content import content_dir
+from toolkit.remote.trust import ssh_option
 from toolkit.runs import Run
 
 PIPELINED = "free"
@@ -100,8 +101,8 @@ def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[st
         "-i",
         str(cluster.directory),
     ]
-    known = shlex.quote(str(cluster.directory / "known_hosts"))
-    command += ["--ssh-extra-args", f"-o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes"]
+    known = ssh_option(cluster.directory / "known_hosts")
+    command += ["--ssh-extra-args", f"{known} -o StrictHostKeyChecking=yes"]
     password = secrets.vault_password_file(cluster.directory)
     command += ["--vault-password-file", str(password)] if password.exists() else []
     command += ["--limit", cluster.limit] if cluster.limit else []

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+
+def ssh_option(path: Path) -> str:
+    """The arguments that make `ssh` look for host keys in this file, quoted for a shell."""
+    # The inner quotes are for ssh: it takes several files, with spaces in between.
+    return "-o " + shlex.quote(f'UserKnownHostsFile="{path}"')
 
 
 class Trust:
