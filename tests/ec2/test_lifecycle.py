@@ -244,6 +244,40 @@ def test_a_bastion_of_the_users(cloud: Cloud) -> None:
     assert arguments == {"-o ProxyJump=admin@bastion.example.com:2222"}
 
 
+def test_a_bastion_that_is_made(cloud: Cloud) -> None:
+    cloud.set(EC2 + "bastion: t3.nano\n")
+    assert cloud.json("plan")["billed"] == [
+        "2 x instance t3.medium", "1 x instance t3.nano", "2 x instance t3.small",
+        "5 x gp3 volume of 30 GB", "1 x Elastic IP",
+    ]  # fmt: skip
+    cloud.up()
+    assert "nothing to do" in cloud.up().stderr
+    assert cloud.rules() == {
+        "toolkit-prod": {(22, "toolkit-prod-bastion")},
+        "toolkit-prod-bastion": {(22, ACCESS)},
+        "toolkit-prod-data": {(5432, "toolkit-prod"), (6379, "toolkit-prod")},
+        "toolkit-prod-airflow": {
+            (8080, "toolkit-prod-bastion"), (8080, "toolkit-prod"), (8794, "toolkit-prod"),
+        },
+        "toolkit-prod-worker": {(8793, "toolkit-prod")},
+    }  # fmt: skip
+    listed = {one["host"]: one for one in cloud.json("list")["instances"]}
+    cluster = Cluster.load(cloud.directory)
+    assert sorted(host.name for host in cluster.all_hosts) == HOSTS
+    for host in cluster.all_hosts:
+        assert host.address == listed[host.name]["private"]
+        way = str(host.variables["ansible_ssh_common_args"])
+        assert f"ec2-user@{listed['bastion']['public']}" in way
+    [address] = cloud.ec2.describe_addresses()["Addresses"]
+    assert address["PublicIp"] == listed["bastion"]["public"]
+    cloud.set(EC2)
+    assert "bastion would be removed" in cloud.up("--no-drain", expect=2).stderr
+    cloud.up("--yes", "--no-drain")
+    assert cloud.whole() == ALL
+    assert "ansible_ssh_common_args" not in Cluster.load(cloud.directory).host("data1").variables
+    assert "data1 has no public address" in cloud.toolkit("plan").stdout
+
+
 def test_ansible_finds_what_the_toolkit_finds(cloud: Cloud) -> None:
     cloud.up()
     done = subprocess.run(

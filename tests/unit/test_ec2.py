@@ -83,6 +83,10 @@ def test_the_sample_is_a_cluster_of_four(tmp_path: Path) -> None:
         (ONE.replace("t3.medium", "t3.medium, spot: true"), "spot is for workers"),
         (ONE + "ssh_proxy: -oProxyCommand", "not a host to go through"),
         (ONE + "ssh_proxy: bastion", "access is missing"),
+        (ONE + "bastion: small", "not an instance type"),
+        (ONE + "bastion: t3.nano\naddress: elastic", "does not go together with address"),
+        (ONE + "bastion: t3.nano\nssh_proxy: admin@gate", "does not go together with ssh_proxy"),
+        (ONE.replace("main", "bastion"), "cannot name a set"),
     ],
 )
 def test_a_wrong_ec2_yml(directory: Path, text: str, said: str) -> None:

@@ -210,7 +210,7 @@ def launch_arguments(server: Server, work: Work, subnet: str) -> dict[str, Any]:
     volume = {"VolumeSize": config.volume_gb, "VolumeType": "gp3", "Encrypted": True,
               "DeleteOnTermination": True}  # fmt: skip
     interface = {"DeviceIndex": 0, "SubnetId": subnet, "DeleteOnTermination": True,
-                 "AssociatePublicIpAddress": config.address != "private",
+                 "AssociatePublicIpAddress": server.address != "private",
                  "Groups": [work.group_ids[group] for group in server.security_groups]}  # fmt: skip
     optional: dict[str, Any] = {"UserData": work.user_data} if work.user_data else {}
     if server.spot:
@@ -219,7 +219,7 @@ def launch_arguments(server: Server, work: Work, subnet: str) -> dict[str, Any]:
             "MarketType": "spot",
             "SpotOptions": {"SpotInstanceType": "one-time"},
         }
-    if config.instance_profile:
+    if config.instance_profile and server.groups:  # DAGs do not run on a bastion
         optional["IamInstanceProfile"] = {"Name": config.instance_profile}
     return optional | {
         "ImageId": image.id,

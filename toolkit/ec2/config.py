@@ -19,6 +19,8 @@ from toolkit.errors import Location, ToolkitError
 from toolkit.settings import Setting, Told, check_value, setting
 from toolkit.yamlfile import locations, read_mapping
 
+BASTION = "bastion"
+"""The host name of the instance that SSH goes through."""
 WORLD = ("0.0.0.0/0", "::/0")
 
 
@@ -55,6 +57,7 @@ class Config:
     access: tuple[str, ...]
     web_access: tuple[str, ...] | None
     address: str
+    bastion: str
     ssh_proxy: str
     volume_gb: int
     instance_profile: str
@@ -116,9 +119,11 @@ def _config(directory: Path, values: Mapping[str, Any]) -> Config:
     filled = {name: spec.default for name, spec in options().items()} | dict(values)
     each = {name: spec.default for name, spec in options("instances.yml").items()}
     web = filled["web_access"]
+    if filled["bastion"]:
+        filled["address"] = "private"
     return Config(
         **{name: filled[name] for name in ("region", "vpc", "image_owner", "login_user",
-           "key_pair", "address", "ssh_proxy", "volume_gb", "instance_profile")},
+           "key_pair", "address", "bastion", "ssh_proxy", "volume_gb", "instance_profile")},
         directory=directory,
         image=filled["image"] or options()["image"].default,
         name=filled["name"] or directory.name,
@@ -200,6 +205,13 @@ def _together(values: Mapping[str, Any]) -> Iterator[Problem]:
     if values.get("key_pair") and not values.get("key_file"):
         yield ("key_pair",), ("missing", "key_file is missing: the private key of that key pair",
                               "add key_file: ~/.ssh/KEY")  # fmt: skip
+    if BASTION in (values.get("instances") or {}):
+        yield ("instances", BASTION), ("value", "bastion cannot name a set of instances",
+                                       "write bastion: t3.nano outside of instances")  # fmt: skip
+    for other, value in (("address", address), ("ssh_proxy", values.get("ssh_proxy"))):
+        if values.get("bastion") and value not in (None, "", "private"):
+            yield ("bastion",), ("value", f"bastion does not go together with {other}: {value}",
+                                 f"remove {other}, or bastion")  # fmt: skip
     for name, one in (values.get("instances") or {}).items():
         if isinstance(one, dict) and one.get("spot") is True and one.get("groups") != ["worker"]:
             yield (
@@ -210,7 +222,8 @@ def _together(values: Mapping[str, Any]) -> Iterator[Problem]:
                     "remove spot, or make a set of its own for the workers",
                 ),
             )
-    if (address == "private" or values.get("ssh_proxy")) and not values.get("access"):
+    inside = address == "private" and not values.get("bastion")
+    if (inside or values.get("ssh_proxy")) and not values.get("access"):
         yield ("address",), ("missing", "access is missing: SSH does not come from your address on "
                              "the internet here", "add access: [10.0.0.0/16]")  # fmt: skip
 
@@ -253,6 +266,7 @@ def _tags(value: Mapping[Any, Any]) -> str | None:
     return f"tag {wrong[0]} cannot be set" if wrong else None
 
 
+_TYPE = _pattern(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type")
 _Meaning = tuple[Callable[[Any], str | None], str]
 _MEANINGS: Mapping[str, _Meaning] = {
     "name": (_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", "a name"),
@@ -268,7 +282,8 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "volume_gb": (lambda value: None if 8 <= value <= 16384 else f"{value} GB cannot be had",
                   "use 8 to 16384"),
     "groups": (_each(_group), "use one of: " + ", ".join(GROUPS)),
-    "type": (_pattern(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type"), "for example t3.medium"),
+    "type": (_TYPE, "for example t3.medium"),
+    "bastion": (_TYPE, "for example t3.nano"),
     "count": (lambda value: None if 0 <= value <= 100 else f"{value} instances are not possible",
               "use 0 to 100"),
     "tags": (_tags, "use short texts; Name and names that begin with aws: or toolkit- are taken"),

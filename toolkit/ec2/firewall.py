@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toolkit.cluster import Cluster
 from toolkit.components import ports
-from toolkit.ec2.config import Config
+from toolkit.ec2.config import BASTION, Config
 
 SSH_PORT = 22
 WEB = ("airflow_web_port",)
@@ -46,17 +46,25 @@ def set_group(cluster: str, instances: str) -> str:
     return f"toolkit-{cluster}-{instances}"
 
 
-def wanted(config: Config, cluster: Cluster, access: Iterable[str]) -> tuple[SecurityGroup, ...]:
+def wanted(config: Config, cluster: Cluster, access: Sequence[str]) -> tuple[SecurityGroup, ...]:
     """The security groups of a cluster: one for all members, and one for each set of instances.
 
     Args:
-        access: the networks that may reach SSH; and the web UI unless web_access says otherwise.
+        access: the networks that may reach SSH; and the web UI unless web_access says otherwise
+            or only a bastion can be reached from outside.
     """
-    access = tuple(access)
-    web = access if config.web_access is None else config.web_access
-    members = member_group(config.name)
-    ssh = frozenset(Rule(SSH_PORT, network) for network in access)
-    groups = [SecurityGroup(members, f"Members of Airflow cluster {config.name}", ssh)]
+    members, gate = member_group(config.name), set_group(config.name, BASTION)
+    outside = frozenset(Rule(SSH_PORT, network) for network in access)
+    web: Sequence[str] = tuple(access) if config.web_access is None else config.web_access
+    text = f"Members of Airflow cluster {config.name}"
+    if config.bastion:
+        web = (gate, *(config.web_access or ()))
+        groups = [
+            SecurityGroup(gate, f"Bastion of Airflow cluster {config.name}", outside),
+            SecurityGroup(members, text, frozenset({Rule(SSH_PORT, gate)})),
+        ]
+    else:
+        groups = [SecurityGroup(members, text, outside)]
     for one in config.instances:
         rules = set()
         for port in (port for host in one.hosts for port in ports(cluster, cluster.host(host))):

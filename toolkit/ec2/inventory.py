@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import jinja2
 import yaml
 
 from toolkit.content import content_dir
-from toolkit.ec2.config import Config
+from toolkit.ec2.config import BASTION, Config
 from toolkit.ec2.found import CLUSTER_TAG, GROUPS_TAG, HOST_TAG, LIVE, USER_TAG
+from toolkit.ec2.images import login_user
 from toolkit.errors import ToolkitError
+from toolkit.remote.trust import ssh_option
 
 FILE = "hosts.aws_ec2.yml"
 """Ansible's plugin takes files whose names end in aws_ec2.yml."""
 
 
-def write(config: Config, region: str, profile: str | None) -> None:
-    """Write the file; the same content is left alone."""
+def write(config: Config, region: str, profile: str | None, bastion: str) -> None:
+    """Write the file; the same content is left alone.
+
+    Args:
+        bastion: address of the cluster's own bastion; "" while or where there is none.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(content_dir() / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -28,11 +35,25 @@ def write(config: Config, region: str, profile: str | None) -> None:
         region=region, profile=profile, cluster=config.name, cluster_tag=CLUSTER_TAG,
         states=LIVE, host_tag=HOST_TAG, groups_tag=GROUPS_TAG, user_tag=USER_TAG,
         public=config.address != "private", key_file=config.key_file,
-        ssh_proxy=config.ssh_proxy,
+        ssh_arguments=ssh_arguments(config, bastion), bastion=BASTION,
     )  # fmt: skip
     path = config.directory / FILE
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
+
+
+def ssh_arguments(config: Config, bastion: str) -> str:
+    """What makes ssh go through another host: the user's, or the bastion that was made."""
+    if not bastion:
+        return f"-o ProxyJump={config.ssh_proxy}" if config.ssh_proxy else ""
+    # ProxyJump would look for key and host key where ssh looks by itself, not in the inventory.
+    known = ssh_option(config.directory / "known_hosts")
+    command = (
+        f"ssh -i {shlex.quote(str(config.key_file))} {known} "
+        "-o StrictHostKeyChecking=accept-new -o HashKnownHosts=no -o BatchMode=yes -o ConnectTimeout=10 "
+        f"-W [%h]:%p {login_user(config)}@{bastion}"
+    )
+    return f"-o {shlex.quote(f'ProxyCommand={command}')}"
 
 
 def remove(config: Config) -> None:

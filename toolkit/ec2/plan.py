@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from toolkit.ec2.config import WORLD, Config
+from toolkit.ec2.config import BASTION, WORLD, Config
 from toolkit.ec2.firewall import Rule, SecurityGroup, member_group, set_group
 from toolkit.ec2.found import Address, Found, FoundGroup, Instance
 from toolkit.ec2.images import login_user
@@ -18,7 +18,7 @@ Verb = Literal["create", "open", "close", "start", "tag", "attach", "remove"]
 
 @dataclass(frozen=True)
 class Server:
-    """An instance that is wanted."""
+    """An instance that is wanted; a bastion has no inventory groups."""
 
     host: str
     groups: tuple[str, ...]
@@ -26,6 +26,7 @@ class Server:
     user: str
     spot: bool
     security_groups: tuple[str, ...]
+    address: str
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,17 @@ class Plan:
 
 def servers(config: Config) -> tuple[Server, ...]:
     """The instances that ec2.yml wants."""
-    return tuple(
-        Server(host, one.groups, one.type, login_user(config), one.spot,
-               (member_group(config.name), set_group(config.name, one.name)))
+    user = login_user(config)
+    wanted = [
+        Server(host, one.groups, one.type, user, one.spot,
+               (member_group(config.name), set_group(config.name, one.name)), config.address)
         for one in config.instances
         for host in one.hosts
-    )  # fmt: skip
+    ]  # fmt: skip
+    if config.bastion:
+        gate = (set_group(config.name, BASTION),)
+        wanted.insert(0, Server(BASTION, (), config.bastion, user, False, gate, "elastic"))
+    return tuple(wanted)
 
 
 def plan(
@@ -184,15 +190,14 @@ def _instances(config: Config, kept: dict[str, Instance]) -> Iterator[Action]:
 def _addresses(config: Config, kept: dict[str, Instance], found: Found) -> Iterator[Action]:
     """Elastic IPs: each host one, which it gets once its instance runs."""
     there: dict[str, Address] = {}
-    hosts = {server.host for server in servers(config)}
+    wanted = servers(config)
+    hosts = {server.host for server in wanted}
     for one in found.addresses:
         if one.host in hosts and one.host not in there:
             there[one.host] = one
         else:
             yield Action("remove", "Elastic IP", one.host, one.ip, one)
-    if config.address != "elastic":
-        return
-    for server in servers(config):
+    for server in (server for server in wanted if server.address == "elastic"):
         address, instance = there.get(server.host), kept.get(server.host)
         if address is None:
             yield Action("create", "Elastic IP", server.host)
@@ -208,8 +213,14 @@ def _notes(
         if instance and instance.type != server.type:
             yield (f"{server.host} is {instance.type}, ec2.yml says {server.type}: the type of an "
                    "instance that exists is not changed")  # fmt: skip
-    if config.address != "elastic" and found.addresses:
-        yield f"the cluster's {len(found.addresses)} Elastic IP(s) stay until their hosts are removed"
+        if server.address == "public" and instance and instance.state == "running" \
+                and not instance.public:  # fmt: skip
+            yield (f"{server.host} has no public address: an instance gets one when it is made, or "
+                   "with address: elastic")  # fmt: skip
+    fixed = {server.host for server in servers(config) if server.address == "elastic"}
+    stay = [one.host for one in found.addresses if one.host in kept and one.host not in fixed]
+    if stay:
+        yield f"the Elastic IP of {', '.join(stay)} stays until the host is removed"
     for group in groups:
         open_ports = sorted({rule.port for rule in group.rules if rule.source in WORLD})
         if open_ports:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from toolkit.cluster import Cluster
 from toolkit.ec2 import boot, config, found, images, inventory, keys, network, trust, userdata
 from toolkit.ec2.account import Account, sign_in
 from toolkit.ec2.apply import Work, carry_out, group_ids, wait_healthy
-from toolkit.ec2.config import Config
+from toolkit.ec2.config import BASTION, Config
 from toolkit.ec2.firewall import wanted
 from toolkit.ec2.found import Found, Instance
 from toolkit.ec2.launches import Launches
@@ -121,13 +121,20 @@ def up(chosen: Prospect, say: Say, *, drain: bool, wait: bool) -> tuple[Instance
         say=say,
     )
     # First, as it says in which region to go on when this is interrupted.
-    inventory.write(conf, account.region, chosen.place.profile)
+    before = chosen.found.instances
+    inventory.write(conf, account.region, chosen.place.profile, _bastion(before))
     carry_out(chosen.plan, work)
     members = found.instances(account, conf.name)
+    inventory.write(conf, account.region, chosen.place.profile, _bastion(members))
     work.launches.forget(instance.host for instance in members)
     if wait:
         make_ready(chosen.place, members, set(work.started), say)
     return members
+
+
+def _bastion(members: Iterable[Instance]) -> str:
+    """The public address of the cluster's bastion; "" while or where it has none."""
+    return next((one.public for one in members if one.host == BASTION), "")
 
 
 def _drainer(conf: Config, drain: bool, say: Say) -> Callable[[Instance], None]:
@@ -148,7 +155,11 @@ def make_ready(
     """
     conf, account = place.config, place.account
     cluster = Cluster.load(conf.directory)
-    addresses = {cluster.host(one.host).address: one.id for one in members}
+    hosts = {host.name: host for host in cluster.all_hosts}
+    # The bastion is no host of the inventory: only keys and status checks are waited for.
+    addresses = {
+        hosts[one.host].address if one.host in hosts else one.public: one.id for one in members
+    }
     path = conf.directory / "known_hosts"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     known = trust.current(text, addresses)
@@ -167,5 +178,5 @@ def make_ready(
     secrets.write_private(path, known)
     say(f"waiting for SSH and cloud-init on {', '.join(waited)}")
     with Remote(cluster, say=say) as remote:
-        boot.wait_ready(remote, [cluster.host(host) for host in waited], say)
+        boot.wait_ready(remote, [hosts[host] for host in waited if host in hosts], say)
     secrets.write_private(path, trust.claimed(path.read_text(encoding="utf-8"), addresses))

@@ -100,6 +100,7 @@ class Opener:
             key=configured[0] if configured else "",
             tried=usable,
             refused=refused,
+            proxy=connection.gateway if isinstance(connection.gateway, str) else "",
         )
         if connection.is_connected:
             return Opened(connection, login)

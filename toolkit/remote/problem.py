@@ -51,6 +51,7 @@ class Login:
         key: the configured private key; "" leaves the choice to SSH.
         tried: names of the keys that were offered.
         refused: keys that SSH must not use, because other users of this machine can read them.
+        proxy: the command whose output is the connection (ProxyCommand); "" for none.
     """
 
     host: str
@@ -61,6 +62,7 @@ class Login:
     key: str = ""
     tried: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    proxy: str = ""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}"
@@ -124,6 +126,9 @@ def _of_network(error: Exception, login: Login, timeout: float) -> tuple[str, st
     import paramiko
 
     place = f"{login.address} port {login.port}"
+    if login.proxy:
+        command = login.proxy.replace("%h", login.address).replace("%p", str(login.port))
+        return f"the command that is to lead to {place} does not", f"see what it says: {command}"
     if isinstance(error, socket.gaierror):
         return (
             f"the name {login.address} is not known here ({error.strerror})",
