@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,21 @@ def probe(payload: dict[str, Any]) -> dict[str, Any]:
 def test_the_script_runs_under_old_pythons() -> None:
     text = whole_script()
     tree = ast.parse(text, feature_version=(3, 6))
+    nodes = list(ast.walk(tree))
     imported = {
-        alias.name.split(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
+        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
     }
-    assert imported <= sys.stdlib_module_names
+    imported |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names
+
+
+def test_the_scripts_that_are_sent_together_have_no_name_in_common() -> None:
+    body = ast.parse(whole_script()).body
+    names = [node.name for node in body if isinstance(node, ast.FunctionDef)]
+    names += [target.id for node in body if isinstance(node, ast.Assign)
+              for target in node.targets if isinstance(target, ast.Name)]  # fmt: skip
+    twice = {name for name, number in Counter(names).items() if number > 1}
+    assert twice == {"PARTS"}
 
 
 class Index(http.server.BaseHTTPRequestHandler):

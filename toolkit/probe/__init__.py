@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -15,7 +16,9 @@ from toolkit.remote import HostProblem, Remote
 
 __all__ = ["Facts", "Probe", "collect", "record", "script"]
 
-_ALONG = ("host_system.py", "host_existing.py", "host_drift.py")
+_ALONG = ("host_system.py", "host_drift.py", "host_existing.py")
+_IMPORT = re.compile(r"^from toolkit\.probe\.host_\w+ import .*\n", re.M)
+"""What one script takes from another stands before it in the text that is sent."""
 
 
 def collect(cluster: Cluster, remote: Remote) -> Probe:
@@ -46,17 +49,19 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
 
 def script() -> str:
     """The text that runs on a host: host_facts.py and what it takes along."""
-    root = files(__package__)
-    text = (root / "host_facts.py").read_text(encoding="ascii")
+    text = _source("host_facts.py")
     for name in _ALONG:
-        text += "\n\n" + (root / name).read_text(encoding="ascii") + "\nMORE.update(PARTS)\n"
+        text += f"\n\n{_source(name)}\nMORE.update(PARTS)\n"
     return text
+
+
+def _source(name: str) -> str:
+    return _IMPORT.sub("", (files(__package__) / name).read_text(encoding="ascii"))
 
 
 def record(cluster: Cluster, remote: Remote) -> None:
     """Have the hosts write down how our files are now; checks compare with it later."""
-    text = (files(__package__) / "host_drift.py").read_text(encoding="ascii")
-    remote.fan_out(cluster.hosts, f"{text}\n\nmain = record\n", {})
+    remote.fan_out(cluster.hosts, f"{_source('host_drift.py')}\n\nmain = record\n", {})
 
 
 def _services(

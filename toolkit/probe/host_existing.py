@@ -11,6 +11,9 @@ import re
 import stat
 from urllib.parse import unquote, urlsplit
 
+from toolkit.probe.host_drift import user
+from toolkit.probe.host_facts import read
+
 OURS = (
     "secrets stand in airflow.env"  # in the first lines of the configuration that the role writes
 )
@@ -21,21 +24,12 @@ URLS = [("database", "sql_alchemy_conn"), ("core", "sql_alchemy_conn"),
 SECRETS = [*URLS, ("core", "fernet_key"), ("webserver", "secret_key"), ("api", "secret_key")]
 
 
-def content_of(path):
-    """A file's text, "" when it is not there or not for us."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
 def existing(payload):
     """Every AIRFLOW_HOME with a configuration that the toolkit did not write."""
     found = []
     for home in homes():
         path = os.path.join(home, "airflow.cfg")
-        text = content_of(path)
+        text = read(path)
         if text and OURS not in text:
             found.append(installation(home, path, text, payload.get("default_passwords", [])))
     return found
@@ -44,13 +38,13 @@ def existing(payload):
 def homes():
     """Directories that may be an AIRFLOW_HOME, each once."""
     places = list(PLACES)
-    for user in pwd.getpwall():
-        places += [os.path.join(user.pw_dir, "airflow"), user.pw_dir]
+    for entry in pwd.getpwall():
+        places += [os.path.join(entry.pw_dir, "airflow"), entry.pw_dir]
     for pattern in UNITS:
         for path in glob.glob(pattern):
-            places += re.findall(r"AIRFLOW_HOME=([^\s\"']+)", content_of(path))
+            places += re.findall(r"AIRFLOW_HOME=([^\s\"']+)", read(path))
     for path in glob.glob("/proc/[0-9]*/environ"):
-        places += re.findall(r"(?:^|\0)AIRFLOW_HOME=([^\0]+)", content_of(path))
+        places += re.findall(r"(?:^|\0)AIRFLOW_HOME=([^\0]+)", read(path))
     return sorted({os.path.realpath(place) for place in places if os.path.isdir(place)})
 
 
@@ -67,7 +61,7 @@ def installation(home, path, text, defaults):
     status = os.stat(path)
     return {
         "home": home,
-        "owner": owner(status.st_uid),
+        "owner": user(status.st_uid),
         "mode": stat.S_IMODE(status.st_mode),
         "readable": readable(path) and any(config.get(*name, fallback="") for name in SECRETS),
         "executor": config.get("core", "executor", fallback=""),
@@ -77,14 +71,6 @@ def installation(home, path, text, defaults):
         "units": units_of(home),
         "stale_pid_files": stale_pid_files(home),
     }
-
-
-def owner(uid):
-    """A user's name, or the number where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def readable(path):
@@ -113,7 +99,7 @@ def units_of(home):
     found = []
     for pattern in UNITS:
         for path in glob.glob(pattern):
-            text = content_of(path)
+            text = read(path)
             mentioned = re.findall(r"AIRFLOW_HOME=([^\s\"']+)", text)
             runs = re.search(r"^ExecStart=.*\bairflow\b", text, re.M)
             ours = "Slice=airflow.slice" in text
@@ -126,7 +112,7 @@ def stale_pid_files(home):
     """Pid files of components that are not there any more."""
     found = []
     for path in glob.glob(os.path.join(home, "airflow-*.pid")):
-        pid = content_of(path).strip()
+        pid = read(path).strip()
         if not (pid.isdigit() and os.path.exists("/proc/" + pid)):
             found.append(path)
     return sorted(found)

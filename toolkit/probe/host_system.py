@@ -7,16 +7,9 @@ import re
 import socket
 import subprocess
 
+from toolkit.probe.host_facts import read
+
 REDIS_PORT = 6379
-
-
-def text_of(path):
-    """A file's text, "" when it is not there or not for us."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def system(payload):
@@ -25,13 +18,13 @@ def system(payload):
         "cloud_init": cloud_init(),
         "reboot": reboot(),
         "selinux": {"1": "enforcing", "0": "permissive"}.get(
-            text_of("/sys/fs/selinux/enforce").strip(), ""
+            read("/sys/fs/selinux/enforce").strip(), ""
         ),
         "language": language(),
-        "entropy": int(text_of("/proc/sys/kernel/random/entropy_avail") or -1),
+        "entropy": int(read("/proc/sys/kernel/random/entropy_avail") or -1),
         "instance": instance(),
         "open_redis": open_redis(),
-        "open_files": int(text_of("/proc/sys/fs/nr_open") or -1),
+        "open_files": int(read("/proc/sys/fs/nr_open") or -1),
         "closed_dags": closed(payload.get("dags_folder", "")),
     }
 
@@ -71,7 +64,7 @@ def cloud_init():
 def reboot():
     """What asks for a restart: names of packages; a bare request is called "yes"."""
     if os.path.exists("/run/reboot-required"):
-        return sorted(set(text_of("/run/reboot-required.pkgs").split())) or ["yes"]
+        return sorted(set(read("/run/reboot-required.pkgs").split())) or ["yes"]
     try:  # dnf's own answer: 1 when a restart is needed
         done = subprocess.run(
             ["needs-restarting", "-r"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -85,7 +78,7 @@ def reboot():
 def language():
     """The locale that services and logins get."""
     for path in ("/etc/default/locale", "/etc/locale.conf"):
-        found = re.search(r"^\s*LANG=[\"']?([^\"'\s]+)", text_of(path), re.M)
+        found = re.search(r"^\s*LANG=[\"']?([^\"'\s]+)", read(path), re.M)
         if found:
             return found.group(1)
     return ""
@@ -93,9 +86,9 @@ def language():
 
 def instance():
     """EC2's name for the kind of this machine; "" elsewhere, and on its oldest kinds."""
-    if text_of("/sys/class/dmi/id/sys_vendor").strip() != "Amazon EC2":
+    if read("/sys/class/dmi/id/sys_vendor").strip() != "Amazon EC2":
         return ""
-    return text_of("/sys/class/dmi/id/product_name").strip()
+    return read("/sys/class/dmi/id/product_name").strip()
 
 
 def open_redis():
@@ -103,7 +96,7 @@ def open_redis():
     address = "%02X%02X" % (REDIS_PORT >> 8, REDIS_PORT & 255)
     found = ""
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in text_of(path).splitlines()[1:]:
+        for line in read(path).splitlines()[1:]:
             words = line.split()
             if words[3] == "0A" and words[1].endswith(":" + address):
                 loopback = words[1].startswith(("0100007F:", "00000000000000000000000001000000:"))

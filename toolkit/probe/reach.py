@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
-from toolkit.cluster import Cluster, Host
-from toolkit.components import links
+from toolkit.cluster import Cluster
+from toolkit.components import Link, links
 from toolkit.probe.facts import Facts, Reach, Resolution
 from toolkit.remote import HostProblem, Remote
 
@@ -27,52 +27,53 @@ def meet(
     """
     playing = {host.name for host in cluster.hosts} & set(facts)
     wanted = [link for link in links(cluster) if {link.source, link.target} <= playing]
-    if not wanted:
-        return (), ()
-    expected = {(link.target, link.number): 0 for link in wanted}
-    expected |= Counter((link.target, link.number) for link in wanted)
+    involved = {name for link in wanted for name in (link.source, link.target)}
+    hosts = [host for host in cluster.hosts if host.name in involved]
+    owners = _names(wanted, facts)
+    script = (files(__package__) / "host_reach.py").read_text(encoding="ascii")
+    answers = remote.fan_out(hosts, script, lambda host: _payload(host.name, wanted, owners))
+    answered = {n: a for n, a in answers.items() if not isinstance(a, HostProblem)}
+    return tuple(_reached(answered)), tuple(_resolved(answered, owners))
 
-    def payload(host: Host) -> dict[str, Any]:
-        return {
-            "seconds": SECONDS,
-            "listen": [[port, n] for (name, port), n in expected.items() if name == host.name],
-            "connect": [
-                {"address": link.address, "port": link.number, "target": link.target,
-                 "setting": link.setting}
-                for link in wanted
-                if link.source == host.name
-            ],
-            "names": sorted(names[host.name]),
-        }  # fmt: skip
 
-    names: dict[str, set[str]] = {name: set() for name in playing}
-    owner: dict[str, str] = {}
+Names = dict[tuple[str, str], str]  # host and the name that has to be known there -> its owner
+
+
+def _names(wanted: list[Link], facts: Mapping[str, Facts]) -> Names:
+    """Airflow looks for the logs of a task at the name that its host gives itself."""
+    owners = {}
     for link in wanted:
         network = facts[link.target].network
         if link.setting in _LOG_PORTS and network:
-            # Airflow looks for the logs of a task at the name that its host gives itself.
-            names[link.source].add(network.fqdn or network.hostname)
-            owner[network.fqdn or network.hostname] = link.target
-    script = (files(__package__) / "host_reach.py").read_text(encoding="ascii")
-    hosts = [
-        host
-        for host in cluster.hosts
-        if host.name in {n for x in wanted for n in (x.source, x.target)}
-    ]
-    answers = remote.fan_out(hosts, script, payload)
-    answered = {n: a for n, a in answers.items() if not isinstance(a, HostProblem)}
-    reached = tuple(
-        Reach(
-            source=name,
-            listened=entry["port"] in answered.get(entry["target"], {}).get("listening", ()),
-            **entry,
-        )
-        for name, answer in answered.items()
-        for entry in answer["links"]
-    )
-    resolved = tuple(
-        Resolution(name, owner[asked], asked, tuple(found))
-        for name, answer in answered.items()
-        for asked, found in answer["names"].items()
-    )
-    return reached, resolved
+            owners[link.source, network.fqdn or network.hostname] = link.target
+    return owners
+
+
+def _payload(host: str, wanted: list[Link], owners: Names) -> dict[str, Any]:
+    """What `host_reach.main` gets on this host."""
+    expected = Counter(link.number for link in wanted if link.target == host)
+    connect = [
+        {"address": link.address, "port": link.number, "target": link.target,
+         "setting": link.setting}
+        for link in wanted
+        if link.source == host
+    ]  # fmt: skip
+    return {
+        "seconds": SECONDS,
+        "listen": list(expected.items()),
+        "connect": connect,
+        "names": sorted(name for source, name in owners if source == host),
+    }
+
+
+def _reached(answered: Mapping[str, Any]) -> Iterator[Reach]:
+    for name, answer in answered.items():
+        for entry in answer["links"]:
+            listened = entry["port"] in answered.get(entry["target"], {}).get("listening", ())
+            yield Reach(source=name, listened=listened, **entry)
+
+
+def _resolved(answered: Mapping[str, Any], owners: Names) -> Iterator[Resolution]:
+    for host, answer in answered.items():
+        for name, found in answer["names"].items():
+            yield Resolution(host, owners[host, name], name, tuple(found))
