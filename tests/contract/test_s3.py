@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 from toolkit.health.remote_logs import statements
@@ -75,10 +75,29 @@ def test_a_connection_of_the_users_own_comes_last() -> None:
     assert text.rstrip().endswith('AIRFLOW_CONN_AWS_DEFAULT="aws://"')
 
 
-def test_the_role_refuses_what_the_toolkit_refuses() -> None:
-    tasks = yaml.safe_load((ROLE / "tasks/environment.yml").read_text())
+@pytest.fixture(scope="module")
+def plugins() -> None:
+    init_plugin_loader()
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("folder", "lacks", "refused"),
+    [(FOLDER, True, True), (FOLDER, False, False), ("", True, False)],
+)
+def test_the_role_refuses_what_the_toolkit_refuses(
+    tmp_path: Path, folder: str, lacks: bool, refused: bool
+) -> None:
+    text = (ROLE / "files/locks/airflow-3.3.2.lock").read_text()
+    lock = tmp_path / "airflow.lock"
+    lock.write_text(text.replace("\napache-airflow-providers-amazon==", "\nx==") if lacks else text)
+    loader = DataLoader()
+    tasks = loader.load_from_file(str(ROLE / "tasks/environment.yml"), trusted_as_template=True)
     (refusal,) = [task for task in tasks if "ansible.builtin.fail" in task]
-    assert "'\napache-airflow-providers-amazon=='" in refusal["when"][1]
+    templar = Templar(
+        loader, variables={"airflow_remote_log_folder": folder, "_airflow_lock_file": str(lock)}
+    )
+    assert all(map(templar.evaluate_conditional, refusal["when"])) is refused
 
 
 def test_the_documented_policy_is_the_one_that_is_told() -> None:
