@@ -114,7 +114,7 @@ def remedy(failed: Mapping[str, str], place: str) -> str:
         named = re.search(r"perform: (\w+:\w+)", text)
         more = [named[1]] if named and named[1] not in _WRITES else []
         return (
-            "add to the policy of the instance profile's role (docs/ec2.md): "
+            "add to the policy of the instance profile's role (docs/remote-logs.md): "
             f"{json.dumps(statements(place, more))}"
         )
     for codes, fix in _FIXES.items():
