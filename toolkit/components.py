@@ -83,6 +83,15 @@ def airflow_components(cluster: Cluster, host: Host) -> tuple[str, ...]:
     )
 
 
+def canary_tasks(cluster: Cluster) -> list[tuple[Host, tuple[str, str]]]:
+    """Each host that runs tasks, with the canary's there (toolkit_canary.py.j2): bash and Python."""
+    workers = [
+        (host, (f"bash_on_{host.name}", f"python_on_{host.name}"))
+        for host in cluster.group("worker")
+    ]
+    return workers or [(cluster.group("scheduler")[0], ("bash", "python"))]
+
+
 def database(cluster: Cluster) -> str:
     """The database server that the roles would install: postgres or mysql."""
     return str(cluster.setting("metadata_db_engine"))

@@ -179,7 +179,8 @@ def ensure_lock(cluster: Cluster, say: Callable[[str], None] = lambda _: None) -
 def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
     """Airflow's version, extras and additional requirements as the settings have them.
 
-    MySQL's driver comes with the engine: nobody has to know its extra.
+    MySQL's driver comes with the engine, and the provider that writes task logs to S3 with their
+    folder: nobody has to know the extra.
     """
     url = str(
         cluster.setting("metadata_db_url") or secrets.read_vault(cluster).get("metadata_db_url", "")
@@ -191,7 +192,9 @@ def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
     compiled = mysql and not (pure and version.startswith("2."))
     return (
         version,
-        [*(cluster.setting("airflow_extras") or ()), *(["mysql"] if compiled else [])],
+        [*(cluster.setting("airflow_extras") or ()),
+         *(["mysql"] if compiled else []),
+         *(["amazon"] if cluster.setting("airflow_remote_log_folder") else [])],
         [*(cluster.setting("airflow_requirements") or ()),
          *(["pymysql", "aiomysql"] if mysql and pure else [])],
     )  # fmt: skip

@@ -267,6 +267,17 @@ def _server_url(value: Any) -> str | None:
     return None if readable else "its scheme, host and port cannot be read"
 
 
+def _s3_folder(value: Any) -> str | None:
+    # Airflow's hook reads it as a URL, so that ? and # would cut it off.
+    fits = re.fullmatch(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9](/[^/\s?#]+)*/?", value)
+    return None if fits or not value else f"{value!r} is no folder of an S3 bucket"
+
+
+def _aws_region(value: Any) -> str | None:
+    fits = re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", value)
+    return None if fits or not value else f"{value!r} is no AWS region"
+
+
 def _requirement(value: Any) -> str | None:
     try:
         normal_requirements([value])
@@ -280,6 +291,9 @@ _MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
     (r"airflow_version", _version, 'for example airflow_version: "3.3.2"'),
     (r"airflow_config", _sections, "write {section: {option: value}}, as in airflow.cfg"),
     (r"airflow_base_url", _base_url, "for example https://airflow.example.com"),
+    (r"airflow_remote_log_folder", _s3_folder, "write s3://BUCKET/PREFIX"),
+    (r"airflow_aws_region", _aws_region, "write it as AWS does, such as eu-central-1"),
+    (r"airflow_aws_endpoint_url", _base_url, "for example https://minio.example.com:9000"),
     (r"airflow_requirements.*", _requirement, 'write it as in a requirements file: "pandas>=2,<3"'),
     (r".*_url", _server_url, "write SCHEME://USER:PASSWORD@HOST:PORT/NAME, and in the password "
      "%2F for /, %3A for :, %40 for @, %23 for #"),

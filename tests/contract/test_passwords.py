@@ -19,6 +19,7 @@ PASSWORDS = st.text(string.digits + string.ascii_letters + string.punctuation + 
 CLUSTER: dict[str, Any] = {
     "metadata_db_user": "airflow", "metadata_db_name": "airflow", "metadata_db_url": "",
     "airflow_database_url": "", "airflow_broker_url": "", "broker_url": "",
+    "airflow_remote_log_folder": "", "airflow_aws_region": "", "airflow_aws_endpoint_url": "",
     "groups": {"metadata_db": ["h1"], "broker": ["h1"], "webserver": ["h1"]},
     "inventory_hostname": "h1", "hostvars": {"h1": {}},
 }  # fmt: skip

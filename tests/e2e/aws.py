@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
+from instance_role import ROLE, Setup, set_up
 
 from toolkit.lab import podman
 from toolkit.lab.hosts import OWNER
@@ -40,11 +40,14 @@ _RUNS = ("pending", "running")
 
 @dataclass
 class Aws:
-    """A region with one VPC, whose only subnet is a podman network."""
+    """A region with one VPC, whose only subnet is a podman network; instances reach this machine
+    at its `gateway`."""
 
     url: str
     network: str
-    subnet: str
+    gateway: str
+    setup: Setup
+    subnet: str = ""
     containers: dict[str, str] = field(default_factory=dict)  # instance id -> container
     broken: list[BaseException] = field(default_factory=list)
 
@@ -53,19 +56,33 @@ class Aws:
         """What a user of this account has in the environment."""
         return {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_ACCESS_KEY_ID": self.setup.admin.id,
+            "AWS_SECRET_ACCESS_KEY": self.setup.admin.secret,
             "AWS_CONFIG_FILE": "/nonexistent",
             "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
             "AWS_EC2_METADATA_DISABLED": "true",
             "no_proxy": "127.0.0.1",
         }
 
+    def client(self, service: str) -> Any:
+        """The account's administrator."""
+        return self.setup.admin.client(service, self.url, REGION)
+
     @property
     def ec2(self) -> Any:
         """A client of the account."""
-        return boto3.client("ec2", region_name=REGION, endpoint_url=self.url,
-                            aws_access_key_id="testing", aws_secret_access_key="testing")  # fmt: skip
+        return self.client("ec2")
+
+    @property
+    def inside_url(self) -> str:
+        """Where instances reach AWS."""
+        return f"http://{self.gateway}:{self.url.rpartition(':')[2]}"
+
+    def has_profile(self, address: str) -> bool:
+        """Whether the instance at an address has the instance profile."""
+        arns = [one.get("IamInstanceProfile", {}).get("Arn", "") for one in self._instances()
+                if one.get("PrivateIpAddress") == address]  # fmt: skip
+        return any(arn.endswith(f"/{ROLE}") for arn in arns)
 
     def left(self) -> list[str]:
         """Every resource with a tag of the toolkit, but for instances that have ended."""
@@ -178,7 +195,7 @@ def aws(directory: Path, name: str) -> Iterator[Aws]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    cidr = f"10.90.{os.getpid() % 256}.0/24"
+    cidr, gateway = f"10.90.{os.getpid() % 256}.0/24", f"10.90.{os.getpid() % 256}.1"
     prepared()
     ensure(IMAGE, lambda _: None)
     podman("network", "create", "--disable-dns", "--subnet", cidr, name)
@@ -186,11 +203,14 @@ def aws(directory: Path, name: str) -> Iterator[Aws]:
     (directory / "amis.json").write_text(json.dumps([AMI]))
     environment = os.environ | {"MOTO_AMIS_PATH": str(directory / "amis.json")}
     with (directory / "moto.log").open("w") as log:
-        command = [server, "-H", "127.0.0.1", "-p", str(port)]
+        # Everywhere: the network has no address here before its first host.
+        command = [server, "-H", "0.0.0.0", "-p", str(port)]
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     ended = threading.Event()
     try:
-        account = Aws(f"http://127.0.0.1:{port}", name, "")
+        url = f"http://127.0.0.1:{port}"
+        _wait(port)
+        account = Aws(url, name, gateway, set_up(url, REGION))
         account.subnet = _prepare(account, cidr)
         player = threading.Thread(target=account.play, args=(ended,))
         player.start()
@@ -210,14 +230,17 @@ def aws(directory: Path, name: str) -> Iterator[Aws]:
         podman("network", "rm", "--force", name)
 
 
-def _prepare(account: Aws, cidr: str) -> str:
-    """The VPC that a user has; returns its subnet's id."""
+def _wait(port: int) -> None:
     deadline = time.monotonic() + 30
     while True:
-        with contextlib.suppress(Exception):
-            vpc = account.ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
-            break
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
         assert time.monotonic() < deadline, "moto does not answer"
         time.sleep(0.2)
+
+
+def _prepare(account: Aws, cidr: str) -> str:
+    """The VPC that a user has; returns its subnet's id."""
+    vpc = account.ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
     subnet: str = account.ec2.create_subnet(VpcId=vpc, CidrBlock=cidr)["Subnet"]["SubnetId"]
     return subnet

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aws import ACCOUNT, REGION, Aws, aws
 from conftest import TOOLKIT, Cluster
+from instance_role import BUCKET, PREFIX, allow, documented, metadata_service
+
+from toolkit.cluster import Cluster as Inventory
+from toolkit.health.host_canary import Api
 
 EC2 = """
 region: {region}
@@ -20,9 +25,19 @@ login_user: admin
 address: private
 access: [10.90.0.0/16]
 ca_certificates: [ca.pem]
+instance_profile: airflow
 instances:
   main: {{groups: [metadata_db, broker, scheduler, webserver], type: t3.large}}
   worker: {{groups: [worker], type: t3.medium, count: {workers}}}
+"""
+
+
+# What a user writes is the first two lines; the others stand for AWS.
+SETTINGS = f"""
+airflow_remote_log_folder: s3://{BUCKET}/{PREFIX}
+airflow_aws_region: {REGION}
+airflow_aws_endpoint_url: {{url}}
+airflow_environment: {{{{AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://{{gateway}}:{{port}}"}}}}
 """
 
 
@@ -45,7 +60,10 @@ def cluster(account: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         directory = tmp_path_factory.mktemp("inventory") / "prod"
         subprocess.run([TOOLKIT, "init", directory, "--sample", "ec2"], check=True)
         _certificate(directory / "ca.pem")
-        yield Cluster(directory, dict(os.environ))
+        made = Cluster(directory, dict(os.environ))
+        with metadata_service(account.setup, account.has_profile) as port:
+            made.set(SETTINGS.format(url=account.inside_url, gateway=account.gateway, port=port))
+            yield made
 
 
 def _certificate(path: Path) -> None:
@@ -76,8 +94,72 @@ def _ec2(
 
 
 def _canaries(cluster: Cluster) -> set[str]:
+    """The hosts on which a DAG ran, whose logs the web UI then showed from S3."""
     checks = cluster.json("verify")["checks"]
-    return {one["host"] for one in checks if one["name"] == "canary DAG" and one["ok"]}
+    ran, shown = (
+        {one["host"] for one in checks if one["name"] == name and one["ok"]}
+        for name in ("canary DAG", "remote logs")
+    )
+    assert ran == shown
+    return ran
+
+
+def _log_of_a_removed_copy(cluster: Cluster, account: Aws) -> None:
+    """A log that is in S3 alone is shown."""
+    api = Api({"api_prefix": "/api/v2", "port": 8080, "username": "admin",
+               "password": cluster.vault()["airflow_admin_password"]})  # fmt: skip
+    api.root = f"http://{Inventory.load(cluster.directory).host('main1').address}:8080"
+    assert api.sign_in() == 200
+    status, run = api.call("POST", api.runs(), {"logical_date": None})
+    assert status == 200, run
+    folder = f"{PREFIX}/dag_id=toolkit_canary/run_id={run['dag_run_id']}/task_id=bash_on_worker1"
+    deadline = time.monotonic() + 120
+    found: list[str] = []
+    while not found:
+        assert time.monotonic() < deadline, "no log came to the bucket"
+        time.sleep(0.5)
+        found = [one["Key"] for one in account.client("s3").list_objects_v2(
+            Bucket=BUCKET, Prefix=folder).get("Contents", ())]  # fmt: skip
+    assert found == [f"{folder}/attempt=1.log"]
+    cluster.ssh("worker1", "rm -r /var/log/airflow/dag_id=toolkit_canary")
+    status, log = api.call(
+        "GET", api.runs(run["dag_run_id"], "/taskInstances/bash_on_worker1/logs/1")
+    )
+    assert status == 200, log
+    lines = [line["event"] for line in log["content"]]
+    assert f"s3://{BUCKET}/{found[0]}" in lines
+    assert any("Command exited with return code 0" in line for line in lines), lines
+
+
+def _no_keys_on(cluster: Cluster, account: Aws, *hosts: str) -> None:
+    """Neither the role's keys nor the administrator's stand in a file."""
+    role, admin = account.setup.role, account.setup.admin
+    keys = [role.id, role.secret, str(role.token), admin.id, admin.secret]
+    for host in hosts:
+        for wanted, found in ((BUCKET,), "/etc/airflow/airflow.cfg\n"), (keys, ""):
+            patterns = " ".join(f"-e '{one}'" for one in wanted)
+            told = cluster.ssh(
+                host, f"grep -rlaFs {patterns} /etc /home /root /run /srv /tmp /var; echo end"
+            )
+            assert found in told and told.endswith("end\n")
+            assert found or told == "end\n"
+
+
+def _refused_upload(cluster: Cluster, account: Aws) -> None:
+    """A role that may not write: the canary runs, and the line says which permission is missing."""
+    iam = account.client("iam")
+    allow(iam, [one for one in documented()["Statement"] if "s3:PutObject" not in one["Action"]])
+    said = {one["name"]: one for one in cluster.json("verify", expect=1)["checks"]
+            if one["host"] == "worker1"}  # fmt: skip
+    assert said["canary DAG"]["ok"]
+    assert not said["remote logs"]["ok"]
+    arn = f"arn:aws:s3:::{BUCKET}/{PREFIX}/*"
+    assert f"AccessDenied for s3:PutObject on {arn}" in said["remote logs"]["detail"]
+    assert (
+        f'"Action": ["s3:PutObject", "s3:GetObject"], "Resource": "{arn}"'
+        in said["remote logs"]["fix"]
+    )
+    allow(iam, documented()["Statement"])
 
 
 def test_from_an_account_to_a_cluster_and_back(cluster: Cluster, account: Aws) -> None:
@@ -93,6 +175,9 @@ def test_from_an_account_to_a_cluster_and_back(cluster: Cluster, account: Aws) -
     print(done.stdout, done.stderr)
     assert "the canary DAG ran" in done.stdout
     assert _canaries(cluster) == {"worker1"}
+    _log_of_a_removed_copy(cluster, account)
+    _no_keys_on(cluster, account, "main1", "worker1")
+    _refused_upload(cluster, account)
 
     _workers(cluster, account, 2)
     _ec2(cluster, account, "up")

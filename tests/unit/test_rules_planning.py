@@ -9,6 +9,7 @@ from preflight_data import CELERY, SINGLE, ids, make_cluster, only
 from toolkit import rules
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
+from toolkit.lock import LOCK_NAME, ensure_lock, pinned, shipped_lock, wanted_of
 
 
 def plan_problems(cluster: Cluster, secrets: Any = ()) -> list[Finding]:
@@ -180,3 +181,38 @@ def test_a_component_that_the_release_does_not_have(tmp_path: Path, name: str, f
     variables = {"h1": {"airflow_components": ["scheduler", name]}}
     cluster = make_cluster(tmp_path, SINGLE, variables)
     assert fix in only(plan_problems(cluster), "planning.unknown_component", "h1").fix
+
+
+FOLDER = {"airflow_remote_log_folder": "s3://my-logs/prod"}
+
+
+def _without_amazon(tmp_path: Path, name: str) -> Path:
+    cluster = make_cluster(tmp_path)
+    lock = shipped_lock(*wanted_of(cluster))
+    assert lock
+    path = tmp_path / name
+    path.write_text(lock.read_text().replace("apache-airflow-providers-amazon==", "another=="))
+    return path
+
+
+def test_remote_logs_with_a_lock_that_was_made_without(tmp_path: Path) -> None:
+    path = _without_amazon(tmp_path, LOCK_NAME)
+    assert plan_problems(make_cluster(tmp_path)) == []
+    finding = only(plan_problems(make_cluster(tmp_path, **FOLDER)), "planning.remote_logs")
+    assert str(path) in finding.what
+    assert finding.fix == f"toolkit lock -i {tmp_path}"
+
+
+def test_remote_logs_with_a_lock_of_the_users_own(tmp_path: Path) -> None:
+    path = _without_amazon(tmp_path, "own.lock")
+    cluster = make_cluster(tmp_path, **FOLDER, airflow_lock=str(path))
+    assert "remove airflow_lock" in only(plan_problems(cluster), "planning.remote_logs").fix
+
+
+def test_remote_logs_bring_their_provider(tmp_path: Path) -> None:
+    extras = {"airflow_extras": ["celery", "fab", "postgres", "redis"]}
+    assert "amazon" not in wanted_of(make_cluster(tmp_path, **extras))[1]
+    cluster = make_cluster(tmp_path, **extras, **FOLDER)
+    assert plan_problems(cluster) == []
+    assert "apache-airflow-providers-amazon" in pinned(ensure_lock(cluster))
+    assert plan_problems(cluster) == []

@@ -1,6 +1,7 @@
 """Runs on a webserver host, standard library only: waits for health, then runs the canary DAG."""
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +16,7 @@ class Api:
     def __init__(self, payload):
         self.prefix = payload["api_prefix"]
         self.root = "http://127.0.0.1:%d" % payload["port"]
-        self.headers = {"Content-Type": "application/json"}
+        self.headers = {"Content-Type": "application/json", "Accept": "application/json"}
         self.modern = self.prefix == "/api/v2"
         self.login = (payload["username"], payload["password"])
 
@@ -78,8 +79,29 @@ def trigger(api, deadline):
         time.sleep(0.3)
 
 
+def log_path(api, run_id, task):
+    """Path of a task's log."""
+    rest = "/taskInstances/%s/logs/%s" % (task["task_id"], task["try_number"])
+    return api.runs(run_id, rest)
+
+
+def remote_log(api, path, folder, deadline):
+    """Where in a folder of S3 the web server finds a task's log, or what it says instead."""
+    # Airflow 3 lists the places in a group of lines of its own, Airflow 2 in lines with an asterisk.
+    place = re.compile(r"(?:['\"]|\* )(%s/[^\s'\"\\]+)" % re.escape(folder))
+    while True:
+        status, answer = api.call("GET", path)
+        text = str(answer.get("content", answer.get("detail")))
+        found = place.search(text.partition("::endgroup::")[0])
+        if status == 200 and found and "Could not read logs from" not in text:
+            return {"place": found.group(1)}
+        if time.time() > deadline:
+            return {"place": None, "status": status, "text": text[:1500]}
+        time.sleep(0.5)
+
+
 def main(payload):
-    """Health, the canary's tasks and how long they took."""
+    """Health, the canary's tasks, how long they took, and where their logs are."""
     deadline = time.time() + payload["timeout"]
     api = Api(payload)
     result = {"health": {}, "tasks": [], "state": None, "error": None}
@@ -113,12 +135,18 @@ def main(payload):
         {"task": task["task_id"], "state": task["state"], "hostname": task.get("hostname")}
         for task in tasks
     ]
+    if result["state"] == "success" and payload["remote_log_folder"]:
+        # A log is uploaded after its task has ended.
+        deadline, folder = time.time() + 30, payload["remote_log_folder"]
+        result["logs"] = {
+            task["task_id"]: remote_log(api, log_path(api, run_id, task), folder, deadline)
+            for task in tasks
+        }
     if result["state"] == "success":
         for run in api.call("GET", api.runs(rest="?limit=100"))[1].get("dag_runs", []):
             api.call("DELETE", api.runs(run["dag_run_id"]))
     else:
         failed = [task for task in tasks if task["state"] == "failed"][:1]
         for task in failed:
-            rest = "/taskInstances/%s/logs/%s" % (task["task_id"], task["try_number"])
-            result["log"] = str(api.call("GET", api.runs(run_id, rest))[1])[-1500:]
+            result["log"] = str(api.call("GET", log_path(api, run_id, task))[1])[-1500:]
     return result

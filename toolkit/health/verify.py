@@ -14,7 +14,9 @@ from typing import Any
 
 from toolkit import secrets
 from toolkit.cluster import Cluster, Host
-from toolkit.components import ports, release_line
+from toolkit.components import canary_tasks, ports, release_line
+from toolkit.health import remote_logs
+from toolkit.health.check import Check
 from toolkit.health.state import HostState, script, states
 from toolkit.remote import HostProblem, Remote
 
@@ -27,25 +29,15 @@ CANARY_USER = "toolkit-canary"
 
 
 @dataclass(frozen=True)
-class Check:
-    """One thing that was looked at; `detail` says what was found, `fix` what to type."""
-
-    host: str
-    component: str
-    name: str
-    ok: bool
-    detail: str
-    fix: str = ""
-
-
-@dataclass(frozen=True)
 class Evidence:
-    """All that was seen: hosts before and after the canary, its result, the workers' queues."""
+    """All that was seen: hosts before and after the canary, its result, the workers' queues, and
+    what S3 refuses (see remote_logs)."""
 
     before: list[HostState]
     after: list[HostState]
     canary: Mapping[str, Any]
     workers: Mapping[str, Any] = field(default_factory=dict)
+    refused: Mapping[str, Any] = field(default_factory=dict)
 
 
 def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> list[Check]:
@@ -65,10 +57,11 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
         workers = pool.submit(_workers, cluster, remote)
         before = first.result()
         report("waiting for health and running the canary DAG")
-        evidence = Evidence(before, [], canary.result(), workers.result())
+        ran, queues = canary.result(), workers.result()
     report("looking at units, ports, secrets and clocks")
     after = states(cluster, remote, hosts)
-    return judge(cluster, Evidence(before, after, evidence.canary, evidence.workers))
+    refused = remote_logs.refusals(cluster, remote, ran)
+    return judge(cluster, Evidence(before, after, ran, queues, refused))
 
 
 def _settled(
@@ -107,6 +100,7 @@ def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
         "username": CANARY_USER,
         "password": secrets.read_vault(cluster).get("airflow_canary_password")
         or cluster.setting("airflow_canary_password", web),
+        "remote_log_folder": remote_logs.folder(cluster),
         "timeout": TIMEOUT,
     }
     return _ask(remote, web, "host_canary", payload)
@@ -131,6 +125,7 @@ def judge(cluster: Cluster, seen: Evidence) -> list[Check]:
     checks = [*_units(seen), *_ports(cluster, seen.after), *_health(cluster, seen.canary)]
     checks += _workers_answer(cluster, seen)
     checks += [*_same(seen.after), *_clocks(seen.after), *_canary_ran(cluster, seen)]
+    checks += remote_logs.checks(cluster, seen.canary, seen.refused)
     return checks
 
 
@@ -225,11 +220,10 @@ def _canary_ran(cluster: Cluster, seen: Evidence) -> Iterator[Check]:
     states_ = {task["task"]: task["state"] for task in seen.canary.get("tasks", ())}
     log = f"\n    {seen.canary['log']}" if seen.canary.get("log") else ""
     fix = "toolkit airflow -- tasks states-for-dag-run, or the web UI's log of toolkit_canary"
-    places = [(host.name, f"_on_{host.name}") for host in cluster.group("worker")]
-    for where, suffix in places or [(cluster.group("scheduler")[0].name, "")]:
-        results = [states_.get(kind + suffix) for kind in ("bash", "python")]
+    for host, names in canary_tasks(cluster):
+        results = [states_.get(name) for name in names]
         ok = results == ["success", "success"]
         seconds = f" in {seen.canary['seconds']} s" if ok and "seconds" in seen.canary else ""
         cause = seen.canary.get("error") or f"bash {results[0]}, python {results[1]}"
-        yield Check(where, "", "canary DAG", ok,
+        yield Check(host.name, "", "canary DAG", ok,
                     f"a bash and a Python task succeeded{seconds}" if ok else f"{cause}{log}", fix)  # fmt: skip

@@ -36,6 +36,7 @@ PLANNING = (
     planning.sqlite,
     planning.executor,
     planning.dags_folder,
+    planning.remote_logs,
     planning.ports_apart,
     components.known,
     options.options,

@@ -10,7 +10,9 @@ from toolkit.cluster import GROUPS, Cluster
 from toolkit.components import ports, release_line, release_lines
 from toolkit.errors import Location
 from toolkit.findings import Finding
+from toolkit.lock import pinned
 from toolkit.rules.common import SETTINGS_FILE, error, listed
+from toolkit.rules.python import lock_file
 
 Secrets = Collection[str] | Mapping[str, object]
 """Names of the variables that the vault sets; with their values where the caller has them."""
@@ -163,6 +165,22 @@ def dags_folder(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
             host="",
             what=f"{name} is {value}, which has a setting of its own",
             fix=f"remove the option, and set in {SETTINGS_FILE}: airflow_dags_folder: {value}",
+        )
+
+
+def remote_logs(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+    """What writes task logs to S3 comes with the lock; one that was made before may lack it."""
+    if not _is_set(cluster, "airflow_remote_log_folder", ()):
+        return
+    lock = lock_file(cluster)
+    if lock and "apache-airflow-providers-amazon" not in pinned(lock):
+        yield error(
+            "planning.remote_logs",
+            host="",
+            what=f"airflow_remote_log_folder is set, and {lock} has no "
+            "apache-airflow-providers-amazon",
+            fix=f"toolkit lock -i {cluster.directory}"
+            + (", and remove airflow_lock" if cluster.setting("airflow_lock") else ""),
         )
 
 

@@ -1,0 +1,107 @@
+"""What role airflow writes for logs in S3, and the policy that the docs ask for them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
+
+from toolkit.health.remote_logs import statements
+from toolkit.rules.options import known
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROLE = REPOSITORY / "roles/airflow"
+FOLDER = "s3://my-logs/100%/prod"
+
+
+def rendered(name: str, **settings: Any) -> str:
+    loader = DataLoader()
+    variables = loader.load_from_file(str(ROLE / "defaults/main.yml"), trusted_as_template=True)
+    variables |= loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
+    variables |= {"group_names": [], "groups": {"webserver": ["h1"]}, "inventory_hostname": "h1",
+                  "hostvars": {"h1": {}}, "ansible_managed": "", "_airflow_host_secrets": [],
+                  "_airflow_web_workers": 1, "_airflow_parallelism": 4}  # fmt: skip
+    text = (ROLE / "templates" / name).read_text()
+    made = Templar(loader, variables=variables | settings).template(
+        trust_as_template(text), escape_backslashes=False
+    )
+    return str(made)
+
+
+def connection(**settings: Any) -> Any:
+    lines = rendered("airflow.env.j2", **settings).splitlines()
+    found = [line for line in lines if line.startswith("AIRFLOW_CONN_AWS_DEFAULT=")]
+    return json.loads(shlex.split(found[0])[0].partition("=")[2]) if found else None
+
+
+@pytest.mark.parametrize("version", ["3.3.2", "2.11.2"])
+def test_options_are_those_that_airflow_knows(version: str) -> None:
+    assert "remote" not in rendered("airflow.cfg.j2", airflow_version=version)
+    text = rendered("airflow.cfg.j2", airflow_version=version, airflow_remote_log_folder=FOLDER)
+    section = text.partition("[logging]")[2].partition("\n[")[0]
+    options = dict(re.findall(r"(?m)^(remote_\w+) = (.*)$", section))
+    assert options == {
+        "remote_logging": "True",
+        "remote_base_log_folder": FOLDER.replace("%", "%%"),
+        "remote_log_conn_id": "aws_default",
+    }
+    release = known(version)
+    assert release
+    assert all(release.kind("logging", option) for option in options)
+
+
+def test_the_connection_has_no_keys() -> None:
+    assert connection() is None
+    assert connection(airflow_remote_log_folder=FOLDER) == {"conn_type": "aws", "extra": {}}
+    assert connection(airflow_aws_region="eu-central-1", airflow_aws_endpoint_url="http://h:1") == {
+        "conn_type": "aws",
+        "extra": {"region_name": "eu-central-1", "endpoint_url": "http://h:1"},
+    }
+
+
+def test_a_connection_of_the_users_own_comes_last() -> None:
+    text = rendered(
+        "airflow.env.j2",
+        airflow_aws_region="eu-central-1",
+        airflow_environment={"AIRFLOW_CONN_AWS_DEFAULT": "aws://"},
+    )
+    assert text.rstrip().endswith('AIRFLOW_CONN_AWS_DEFAULT="aws://"')
+
+
+@pytest.fixture(scope="module")
+def plugins() -> None:
+    init_plugin_loader()
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("folder", "lacks", "refused"),
+    [(FOLDER, True, True), (FOLDER, False, False), ("", True, False)],
+)
+def test_the_role_refuses_what_the_toolkit_refuses(
+    tmp_path: Path, folder: str, lacks: bool, refused: bool
+) -> None:
+    text = (ROLE / "files/locks/airflow-3.3.2.lock").read_text()
+    lock = tmp_path / "airflow.lock"
+    lock.write_text(text.replace("\napache-airflow-providers-amazon==", "\nx==") if lacks else text)
+    loader = DataLoader()
+    tasks = loader.load_from_file(str(ROLE / "tasks/environment.yml"), trusted_as_template=True)
+    (refusal,) = [task for task in tasks if "ansible.builtin.fail" in task]
+    templar = Templar(
+        loader, variables={"airflow_remote_log_folder": folder, "_airflow_lock_file": str(lock)}
+    )
+    assert all(map(templar.evaluate_conditional, refusal["when"])) is refused
+
+
+def test_the_documented_policy_is_the_one_that_is_told() -> None:
+    text = (REPOSITORY / "docs/remote-logs.md").read_text()
+    block = re.search(r"```json\n(\{.*?\n\})\n```", text, re.DOTALL)
+    assert block
+    assert json.loads(block[1])["Statement"] == statements("s3://BUCKET/PREFIX")
