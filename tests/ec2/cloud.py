@@ -174,11 +174,14 @@ class Cloud:
 
     @property
     def ec2(self) -> Any:
+        return self.client("ec2")
+
+    def client(self, service: str) -> Any:
         """A client that goes to moto directly, uncounted."""
         import boto3
 
         url = f"http://127.0.0.1:{self.moto}"
-        return boto3.client("ec2", region_name=REGION, endpoint_url=url)
+        return boto3.client(service, region_name=REGION, endpoint_url=url)
 
     def instances(self) -> dict[str, list[dict[str, Any]]]:
         """Host -> its live instances, as AWS describes them."""

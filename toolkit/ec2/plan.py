@@ -11,6 +11,7 @@ from toolkit.ec2.config import WORLD, Config
 from toolkit.ec2.firewall import Rule, SecurityGroup, member_group, set_group
 from toolkit.ec2.found import Address, Found, FoundGroup, Instance
 from toolkit.ec2.images import login_user
+from toolkit.ec2.service import FoundPart, Part
 from toolkit.errors import ToolkitError
 
 Verb = Literal["create", "open", "close", "start", "tag", "attach", "remove"]
@@ -36,9 +37,9 @@ class Action:
     kind: str
     name: str
     detail: str = ""
-    subject: Server | Instance | SecurityGroup | FoundGroup | Rule | Address | None = field(
-        default=None, repr=False
-    )
+    subject: (
+        Server | Instance | SecurityGroup | FoundGroup | Rule | Address | Part | FoundPart | None
+    ) = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.verb} {self.kind} {self.name}" + (f" ({self.detail})" if self.detail else "")
@@ -67,13 +68,18 @@ def servers(config: Config) -> tuple[Server, ...]:
 
 
 def plan(
-    config: Config, groups: tuple[SecurityGroup, ...], public_key: str | None, found: Found
+    config: Config,
+    groups: tuple[SecurityGroup, ...],
+    public_key: str | None,
+    found: Found,
+    parts: tuple[Part, ...] = (),
 ) -> Plan:
     """Compare what is wanted with what there is.
 
     Args:
         groups: the security groups that are wanted.
         public_key: of the key to log in with; None while it has to be made.
+        parts: of servers that AWS runs.
 
     Raises:
         ToolkitError: it cannot be had without losing something.
@@ -82,12 +88,15 @@ def plan(
     actions = (
         *_key_pair(config, public_key, found),
         *_groups(groups, found),
+        # Servers take longest, and instances come up meanwhile.
+        *_parts(config, parts, found),
         *(_removal(config, one) for one in surplus),
         *_instances(config, kept),
         *_addresses(config, kept, found),
         *_left_groups(groups, found),
     )
-    return Plan(actions, tuple(_notes(config, groups, found, kept)))
+    notes = (*_notes(config, groups, found, kept), *_part_notes(config, parts, found))
+    return Plan(actions, notes)
 
 
 def key_name(config: Config) -> str:
@@ -141,6 +150,57 @@ def _left_groups(groups: Iterable[SecurityGroup], found: Found) -> Iterator[Acti
             yield Action("remove", "security group", name, subject=group)
 
 
+def _parts(config: Config, parts: tuple[Part, ...], found: Found) -> Iterator[Action]:
+    """Servers that AWS runs, each after what it is made with; a server with data stays."""
+    there = {one.kind: one for one in found.parts if one.status != "deleting"}
+    for part in parts:
+        one = there.pop(part.kind, None)
+        if one is None:
+            yield Action("create", part.kind.title, part.name, part.detail, part)
+        elif one.status in ("stopped", "stopping"):
+            yield Action("start", part.kind.title, part.name, subject=one)
+        elif "Engine" in one.raw and one.raw["Engine"] != part.arguments["Engine"]:
+            raise ToolkitError(
+                f"{part.kind.title} {part.name} is {one.raw['Engine']}, and "
+                f"{part.arguments['Engine']} is wanted",
+                where=str(config.path),
+                fix="put the engine back; another server would be an empty one, so that takes "
+                "another cluster",
+            )
+    for one in reversed(there.values()):
+        if one.kind is one.service.server:
+            raise ToolkitError(
+                f"{one.kind.title} {one.name} exists, and ec2.yml has no {one.service.name} "
+                "any more",
+                where=str(config.path),
+                fix=f"put {one.service.name} back into ec2.yml; toolkit ec2 down removes the "
+                "cluster as a whole",
+            )
+        yield Action("remove", one.kind.title, one.name, subject=one)
+
+
+def _part_notes(config: Config, parts: tuple[Part, ...], found: Found) -> Iterator[str]:
+    servers_there = {one.kind: one for one in found.parts}
+    for part in parts:
+        one = servers_there.get(part.kind)
+        if one is None or part.kind is not part.service.server:
+            continue
+        section = config.managed[part.service.name]
+        for key, has in part.service.facts(one.raw).items():
+            if has is not None and not _fits(section[key], has):
+                yield (f"{part.kind.title} {part.name} has {key} {_yaml(has)}, ec2.yml says "
+                       f"{_yaml(section[key])}: a server that exists is not changed")  # fmt: skip
+
+
+def _fits(said: object, has: object) -> bool:
+    """Whether what there is is what was asked for; "" asks for nothing, "17" for 17.4 as well."""
+    return said in ("", has) or (isinstance(said, str) and str(has).startswith(f"{said}."))
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _sorted(config: Config, found: Found) -> tuple[dict[str, Instance], list[Instance]]:
     """The instances to keep by host, and those that are one too many."""
     wanted = {server.host for server in servers(config)}
@@ -155,6 +215,11 @@ def _sorted(config: Config, found: Found) -> tuple[dict[str, Instance], list[Ins
 
 
 def _removal(config: Config, instance: Instance) -> Action:
+    _refuse_loss(config, instance)
+    return Action("remove", "instance", instance.host, f"{instance.type}, {instance.id}", instance)
+
+
+def _refuse_loss(config: Config, instance: Instance) -> None:
     if "metadata_db" in instance.groups:
         raise ToolkitError(
             f"{instance.host} ({instance.id}) holds the metadata database, and ec2.yml no longer "
@@ -162,7 +227,6 @@ def _removal(config: Config, instance: Instance) -> Action:
             where=str(config.path),
             fix="put it back into ec2.yml; toolkit ec2 down removes the cluster as a whole",
         )
-    return Action("remove", "instance", instance.host, f"{instance.type}, {instance.id}", instance)
 
 
 def _instances(config: Config, kept: dict[str, Instance]) -> Iterator[Action]:
@@ -176,6 +240,8 @@ def _instances(config: Config, kept: dict[str, Instance]) -> Iterator[Action]:
         if instance.state in ("stopped", "stopping"):
             yield Action("start", "instance", server.host, instance.id, instance)
         if set(instance.groups) != set(server.groups):
+            if "metadata_db" not in server.groups:
+                _refuse_loss(config, instance)
             detail = f"groups {', '.join(server.groups)}"
             subject = replace(instance, groups=server.groups)
             yield Action("tag", "instance", server.host, detail, subject)
@@ -208,6 +274,10 @@ def _notes(
         if instance and instance.type != server.type:
             yield (f"{server.host} is {instance.type}, ec2.yml says {server.type}: the type of an "
                    "instance that exists is not changed")  # fmt: skip
+        size = found.volumes.get(instance.root_volume) if instance else None
+        if size and size != config.volume_gb:
+            yield (f"{server.host} has a root volume of {size} GB, ec2.yml says {config.volume_gb}: "
+                   "the volume of an instance that exists is not changed")  # fmt: skip
     if config.address != "elastic" and found.addresses:
         yield f"the cluster's {len(found.addresses)} Elastic IP(s) stay until their hosts are removed"
     for group in groups:
@@ -239,4 +309,9 @@ def billed(config: Config, plan: Plan) -> list[str]:
         lines.append(f"{elastic} x Elastic IP")
     if config.address == "public" and len(new) + started:
         lines.append(f"{len(new) + started} x public IPv4 address")
+    for action in plan.actions:
+        if isinstance(action.subject, Part):
+            lines += [f"{count} x {kind}" for count, kind in action.subject.billed]
+        elif isinstance(action.subject, FoundPart) and action.verb == "start":
+            lines.append(f"1 x {action.kind} that is stopped now")
     return lines
