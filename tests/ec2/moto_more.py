@@ -28,7 +28,9 @@ class CacheParameters(ElastiCacheResponse):
 
     @property
     def _groups(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.elasticache_backend.__dict__.setdefault("_parameter_groups", {})
+        found: dict[str, Any] = self.elasticache_backend.__dict__.setdefault(
+            "_parameter_groups", {}
+        )
         return found
 
     def create_cache_parameter_group(self) -> ActionResult:
