@@ -29,7 +29,7 @@ instances:
   worker: {{groups: [worker], type: t3.small, count: 2}}
 """
 HOSTS = ["airflow1", "data1", "worker1", "worker2"]
-READS = re.compile(r"(Describe|Get)\w+")
+READS = re.compile(r"(Describe|Get|List)\w+")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from moto.server import main
 
 
 def refusal(code: str, message: str = "as AWS says it") -> ServiceException:
-    return type(code, (ServiceException,), {"code": code, "message": message})()
+    made: ServiceException = type(code, (ServiceException,), {"code": code, "message": message})()
+    return made
 
 
 class CacheParameters(ElastiCacheResponse):
@@ -115,9 +116,6 @@ def delete_replication_group(self: Any, replication_group_id: str, **_: Any) -> 
     return group
 
 
-ElastiCacheBackend.create_replication_group = create_replication_group  # type: ignore[method-assign]
-ElastiCacheBackend.delete_replication_group = delete_replication_group  # type: ignore[method-assign]
-
 _make_subnets, _drop_subnets = RDSBackend.create_subnet_group, RDSBackend.delete_subnet_group
 _drop_parameters = RDSBackend.delete_db_parameter_group
 _drop_security_group = SecurityGroupBackend.delete_security_group
@@ -158,10 +156,15 @@ def delete_security_group(self: Any, name: str | None = None, group_id: str | No
     return _drop_security_group(self, name, group_id)
 
 
-RDSBackend.create_subnet_group = create_subnet_group  # type: ignore[method-assign]
-RDSBackend.delete_subnet_group = delete_subnet_group  # type: ignore[method-assign]
-RDSBackend.delete_db_parameter_group = delete_db_parameter_group  # type: ignore[method-assign]
-SecurityGroupBackend.delete_security_group = delete_security_group  # type: ignore[method-assign]
+for backend, instead in (
+    (ElastiCacheBackend, create_replication_group),
+    (ElastiCacheBackend, delete_replication_group),
+    (RDSBackend, create_subnet_group),
+    (RDSBackend, delete_subnet_group),
+    (RDSBackend, delete_db_parameter_group),
+    (SecurityGroupBackend, delete_security_group),
+):
+    setattr(backend, instead.__name__, instead)
 
 if __name__ == "__main__":
     main()

@@ -48,7 +48,7 @@ MANAGED_ALL = {
     "hosts": 1,
     "volumes": 1,
     "groups": 4,
-    "rules": 7,
+    "rules": 4,
     "addresses": 0,
     "key pairs": 1,
 }
@@ -153,7 +153,8 @@ def served(cloud: Cloud) -> Cloud:
 
 def own(calls: list[tuple[int, Call]]) -> list[tuple[int, Call]]:
     """The calls of the services that run servers; the others are killed at above."""
-    return [(number, call) for number, call in calls if not call.action.startswith("ec2:")]
+    services = ("rds:", "elasticache:")
+    return [(number, call) for number, call in calls if call.action.startswith(services)]
 
 
 def connected(cloud: Cloud) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,12 @@ def external_urls(cluster: Cluster, host: Host | None = None) -> dict[str, str]:
     return found
 
 
-def ask(remote: Remote, via: Host, role: str, url: str) -> Service:
-    """Sign in to a server, by way of a host that will use it, and ask what it is. Changes nothing."""
+def ask(remote: Remote, via: Host, role: str, url: str, authorities: Sequence[str] = ()) -> Service:
+    """Sign in to a server, by way of a host that will use it, and ask what it is. Changes nothing.
+
+    Args:
+        authorities: certificates (PEM) that the hosts trust beside those of this machine.
+    """
     parts, (address, port) = urlsplit(url), host_and_port(url)
     scheme = parts.scheme.partition("+")[0]
     base: dict[str, Any] = {
@@ -109,12 +113,12 @@ def ask(remote: Remote, via: Host, role: str, url: str) -> Service:
         return Service(**base, problem="url", detail=f"{scheme}:// is no server that can be asked")
     try:
         with remote.tunnel(via, address, port) as local:
-            return Service(**base, **_ASKERS[scheme](parts, local))
+            return Service(**base, **_ASKERS[scheme](parts, local, authorities))
     except HostProblem as problem:
         return Service(**base, problem="silent", detail=problem.what)
 
 
-def _ask_postgres(parts: SplitResult, port: int) -> dict[str, Any]:
+def _ask_postgres(parts: SplitResult, port: int, _: Sequence[str]) -> dict[str, Any]:
     import psycopg2
 
     options: dict[str, Any] = dict(parse_qsl(parts.query))
@@ -162,7 +166,7 @@ def _tables(cursor: Any, schema: str) -> dict[str, Any]:
 _MYSQL_OPTIONS = ("explicit_defaults_for_timestamp", "sql_require_primary_key", "max_connections")
 
 
-def _ask_mysql(parts: SplitResult, port: int) -> dict[str, Any]:
+def _ask_mysql(parts: SplitResult, port: int, _: Sequence[str]) -> dict[str, Any]:
     import pymysql
 
     encrypted = "ssl" in parts.query
@@ -195,13 +199,14 @@ def _ask_mysql(parts: SplitResult, port: int) -> dict[str, Any]:
             **tables}  # fmt: skip
 
 
-def _ask_redis(parts: SplitResult, port: int) -> dict[str, Any]:
+def _ask_redis(parts: SplitResult, port: int, authorities: Sequence[str]) -> dict[str, Any]:
     import redis
 
     server = redis.Redis(
         host="127.0.0.1", port=port, username=unquote(parts.username or "") or None,
         password=unquote(parts.password or "") or None, socket_timeout=TIMEOUT,
         socket_connect_timeout=TIMEOUT, ssl=parts.scheme == "rediss", ssl_check_hostname=False,
+        ssl_ca_data="\n".join(authorities) or None,
     )  # fmt: skip
     try:
         version = str(server.info("server").get("redis_version", ""))
@@ -219,7 +224,7 @@ def _ask_redis(parts: SplitResult, port: int) -> dict[str, Any]:
             "policy": policy}  # fmt: skip
 
 
-_ASKERS: Mapping[str, Callable[[SplitResult, int], dict[str, Any]]] = {
+_ASKERS: Mapping[str, Callable[[SplitResult, int, Sequence[str]], dict[str, Any]]] = {
     "postgresql": _ask_postgres,
     "postgres": _ask_postgres,
     "mysql": _ask_mysql,
