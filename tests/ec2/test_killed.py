@@ -152,9 +152,12 @@ def served(cloud: Cloud) -> Cloud:
 
 
 def own(calls: list[tuple[int, Call]]) -> list[tuple[int, Call]]:
-    """The calls of the services that run servers; the others are killed at above."""
+    """The calls of the services that run servers, from the first change on; before that there is
+    nothing to lose, and the others are killed at above."""
     services = ("rds:", "elasticache:")
-    return [(number, call) for number, call in calls if call.action.startswith(services)]
+    found = [(number, call) for number, call in calls if call.action.startswith(services)]
+    first = next(number for number, call in found if call.changes)
+    return [(number, call) for number, call in found if number >= first]
 
 
 def connected(cloud: Cloud) -> set[str]:

@@ -93,7 +93,7 @@ def test_a_plan_shows_the_servers_and_changes_nothing(managed: Cloud) -> None:
 def test_servers_are_made_once_and_as_ec2_yml_says(managed: Cloud) -> None:
     managed.set(HOSTS + "tags: {team: data}\nrds: {type: db.m7g.large, storage_gb: 50, "
                 "multi_az: true, backup_days: 3}\n"
-                "elasticache: {type: cache.t4g.small, multi_az: true, engine: redis}\n")  # fmt: skip
+                "elasticache: {type: cache.t4g.small, multi_az: true, engine: valkey}\n")  # fmt: skip
     managed.up()
     found = instance(managed)
     wanted = {
@@ -111,7 +111,7 @@ def test_servers_are_made_once_and_as_ec2_yml_says(managed: Cloud) -> None:
     [group] = managed.client("elasticache").describe_replication_groups()["ReplicationGroups"]
     wanted = {
         "ReplicationGroupId": "toolkit-prod", "CacheNodeType": "cache.t4g.small",
-        "Engine": "redis", "MultiAZ": "enabled", "AutomaticFailover": "enabled",
+        "Engine": "valkey", "MultiAZ": "enabled", "AutomaticFailover": "enabled",
         "AuthTokenEnabled": True, "TransitEncryptionEnabled": True,
         "AtRestEncryptionEnabled": True, "SnapshotRetentionLimit": 0,
     }  # fmt: skip
@@ -194,7 +194,7 @@ def test_differences_are_noted(managed: Cloud) -> None:
     managed.up()
     managed.set(HOSTS.replace("t3.small", "t3.large") + "volume_gb: 50\n"
                 'rds: {type: db.m7g.large, storage_gb: 40, engine_version: "17.2"}\n'
-                "elasticache: {type: cache.m7g.large, multi_az: true}\n")  # fmt: skip
+                "elasticache: {type: cache.m7g.large, multi_az: true, engine: valkey}\n")  # fmt: skip
     found = managed.json("plan")
     assert found["actions"] == []
     said = "\n".join(found["notes"])
@@ -205,6 +205,7 @@ def test_differences_are_noted(managed: Cloud) -> None:
     assert "has engine_version 17, ec2.yml says 17.2" in said
     assert "has type cache.t4g.small, ec2.yml says cache.m7g.large" in said
     assert "has multi_az false, ec2.yml says true" in said
+    assert "has engine redis, ec2.yml says valkey" in said
 
 
 def test_down_leaves_nothing(managed: Cloud) -> None:
