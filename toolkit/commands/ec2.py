@@ -224,7 +224,7 @@ def list_instances(inventory: Path, profile: str | None, region: str | None, as_
 def start(
     inventory: Path, profile: str | None, region: str | None, as_json: bool, no_wait: bool
 ) -> None:
-    """Start the instances that are stopped."""
+    """Start the instances that are stopped, and RDS."""
     from toolkit.ec2 import power
 
     _switch(
@@ -238,7 +238,7 @@ def start(
 @command.command()
 @_common
 def stop(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
-    """Stop the instances; volumes stay, public addresses go. Tasks that run are cut off."""
+    """Stop the instances, and RDS; volumes stay, public addresses go. Tasks that run are cut off."""
     from toolkit.ec2 import power
 
     _switch(power.stop, "stop", inventory, profile, region, as_json)

@@ -32,6 +32,8 @@ def remove(
     services = services_of(account, cluster)
     parts = managed.look(account, cluster, services)
     servers = [part for part in parts if part.kind is part.service.server]
+    if final_snapshot:
+        say(f"the database is kept in the snapshot {final_snapshot}")
     for server in servers:  # first, as they take longest
         say(f"remove {server.kind.title} {server.name}")
         managed.remove(account, server, final_snapshot)
