@@ -159,14 +159,8 @@ def _parts(config: Config, parts: tuple[Part, ...], found: Found) -> Iterator[Ac
             yield Action("create", part.kind.title, part.name, part.detail, part)
         elif one.status in ("stopped", "stopping"):
             yield Action("start", part.kind.title, part.name, subject=one)
-        elif "Engine" in one.raw and one.raw["Engine"] != part.arguments["Engine"]:
-            raise ToolkitError(
-                f"{part.kind.title} {part.name} is {one.raw['Engine']}, and "
-                f"{part.arguments['Engine']} is wanted",
-                where=str(config.path),
-                fix="put the engine back; another server would be an empty one, so that takes "
-                "another cluster",
-            )
+        elif "engine" not in config.managed[part.service.name]:
+            _refuse_engine(config, part, one)
     for one in reversed(there.values()):
         if one.kind is one.service.server:
             raise ToolkitError(
@@ -177,6 +171,18 @@ def _parts(config: Config, parts: tuple[Part, ...], found: Found) -> Iterator[Ac
                 "cluster as a whole",
             )
         yield Action("remove", one.kind.title, one.name, subject=one)
+
+
+def _refuse_engine(config: Config, part: Part, one: FoundPart) -> None:
+    """Refuse an engine that the settings have changed: the URL would not fit the server."""
+    if one.raw.get("Engine", "") != part.arguments.get("Engine", ""):
+        raise ToolkitError(
+            f"{part.kind.title} {part.name} is {one.raw['Engine']}, and metadata_db_engine says "
+            f"{part.arguments['Engine']}",
+            where=str(config.path),
+            fix=f"metadata_db_engine: {one.raw['Engine']}; another server would be an empty one, "
+            "so that takes another cluster",
+        )
 
 
 def _part_notes(config: Config, parts: tuple[Part, ...], found: Found) -> Iterator[str]:
