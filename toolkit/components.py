@@ -11,6 +11,7 @@ import yaml
 
 from toolkit.cluster import Cluster, Host
 from toolkit.content import content_dir
+from toolkit.errors import ToolkitError
 
 BROKER = "redis"
 
@@ -95,6 +96,19 @@ def canary_tasks(cluster: Cluster) -> list[tuple[Host, tuple[str, str]]]:
 def database(cluster: Cluster) -> str:
     """The database server that the roles would install: postgres or mysql."""
     return str(cluster.setting("metadata_db_engine"))
+
+
+def server_port(cluster: Cluster, group: str) -> int:
+    """The port of the server of metadata_db or broker, whoever runs it.
+
+    Raises:
+        ToolkitError: the setting is no plain number.
+    """
+    name = _PORT_SETTINGS[database(cluster) if group == "metadata_db" else BROKER][0]
+    port = cluster.setting(name)
+    if not isinstance(port, int):
+        raise ToolkitError(f"{name} has to be a plain number here", fix=f"{name}: 5432")
+    return port
 
 
 def servers(cluster: Cluster, host: Host) -> tuple[str, ...]:

@@ -33,7 +33,8 @@ def _fernet_key() -> str:
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "metadata_db_password": _token,
-    "broker_password": _token,
+    # ElastiCache takes no underscore.
+    "broker_password": lambda: secrets.token_hex(24),
     "airflow_fernet_key": _fernet_key,
     "airflow_secret_key": _token,
     "airflow_jwt_secret": lambda: secrets.token_urlsafe(48),
@@ -112,14 +113,24 @@ def missing(cluster: Cluster) -> dict[str, str]:
 
 def ensure(cluster: Cluster) -> None:
     """Generate the secrets that the inventory lacks, and encrypt them."""
-    vault = read_vault(cluster)
-    fresh = missing(cluster)
-    path = vault_file(cluster.directory)
+    path, fresh = vault_file(cluster.directory), missing(cluster)
     if fresh or not is_vaulted(path):
-        vault |= fresh
-        text = yaml.safe_dump(vault, sort_keys=True)
-        encrypted = _vault(cluster.directory, create=True).encrypt(text).decode()
-        write_private(path, encrypted)
+        _write_vault(cluster, read_vault(cluster) | fresh)
+
+
+def update(cluster: Cluster, changes: Mapping[str, str | None]) -> None:
+    """Set variables of vault.yml, or remove those that are None; a file that has it all is left alone."""
+    vault = read_vault(cluster)
+    kept = {name: value for name, value in vault.items() if name not in changes}
+    wanted = kept | {name: value for name, value in changes.items() if value is not None}
+    if wanted != vault:
+        _write_vault(cluster, wanted)
+
+
+def _write_vault(cluster: Cluster, variables: Mapping[str, Any]) -> None:
+    text = yaml.safe_dump(dict(variables), sort_keys=True)
+    encrypted = _vault(cluster.directory, create=True).encrypt(text).decode()
+    write_private(vault_file(cluster.directory), encrypted)
 
 
 def values(cluster: Cluster) -> list[str]:

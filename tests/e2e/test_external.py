@@ -20,13 +20,17 @@ printf 'subjectAltName = IP:%s' "$(hostname -I | cut -d' ' -f1)" > names
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=database \
     -keyout server.key -out server.csr 2>/dev/null
 openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -days 9 -extfile names -out server.pem 2>/dev/null
+install -o redis -m 640 server.key /etc/redis/server.key
+install -m 644 server.pem /etc/redis/server.pem
 chown postgres server.key
+printf 'port 0\ntls-port 6379\ntls-auth-clients no\n' >> /etc/redis/redis.conf
+printf 'tls-cert-file /etc/redis/server.pem\ntls-key-file /etc/redis/server.key\n' >> /etc/redis/redis.conf
 cat > conf.d/tls.conf <<'X'
 ssl_cert_file = '/etc/postgresql/15/main/server.pem'
 ssl_key_file = '/etc/postgresql/15/main/server.key'
 X
 sed -i 's/^host theirs/hostssl theirs/' pg_hba.conf
-systemctl restart postgresql
+systemctl restart postgresql redis-server
 cat ca.pem
 """
 INSTALL = f"""set -e
@@ -70,7 +74,8 @@ def give_urls(cluster: Cluster, password: str) -> None:
     address = variables["all"]["hosts"][SERVERS]["ansible_host"]
     cluster.set(
         f"metadata_db_url: postgresql+psycopg2://somebody:{password}@{address}:5432/theirs\n"
-        f"broker_url: redis://:{password}@{address}:6379\n"
+        f"broker_url: rediss://:{password}@{address}:6379\n"
+        f"base_ca_certificates: [{cluster.directory}/ca.pem]\n"
         f"metadata_db_ca_certificate: {cluster.directory}/ca.pem\n"
     )
 

@@ -29,7 +29,7 @@ instances:
   worker: {{groups: [worker], type: t3.small, count: 2}}
 """
 HOSTS = ["airflow1", "data1", "worker1", "worker2"]
-READS = re.compile(r"(Describe|Get)\w+")
+READS = re.compile(r"(Describe|Get|List)\w+")
 
 
 @dataclass(frozen=True)
@@ -174,11 +174,14 @@ class Cloud:
 
     @property
     def ec2(self) -> Any:
+        return self.client("ec2")
+
+    def client(self, service: str) -> Any:
         """A client that goes to moto directly, uncounted."""
         import boto3
 
         url = f"http://127.0.0.1:{self.moto}"
-        return boto3.client("ec2", region_name=REGION, endpoint_url=url)
+        return boto3.client(service, region_name=REGION, endpoint_url=url)
 
     def instances(self) -> dict[str, list[dict[str, Any]]]:
         """Host -> its live instances, as AWS describes them."""

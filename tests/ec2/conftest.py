@@ -24,11 +24,11 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    server = Path(sys.executable).with_name("moto_server")
+    server = Path(__file__).with_name("moto_more.py")
     log = tmp_path_factory.mktemp("moto") / "log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [server, "-H", "127.0.0.1", "-p", str(port)], stdout=file, stderr=file
+            [sys.executable, server, "-H", "127.0.0.1", "-p", str(port)], stdout=file, stderr=file
         )
     deadline = time.monotonic() + 30
     while True:

@@ -11,6 +11,10 @@ from collections.abc import Callable
 
 import pytest
 from cloud import ACCESS, NOTHING, REGION, Call, Cloud, Dropped
+from test_managed import PARTS, parts
+
+from toolkit import secrets
+from toolkit.ec2 import config
 
 SMALL = f"""
 region: {REGION}
@@ -28,6 +32,24 @@ ALL = {
     "groups": 3,
     "rules": 7,
     "addresses": 2,
+    "key pairs": 1,
+}
+MANAGED = f"""
+region: {REGION}
+image: al2023
+access: [{ACCESS}]
+instances:
+  main: {{groups: [scheduler, webserver, worker], type: t3.medium}}
+rds: {{type: db.t4g.medium}}
+elasticache: {{type: cache.t4g.small}}
+"""
+MANAGED_ALL = {
+    "instances": 1,
+    "hosts": 1,
+    "volumes": 1,
+    "groups": 4,
+    "rules": 4,
+    "addresses": 0,
     "key pairs": 1,
 }
 # Forked from a process that has everything imported: a run takes a tenth of what it would.
@@ -119,6 +141,67 @@ def test_down(small: Cloud) -> None:
         assert run_and_kill(small, number, when, *confirmed), (number, when)
         small.toolkit(*confirmed)
         assert small.whole() == NOTHING, (number, when, calls[number - 1])
+
+
+@pytest.fixture
+def served(cloud: Cloud) -> Cloud:
+    """A host, and servers that AWS runs."""
+    cloud.set(MANAGED)
+    (cloud.directory / "rds-ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    return cloud
+
+
+def own(calls: list[tuple[int, Call]]) -> list[tuple[int, Call]]:
+    """The calls of the services that run servers, from the first change on; before that there is
+    nothing to lose, and the others are killed at above."""
+    services = ("rds:", "elasticache:")
+    found = [(number, call) for number, call in calls if call.action.startswith(services)]
+    first = next(number for number, call in found if call.changes)
+    return [(number, call) for number, call in found if number >= first]
+
+
+def connected(cloud: Cloud) -> set[str]:
+    """What the cluster's vault says about servers."""
+    known = secrets.read_vault(config.load(cloud.directory).cluster())
+    return {"metadata_db_url", "broker_url", "metadata_db_ca_certificate"} & set(known)
+
+
+def test_up_with_servers(served: Cloud) -> None:
+    calls = calls_of(served, served.up)
+    assert served.whole() == MANAGED_ALL
+    assert parts(served) == PARTS
+    changes = [call for _, call in own(calls) if call.changes]
+    # Each server: subnet group, parameter group, its parameters, itself.
+    assert len(changes) == 2 * 4
+    for number, when in moments(own(calls)):
+        empty(served)
+        secrets.vault_file(served.directory).unlink()
+        assert run_and_kill(served, number, when, "up", "--no-wait"), (number, when)
+        served.up()
+        assert (served.whole(), parts(served)) == (MANAGED_ALL, PARTS), (number, when)
+        assert len(connected(served)) == 3, (number, when)
+        rds = served.client("rds").describe_db_parameters(DBParameterGroupName="toolkit-prod")
+        assert [one["ParameterName"] for one in rds["Parameters"]] == ["rds.force_ssl"]
+        cache = served.client("elasticache").describe_cache_parameters(
+            CacheParameterGroupName="toolkit-prod"
+        )
+        assert [one["ParameterValue"] for one in cache["Parameters"]] == ["noeviction"]
+        assert served.json("plan")["actions"] == [], (number, when)
+
+
+def test_down_with_servers(served: Cloud) -> None:
+    confirmed = ["down", "--confirm", "prod"]
+    served.up()
+    calls = calls_of(served, lambda: served.toolkit(*confirmed))
+    assert (served.whole(), parts(served)) == (NOTHING, dict.fromkeys(PARTS, 0))
+    assert len([call for _, call in own(calls) if call.changes]) == 2 * 3
+    for number, when in moments(own(calls)):
+        served.up()
+        assert run_and_kill(served, number, when, *confirmed), (number, when)
+        served.toolkit(*confirmed)
+        left = (served.whole(), parts(served))
+        assert left == (NOTHING, dict.fromkeys(PARTS, 0)), (number, when, calls[number - 1])
+        assert connected(served) == set(), (number, when)
 
 
 def test_a_launch_that_aws_does_not_show_yet_is_not_launched_again(small: Cloud) -> None:

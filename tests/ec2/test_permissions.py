@@ -7,9 +7,17 @@ import re
 from pathlib import Path
 
 from cloud import EC2, REGION, Cloud
+from test_managed import MANAGED
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/ec2.md"
-UNSEEN = {"ec2:CreateTags", "iam:PassRole"}
+UNSEEN = {
+    "ec2:CreateTags",
+    "elasticache:AddTagsToResource",
+    "iam:CreateServiceLinkedRole",
+    "iam:PassRole",
+    "rds:AddTagsToResource",
+    "rds:CreateDBSnapshot",
+}
 """Asked by AWS beside RunInstances and the like (its API reference); moto does not ask."""
 
 
@@ -32,6 +40,10 @@ def test_the_policy_is_what_is_called(cloud: Cloud) -> None:
     cloud.up("--yes", "--no-drain")
     cloud.set(EC2.replace("[worker]", "[worker, webserver]"))
     cloud.up("--yes", "--no-drain")
+    cloud.toolkit("down", "--confirm", "prod")
+    cloud.set(MANAGED)
+    (cloud.directory / "rds-ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    cloud.up()
     cloud.toolkit("stop")
     cloud.toolkit("start", "--no-wait")
     # What waiting for hosts that answer calls besides.

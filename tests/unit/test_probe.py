@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from preflight_data import CELERY, SINGLE, make_cluster
 
+from toolkit import secrets
 from toolkit.errors import ToolkitError
 from toolkit.probe import script as whole_script
 from toolkit.probe.facts import Facts, Listener
@@ -257,6 +258,17 @@ def test_external_servers_are_asked_for(tmp_path: Path) -> None:
         [("db.example.com", 5432, "metadata_db"), ("mq.example.com", 6380, "broker")],
         [("mq.example.com", 6380, "broker")],
     ]
+
+
+def test_what_the_vault_says_about_an_external_database_counts(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path, {"a1": ("scheduler", "webserver")})
+    url = "postgresql+psycopg2://airflow:pw@db.example.com/airflow"
+    secrets.update(cluster, {"metadata_db_url": url, "metadata_db_ca_certificate": "/etc/ca.pem"})
+    assert external_urls(cluster) == {
+        "metadata_db": f"{url}?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem"
+    }
+    secrets.update(cluster, {"metadata_db_url": None})
+    assert external_urls(cluster) == {}
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,11 @@ def test_a_database_server_that_lets_in_too_few(tmp_path: Path) -> None:
     found = only(judge(external, replace(probe_of(external), services=(service,))),
                  "capacity.connections")  # fmt: skip
     assert "lets in 15 connections" in found.what
+    assert "ALTER SYSTEM" in found.fix
+    rds = replace(service, address="toolkit-prod.abc.eu-central-1.rds.amazonaws.com:5432")
+    found = only(judge(external, replace(probe_of(external), services=(rds,))),
+                 "capacity.connections")  # fmt: skip
+    assert "max_connections in its DB parameter group" in found.fix
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

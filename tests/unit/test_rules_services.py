@@ -82,6 +82,8 @@ assert RELEASE_3
 assert RELEASE_2
 MYSQL = DATABASE | {"server": "MySQL", "version": (8, 4), "encoding": "utf8mb4"}
 POSTGRES = DATABASE | {"server": "PostgreSQL", "version": (17,), "encoding": "UTF8"}
+RDS = "toolkit-prod.abc123.eu-central-1.rds.amazonaws.com:3306"
+ELASTICACHE = "master.toolkit-prod.abc123.euc1.cache.amazonaws.com:6379"
 NEW = {"schemas": (RELEASE_3.schemas[0],), "tables": 71}
 
 
@@ -94,6 +96,10 @@ NEW = {"schemas": (RELEASE_3.schemas[0],), "tables": 71}
          "services.primary_key", "error", "= OFF"),
         (MYSQL | {"superuser": True}, "services.too_many_privileges", "warning", "REVOKE"),
         (POSTGRES | {"superuser": True}, "services.too_many_privileges", "warning", "NOSUPERUSER"),
+        (MYSQL | {"options": {"explicit_defaults_for_timestamp": "OFF"}, "address": RDS},
+         "services.explicit_defaults", "error", "= ON in its DB parameter group, and reboot"),
+        (BROKER | {"version": (7,), "policy": "volatile-lru", "address": ELASTICACHE},
+         "services.eviction", "warning", "in its cache parameter group"),
         (POSTGRES | {"tables": 3}, "services.foreign_schema", "error", "CREATE DATABASE"),
         (POSTGRES | {"tables": 50, "schemas": (RELEASE_2.schemas[0],)},
          "services.schema", "note", "backup"),

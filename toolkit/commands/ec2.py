@@ -16,6 +16,7 @@ from toolkit.errors import EXIT_FAILED, ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.ec2.found import Instance
+    from toolkit.ec2.service import FoundPart
     from toolkit.ec2.up import Place, Prospect
     from toolkit.runs import Run
 
@@ -82,6 +83,7 @@ def up(
 ) -> None:
     """Make the instances, or what is missing of them; continues where the last one ended."""
     from toolkit.display import Display
+    from toolkit.ec2 import power
     from toolkit.ec2 import up as work
 
     display = Display([], quiet=as_json)
@@ -92,7 +94,8 @@ def up(
         run.write("plan.json", _plan_data(chosen))
         _confirm(chosen, yes)
         members = work.up(chosen, display.say, drain=not no_drain, wait=not no_wait)
-    _print(members, as_json)
+        servers = power.servers(chosen.place)
+    _print(members, servers, as_json)
     if not as_json:
         click.echo(f"next: toolkit provision -i {inventory}")
 
@@ -144,7 +147,7 @@ def down(
 ) -> None:
     """Remove everything that `up` made, data included, and prove that nothing is left."""
     from toolkit.display import Display
-    from toolkit.ec2 import found, remove
+    from toolkit.ec2 import connect, found, power, remove
     from toolkit.ec2 import inventory as hosts
     from toolkit.ec2 import up as work
 
@@ -152,21 +155,45 @@ def down(
     with _recorded(inventory, "down"):
         place = work.locate(inventory, profile, region)
         config, account = place.config, place.account
+        snapshot = ""
         if remove.remaining(account, config.name):
-            _confirm_removal(place, found.instances(account, config.name), confirm)
-        remove.remove(account, config.name, display.say)
+            servers = power.servers(place)
+            snapshot = remove.snapshot_name(config, servers)
+            _confirm_removal(
+                place, found.instances(account, config.name), servers, snapshot, confirm
+            )
+        remove.remove(account, config.name, display.say, snapshot)
+        connect.disconnect(config, config.cluster())
         hosts.remove(config)
     if as_json:
-        click.echo(json.dumps({"ok": True, "cluster": config.name, "left": []}, indent=2))
+        kept = [snapshot] if snapshot else []
+        click.echo(
+            json.dumps(
+                {"ok": True, "cluster": config.name, "left": [], "snapshots": kept}, indent=2
+            )
+        )
     else:
+        if snapshot:
+            click.echo(f"the snapshot {snapshot} stays, and costs")
         click.echo(f"nothing in {account.region} carries the tag of {config.name} any more")
 
 
-def _confirm_removal(place: Place, instances: Iterable[Instance], given: str | None) -> None:
+def _confirm_removal(
+    place: Place,
+    instances: Iterable[Instance],
+    servers: list[FoundPart],
+    snapshot: str,
+    given: str | None,
+) -> None:
     name = place.config.name
-    hosts = ", ".join(one.host for one in instances) or "no instances"
+    hosts = ", ".join([one.host for one in instances] or ["no instances"])
+    hosts += "".join(f", {one.kind.title}" for one in servers)
     if given is None and sys.stdin.isatty():
-        click.echo(f"This removes {name} ({hosts}) with all its data.", err=True)
+        kept = f", but for a snapshot of the database, {snapshot}" if snapshot else ""
+        none = ""
+        if any(one.service.name == "rds" for one in servers) and not snapshot:
+            none = " There will be no snapshot of the database; final_snapshot: true keeps one."
+        click.echo(f"This removes {name} ({hosts}) with all its data{kept}.{none}", err=True)
         given = click.prompt("Type the cluster's name to go on", err=True)
     if given != name:
         raise ToolkitError(
@@ -179,15 +206,16 @@ def _confirm_removal(place: Place, instances: Iterable[Instance], given: str | N
 @command.command("list")
 @_common
 def list_instances(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
-    """The cluster's instances with state, type, addresses and groups."""
-    from toolkit.ec2 import found
+    """The cluster's instances with state, type, addresses and groups, and servers that AWS runs."""
+    from toolkit.ec2 import found, power
     from toolkit.ec2 import up as work
     from toolkit.ec2.errors import told
 
     with told():
         place = work.locate(inventory, profile, region)
         members = found.instances(place.account, place.config.name)
-    _print(members, as_json)
+        servers = power.servers(place)
+    _print(members, servers, as_json)
 
 
 @command.command()
@@ -196,7 +224,7 @@ def list_instances(inventory: Path, profile: str | None, region: str | None, as_
 def start(
     inventory: Path, profile: str | None, region: str | None, as_json: bool, no_wait: bool
 ) -> None:
-    """Start the instances that are stopped."""
+    """Start the instances that are stopped, and RDS."""
     from toolkit.ec2 import power
 
     _switch(
@@ -210,7 +238,7 @@ def start(
 @command.command()
 @_common
 def stop(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
-    """Stop the instances; volumes stay, public addresses go. Tasks that run are cut off."""
+    """Stop the instances, and RDS; volumes stay, public addresses go. Tasks that run are cut off."""
     from toolkit.ec2 import power
 
     _switch(power.stop, "stop", inventory, profile, region, as_json)
@@ -227,19 +255,28 @@ def _switch(
     as_json: bool,
 ) -> None:
     from toolkit.display import Display
+    from toolkit.ec2 import power
     from toolkit.ec2.up import locate
 
     display = Display([], quiet=as_json)
     with _recorded(inventory, verb):
-        members = work(locate(inventory, profile, region), display.say)
-    _print(members, as_json)
+        place = locate(inventory, profile, region)
+        members = work(place, display.say)
+        servers = power.servers(place)
+    _print(members, servers, as_json)
 
 
-def _print(members: Iterable[Instance], as_json: bool) -> None:
+def _print(members: Iterable[Instance], servers: Iterable[FoundPart], as_json: bool) -> None:
+    managed = [
+        {"service": one.service.name, "name": one.name, "state": one.status,
+         "endpoint": _endpoint(one),
+         **{key: value for key, value in one.service.facts(one.raw).items() if value is not None}}
+        for one in servers
+    ]  # fmt: skip
     if as_json:
         rows = [{key: value for key, value in asdict(one).items() if key != "tags"}
                 for one in members]  # fmt: skip
-        click.echo(json.dumps({"ok": True, "instances": rows}, indent=2))
+        click.echo(json.dumps({"ok": True, "instances": rows, "managed": managed}, indent=2))
         return
     from toolkit.health.table import aligned
 
@@ -250,6 +287,19 @@ def _print(members: Iterable[Instance], as_json: bool) -> None:
         for one in members
     ]  # fmt: skip
     click.echo(aligned([heading, *rows_of]) if rows_of else "no instances")
+    if managed:
+        titles = ("SERVER", "STATE", "TYPE", "ENDPOINT")
+        click.echo(aligned([titles, *(
+            (one["service"], one["state"], one["type"], one["endpoint"] or "-") for one in managed
+        )]))  # fmt: skip
+
+
+def _endpoint(server: FoundPart) -> str:
+    """host:port of a server; "" while it has none."""
+    try:
+        return "{}:{}".format(*server.service.endpoint(server.raw))
+    except (KeyError, IndexError):  # AWS leaves it out while the server is made
+        return ""
 
 
 def _plan_lines(chosen: Prospect) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from toolkit.errors import ToolkitError
@@ -18,15 +17,23 @@ class Account:
     number: str
     region: str
 
-    @cached_property
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def client(self, service: str) -> Any:
+        """The client of a service, by boto3's name for it."""
+        if service not in self._clients:
+            self._clients[service] = _client(self.session, service)
+        return self._clients[service]
+
+    @property
     def ec2(self) -> Any:
         """The client of EC2."""
-        return _client(self.session, "ec2")
+        return self.client("ec2")
 
-    @cached_property
+    @property
     def ssm(self) -> Any:
         """The client of Systems Manager, which holds the ids of public AMIs."""
-        return _client(self.session, "ssm")
+        return self.client("ssm")
 
 
 def _client(session: Any, service: str) -> Any:

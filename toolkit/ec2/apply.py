@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toolkit.ec2 import managed
 from toolkit.ec2.account import Account
 from toolkit.ec2.config import Config
 from toolkit.ec2.errors import NO_CAPACITY, code_of
-from toolkit.ec2.firewall import Rule, SecurityGroup
+from toolkit.ec2.firewall import Rule, SecurityGroup, set_group
 from toolkit.ec2.found import (
     CLUSTER_TAG,
     GROUPS_TAG,
@@ -28,6 +29,7 @@ from toolkit.ec2.images import Image
 from toolkit.ec2.launches import Launches
 from toolkit.ec2.network import Network
 from toolkit.ec2.plan import Action, Plan, Server, key_name
+from toolkit.ec2.service import FoundPart, Part
 from toolkit.ec2.waits import wait
 from toolkit.errors import EXIT_FAILED, ToolkitError
 
@@ -39,6 +41,7 @@ class Work:
     Attributes:
         group_ids: security group -> id, of those that exist.
         drain: called with an instance before it is removed.
+        passwords: by service, of servers that AWS runs.
         started: host -> id of instances that were launched or started.
         running: whether these have been waited for.
     """
@@ -53,6 +56,7 @@ class Work:
     launches: Launches
     drain: Callable[[Instance], None]
     say: Callable[[str], None]
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     started: dict[str, str] = field(default_factory=dict)
     running: bool = False
 
@@ -292,6 +296,29 @@ def _release_address(action: Action, work: Work) -> None:
     work.account.ec2.release_address(AllocationId=action.subject.id)
 
 
+def _create_part(action: Action, work: Work) -> None:
+    part = action.subject
+    assert isinstance(part, Part)
+    group = work.group_ids[set_group(work.config.name, part.service.name)]
+    managed.create(work.account, work.config.name, part, group, work.passwords[part.service.name],
+                   tags(work.config, part.name))  # fmt: skip
+
+
+def _start_part(action: Action, work: Work) -> None:
+    assert isinstance(action.subject, FoundPart)
+    managed.start(work.account, action.subject)
+
+
+def _remove_part(action: Action, work: Work) -> None:
+    assert isinstance(action.subject, FoundPart)
+    managed.remove(work.account, action.subject)
+
+
+_PART_STEPS: Mapping[str, Callable[[Action, Work], None]] = {
+    "create": _create_part,
+    "start": _start_part,
+    "remove": _remove_part,
+}
 _STEPS: Mapping[tuple[str, str], Callable[[Action, Work], None]] = {
     ("create", "key pair"): _import_key,
     ("create", "security group"): _create_group,
@@ -305,6 +332,12 @@ _STEPS: Mapping[tuple[str, str], Callable[[Action, Work], None]] = {
     ("create", "Elastic IP"): _allocate_address,
     ("attach", "Elastic IP"): _attach_address,
     ("remove", "Elastic IP"): _release_address,
+    **{
+        (verb, kind.title): step
+        for service in managed.SERVICES
+        for kind in service.kinds
+        for verb, step in _PART_STEPS.items()
+    },
 }
 
 
@@ -330,7 +363,7 @@ def _wait_for(account: Account, state: str, started: Mapping[str, str]) -> None:
     from botocore.exceptions import WaiterError
 
     ids = list(started.values())
-    more = {"IncludeAllInstances": True} if state == "StatusOk" else {}
+    more: dict[str, Any] = {"IncludeAllInstances": True} if state == "StatusOk" else {}
     try:
         wait(account, state, InstanceIds=ids, **more)
     except WaiterError:

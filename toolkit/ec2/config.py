@@ -42,7 +42,10 @@ class InstanceSet:
 
 @dataclass(frozen=True)
 class Config:
-    """An ec2.yml with its defaults filled in; `web_access` None means as `access`."""
+    """An ec2.yml with its defaults filled in; `web_access` None means as `access`.
+
+    `managed` has the sections of servers that AWS runs, of those that are there.
+    """
 
     directory: Path
     name: str
@@ -65,6 +68,7 @@ class Config:
     ca_certificates: tuple[Path, ...]
     tags: Mapping[str, str]
     instances: tuple[InstanceSet, ...]
+    managed: Mapping[str, Mapping[str, Any]]
 
     @property
     def path(self) -> Path:
@@ -82,13 +86,16 @@ class Config:
         return Cluster.planned(self.directory, hosts)
 
 
+MANAGED: Mapping[str, str] = {"rds": "metadata_db", "elasticache": "broker"}
+"""Section for a server that AWS runs -> the group in whose place it stands."""
+
 OWN_KEY = ".ssh-key"
 """The key that is made when ec2.yml names none; a dot file is no inventory to Ansible."""
 
 
 @cache
 def options(file: str = "options.yml") -> dict[str, Setting]:
-    """The keys of ec2.yml, or with instances.yml those of one set of instances."""
+    """The keys of ec2.yml, or with another file those of a part of it."""
     text = (Path(__file__).parent / file).read_text(encoding="utf-8")
     return {name: setting(name, "", spec) for name, spec in yaml.safe_load(text).items()}
 
@@ -110,7 +117,8 @@ def load(directory: Path) -> Config:
     for where, (_, what, fix) in _problems(values):
         raise ToolkitError(what, where=places.get(where, Location(path)), fix=fix)
     found = _config(directory, values)
-    for _, what, fix in _meaning("name", found.name):
+    kind = "managed.name" if found.managed else "name"
+    for _, what, fix in _meaning(kind, found.name):
         raise ToolkitError(what, where=str(path), fix=f"set name in it: {fix}")
     return found
 
@@ -138,6 +146,10 @@ def _config(directory: Path, values: Mapping[str, Any]) -> Config:
             InstanceSet(name, **(each | one | {"groups": tuple(one["groups"])}))
             for name, one in filled["instances"].items()
         ),
+        managed={
+            name: {key: spec.default for key, spec in options(f"{name}.yml").items()} | filled[name]
+            for name in MANAGED if filled[name] is not None
+        },
     )  # fmt: skip
 
 
@@ -154,12 +166,16 @@ def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     sets = values.get("instances")
     if isinstance(sets, dict):
         yield from _sets(sets)
+    for section in MANAGED:
+        if isinstance(values.get(section), dict):
+            yield from _keys(options(f"{section}.yml"), values[section], (section,), section)
     yield from _together(values)
 
 
 def _keys(
-    specs: Mapping[str, Setting], values: Mapping[str, Any], above: tuple[str, ...]
+    specs: Mapping[str, Setting], values: Mapping[str, Any], above: tuple[str, ...], part: str = ""
 ) -> Iterator[Problem]:
+    """What is wrong with some keys; `part` distinguishes those that mean something else there."""
     for key, value in values.items():
         if key not in specs:
             near = difflib.get_close_matches(str(key), specs, 1, 0.6)
@@ -171,7 +187,8 @@ def _keys(
                 (*above, key),
                 ("value", f"{key}: ec2.yml is no template", "write the value itself"),
             )
-        found = list(check_value(specs[key], value)) or list(_meaning(key, value))
+        meaning = f"{part}.{key}" if f"{part}.{key}" in _MEANINGS else key
+        found = list(check_value(specs[key], value)) or list(_meaning(meaning, value))
         yield from (((*above, key), told) for told in found)
     for key, spec in specs.items():
         if spec.required and key not in values:
@@ -186,6 +203,9 @@ def _sets(sets: Mapping[str, Any]) -> Iterator[Problem]:
         if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z])?", str(name)):
             yield where, ("value", f"{name!r} cannot name hosts",
                           "use lower-case letters and hyphens; numbers are added")  # fmt: skip
+        elif name in MANAGED:
+            yield where, ("value", f"{name} names a server that AWS runs",
+                          "give the set another name")  # fmt: skip
         elif not isinstance(one, dict):
             yield where, ("type", f"{name} has to consist of groups: and type:",
                           f"write {name}: {{groups: [worker], type: t3.medium}}")  # fmt: skip
@@ -222,10 +242,27 @@ def _together(values: Mapping[str, Any]) -> Iterator[Problem]:
                     "remove spot, or make a set of its own for the workers",
                 ),
             )
+    for section, group in MANAGED.items():
+        if values.get(section) is not None:
+            yield from _in_place_of(section, group, values)
     inside = address == "private" and not values.get("bastion")
     if (inside or values.get("ssh_proxy")) and not values.get("access"):
         yield ("address",), ("missing", "access is missing: SSH does not come from your address on "
                              "the internet here", "add access: [10.0.0.0/16]")  # fmt: skip
+
+
+def _in_place_of(section: str, group: str, values: Mapping[str, Any]) -> Iterator[Problem]:
+    """A server that AWS runs: nothing else is in its place, and there is somebody to use it."""
+    sets = {str(name): one for name, one in (values.get("instances") or {}).items()
+            if isinstance(one, dict) and isinstance(one.get("groups"), list)}  # fmt: skip
+    for name, one in sets.items():
+        if group in one["groups"]:
+            fix = f"remove the group, or the section {section}"
+            told = f"{name} has group {group}, and {section} is in its place"
+            yield ("instances", name, "groups"), ("value", told, fix)
+    if group == "broker" and not any("worker" in one["groups"] for one in sets.values()):
+        yield (section,), ("value", f"{section} is for workers, and there are none",
+                           f"remove {section}, or add a set with group worker")  # fmt: skip
 
 
 def _listed(one: Mapping[str, Any]) -> str:
@@ -271,6 +308,10 @@ _Meaning = tuple[Callable[[Any], str | None], str]
 _MEANINGS: Mapping[str, _Meaning] = {
     "name": (_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", "a name"),
              "use letters, digits, hyphens, dots and underscores"),
+    # In names at AWS: 40 characters with toolkit- before it, and no two hyphens in a row.
+    "managed.name": (_pattern(r"(?=.{1,32}$)[a-z0-9]+(-[a-z0-9]+)*",
+                              "a name for a server that AWS runs"),
+                     "use lower-case letters, digits and single hyphens, 32 at most"),
     "region": (_pattern(r"[a-z]{2}(-[a-z]+)+-\d", "a region"), "for example eu-central-1"),
     "vpc": (_pattern(r"vpc-[0-9a-f]{8,17}", "the id of a VPC"), "aws ec2 describe-vpcs lists them"),
     "subnets": (_each(_pattern(r"subnet-[0-9a-f]{8,17}", "the id of a subnet")),
@@ -284,6 +325,17 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "groups": (_each(_group), "use one of: " + ", ".join(GROUPS)),
     "type": (_TYPE, "for example t3.medium"),
     "bastion": (_TYPE, "for example t3.nano"),
+    "rds.type": (_pattern(r"db\.[a-z0-9-]+\.[a-z0-9-]+", "an instance class of RDS"),
+                 "for example db.t4g.medium"),
+    "rds.engine_version": (_pattern(r"\d+(\.\d+)*", "a version"), 'for example "17"'),
+    "storage_gb": (lambda value: None if 20 <= value <= 65536 else f"{value} GB cannot be had",
+                   "use 20 to 65536"),
+    "backup_days": (lambda value: None if 0 <= value <= 35 else f"{value} days are not possible",
+                    "use 0 to 35"),
+    "elasticache.type": (_pattern(r"cache\.[a-z0-9-]+\.[a-z0-9-]+", "a node type of ElastiCache"),
+                         "for example cache.t4g.small"),
+    "elasticache.engine_version": (_pattern(r"([7-9]|\d\d+)\.\d+", "a version from 7.0 on"),
+                                   'for example "8.0"'),
     "count": (lambda value: None if 0 <= value <= 100 else f"{value} instances are not possible",
               "use 0 to 100"),
     "tags": (_tags, "use short texts; Name and names that begin with aws: or toolkit- are taken"),

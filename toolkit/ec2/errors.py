@@ -39,6 +39,30 @@ _FIXES: Mapping[str, str] = {
     "InvalidSubnetID.NotFound": "correct subnets in ec2.yml",
     "InvalidVpcID.NotFound": "correct vpc in ec2.yml",
     "ParameterNotFound": "this region has no such image; choose another image",
+    **dict.fromkeys(
+        (
+            "InstanceQuotaExceeded",
+            "StorageQuotaExceeded",
+            "DBSubnetGroupQuotaExceeded",
+            "DBParameterGroupQuotaExceeded",
+        ),
+        "ask for more in Service Quotas (Amazon RDS); then run it again",
+    ),
+    **dict.fromkeys(
+        (
+            "NodeQuotaForClusterExceeded",
+            "NodeQuotaForCustomerExceeded",
+            "ClusterQuotaForCustomerExceeded",
+            "CacheSubnetGroupQuotaExceeded",
+            "CacheParameterGroupQuotaExceeded",
+        ),
+        "ask for more in Service Quotas (Amazon ElastiCache); then run it again",
+    ),
+    **dict.fromkeys(
+        ("InsufficientDBInstanceCapacity", "InsufficientCacheClusterCapacity"),
+        "there is no capacity for that type now: choose another in ec2.yml, or run it again later",
+    ),
+    "DBSubnetGroupDoesNotCoverEnoughAZs": "name subnets of two zones in ec2.yml",
     "DependencyViolation": "something that the toolkit did not make uses it; detach that, then run "
     "it again",
 }
@@ -117,7 +141,7 @@ def _refused(action: str, said: str) -> ToolkitError:
     """A missing permission: which one, on what, and the statement that grants it."""
     # "... is not authorized to perform: ec2:RunInstances on resource: arn:... because ..."
     named = re.search(r"perform: (\w+:\w+)(?: on resource: (\S+))?", said)
-    permission = named[1] if named else f"{_SERVICES.get(action, 'ec2')}:{action}"
+    permission = named[1] if named else f"{_service_of(action)}:{action}"
     resource = (named[2] if named else None) or "*"
     statement = {"Effect": "Allow", "Action": permission, "Resource": resource}
     return _failed(
@@ -126,4 +150,16 @@ def _refused(action: str, said: str) -> ToolkitError:
     )
 
 
-_SERVICES: Mapping[str, str] = {"GetParameter": "ssm", "GetCallerIdentity": "sts"}
+def _service_of(action: str) -> str:
+    """The service that an operation belongs to, as policies call it."""
+    return next((service for part, service in _SERVICES.items() if part in action), "ec2")
+
+
+_SERVICES: Mapping[str, str] = {
+    "GetParameter": "ssm",
+    "GetCallerIdentity": "sts",
+    "DB": "rds",
+    "Cache": "elasticache",
+    "ReplicationGroup": "elasticache",
+}
+"""Part of an operation's name -> its service."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toolkit.cluster import Cluster
-from toolkit.components import ports
-from toolkit.ec2.config import BASTION, Config
+from toolkit.components import ports, server_port
+from toolkit.ec2.config import BASTION, MANAGED, Config
 
 SSH_PORT = 22
 WEB = ("airflow_web_port",)
@@ -42,12 +42,13 @@ def member_group(cluster: str) -> str:
 
 
 def set_group(cluster: str, instances: str) -> str:
-    """The name of the group of one set of instances."""
+    """The name of the group of one set of instances, or of a server that AWS runs."""
     return f"toolkit-{cluster}-{instances}"
 
 
 def wanted(config: Config, cluster: Cluster, access: Sequence[str]) -> tuple[SecurityGroup, ...]:
-    """The security groups of a cluster: one for all members, and one for each set of instances.
+    """The security groups of a cluster: one for all members, and one for each set of instances and
+    each server that AWS runs.
 
     Args:
         access: the networks that may reach SSH; and the web UI unless web_access says otherwise
@@ -75,4 +76,8 @@ def wanted(config: Config, cluster: Cluster, access: Sequence[str]) -> tuple[Sec
         name = set_group(config.name, one.name)
         text = f"Airflow cluster {config.name}: {', '.join(one.groups)}"
         groups.append(SecurityGroup(name, text, frozenset(rules)))
+    for section in config.managed:
+        text = f"Airflow cluster {config.name}: {MANAGED[section]} at {section}"
+        rule = Rule(server_port(cluster, MANAGED[section]), members)
+        groups.append(SecurityGroup(set_group(config.name, section), text, frozenset([rule])))
     return tuple(groups)

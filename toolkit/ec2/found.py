@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.ec2.account import Account
 from toolkit.ec2.firewall import Rule
+from toolkit.ec2.service import FoundPart
 
 CLUSTER_TAG = "toolkit-cluster"
 HOST_TAG = "toolkit-host"
@@ -23,7 +24,10 @@ LIVE = ("pending", "running", "stopping", "stopped")
 
 @dataclass(frozen=True)
 class Instance:
-    """An instance that exists; addresses are "" while it has none, `launched` is ISO 8601."""
+    """An instance that exists; addresses are "" while it has none, `launched` is ISO 8601.
+
+    `root_volume` is the volume's id.
+    """
 
     id: str
     host: str
@@ -35,6 +39,7 @@ class Instance:
     public: str
     launched: str
     spot: bool = False
+    root_volume: str = ""
     tags: Mapping[str, str] = field(repr=False, default_factory=dict)
 
 
@@ -61,12 +66,20 @@ class Address:
 
 @dataclass(frozen=True)
 class Found:
-    """All of a cluster's parts; `key` is the public key of the pair by the wanted name."""
+    """All of a cluster's parts.
+
+    Attributes:
+        key: the public key of the pair by the wanted name.
+        volumes: id -> size in GB.
+        parts: of servers that AWS runs.
+    """
 
     instances: tuple[Instance, ...] = ()
     groups: Mapping[str, FoundGroup] = field(default_factory=dict)
     addresses: tuple[Address, ...] = ()
     key: str | None = None
+    volumes: Mapping[str, int] = field(default_factory=dict)
+    parts: tuple[FoundPart, ...] = ()
 
 
 def tagged(cluster: str) -> list[dict[str, Any]]:
@@ -90,7 +103,13 @@ def look(account: Account, cluster: str, key_pair: str) -> Found:
         groups=groups(account, cluster),
         addresses=addresses(account, cluster),
         key=None if pair is None else str(pair.get("PublicKey", "")),
+        volumes=_volumes(account, cluster),
     )
+
+
+def _volumes(account: Account, cluster: str) -> dict[str, int]:
+    pages = account.ec2.get_paginator("describe_volumes").paginate(Filters=tagged(cluster))
+    return {one["VolumeId"]: one["Size"] for page in pages for one in page["Volumes"]}
 
 
 def instances(account: Account, cluster: str, states: Iterable[str] = LIVE) -> tuple[Instance, ...]:
@@ -119,8 +138,12 @@ def _instance(raw: Mapping[str, Any]) -> Instance:
         public=raw.get("PublicIpAddress", ""),
         launched=raw["LaunchTime"].isoformat(timespec="seconds"),
         spot=raw.get("InstanceLifecycle") == "spot",
+        root_volume=next(
+            (one["Ebs"]["VolumeId"] for one in raw.get("BlockDeviceMappings", ())
+             if one["DeviceName"] == raw.get("RootDeviceName")), ""
+        ),
         tags=tags,
-    )
+    )  # fmt: skip
 
 
 def addresses(account: Account, cluster: str) -> tuple[Address, ...]:

@@ -55,6 +55,12 @@ def _default_vpc(account: Account, config: Config) -> str:
     )
 
 
+def zones(account: Account, network: Network) -> set[str]:
+    """The availability zones that a network's subnets are in."""
+    found = account.ec2.describe_subnets(SubnetIds=list(network.subnets))["Subnets"]
+    return {subnet["AvailabilityZone"] for subnet in found}
+
+
 def access(config: Config) -> tuple[str, ...]:
     """The networks that may reach SSH: those of ec2.yml, else this machine's own address."""
     return config.access or (own_network(WHO_AM_I),)

@@ -11,6 +11,7 @@ from toolkit.ec2.config import BASTION, WORLD, Config
 from toolkit.ec2.firewall import Rule, SecurityGroup, member_group, set_group
 from toolkit.ec2.found import Address, Found, FoundGroup, Instance
 from toolkit.ec2.images import login_user
+from toolkit.ec2.service import FoundPart, Part
 from toolkit.errors import ToolkitError
 
 Verb = Literal["create", "open", "close", "start", "tag", "attach", "remove"]
@@ -37,9 +38,9 @@ class Action:
     kind: str
     name: str
     detail: str = ""
-    subject: Server | Instance | SecurityGroup | FoundGroup | Rule | Address | None = field(
-        default=None, repr=False
-    )
+    subject: (
+        Server | Instance | SecurityGroup | FoundGroup | Rule | Address | Part | FoundPart | None
+    ) = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.verb} {self.kind} {self.name}" + (f" ({self.detail})" if self.detail else "")
@@ -73,13 +74,18 @@ def servers(config: Config) -> tuple[Server, ...]:
 
 
 def plan(
-    config: Config, groups: tuple[SecurityGroup, ...], public_key: str | None, found: Found
+    config: Config,
+    groups: tuple[SecurityGroup, ...],
+    public_key: str | None,
+    found: Found,
+    parts: tuple[Part, ...] = (),
 ) -> Plan:
     """Compare what is wanted with what there is.
 
     Args:
         groups: the security groups that are wanted.
         public_key: of the key to log in with; None while it has to be made.
+        parts: of servers that AWS runs.
 
     Raises:
         ToolkitError: it cannot be had without losing something.
@@ -88,12 +94,15 @@ def plan(
     actions = (
         *_key_pair(config, public_key, found),
         *_groups(groups, found),
+        # Servers take longest, and instances come up meanwhile.
+        *_parts(config, parts, found),
         *(_removal(config, one) for one in surplus),
         *_instances(config, kept),
         *_addresses(config, kept, found),
         *_left_groups(groups, found),
     )
-    return Plan(actions, tuple(_notes(config, groups, found, kept)))
+    notes = (*_notes(config, groups, found, kept), *_part_notes(config, parts, found))
+    return Plan(actions, notes)
 
 
 def key_name(config: Config) -> str:
@@ -147,6 +156,63 @@ def _left_groups(groups: Iterable[SecurityGroup], found: Found) -> Iterator[Acti
             yield Action("remove", "security group", name, subject=group)
 
 
+def _parts(config: Config, parts: tuple[Part, ...], found: Found) -> Iterator[Action]:
+    """Servers that AWS runs, each after what it is made with; a server with data stays."""
+    there = {one.kind: one for one in found.parts if one.status != "deleting"}
+    for part in parts:
+        one = there.pop(part.kind, None)
+        if one is None:
+            yield Action("create", part.kind.title, part.name, part.detail, part)
+        elif one.status in ("stopped", "stopping"):
+            yield Action("start", part.kind.title, part.name, subject=one)
+        elif "engine" not in config.managed[part.service.name]:
+            _refuse_engine(config, part, one)
+    for one in reversed(there.values()):
+        if one.kind is one.service.server:
+            raise ToolkitError(
+                f"{one.kind.title} {one.name} exists, and ec2.yml has no {one.service.name} "
+                "any more",
+                where=str(config.path),
+                fix=f"put {one.service.name} back into ec2.yml; toolkit ec2 down removes the "
+                "cluster as a whole",
+            )
+        yield Action("remove", one.kind.title, one.name, subject=one)
+
+
+def _refuse_engine(config: Config, part: Part, one: FoundPart) -> None:
+    """Refuse an engine that the settings have changed: the URL would not fit the server."""
+    if one.raw.get("Engine", "") != part.arguments.get("Engine", ""):
+        raise ToolkitError(
+            f"{part.kind.title} {part.name} is {one.raw['Engine']}, and metadata_db_engine says "
+            f"{part.arguments['Engine']}",
+            where=str(config.path),
+            fix=f"metadata_db_engine: {one.raw['Engine']}; another server would be an empty one, "
+            "so that takes another cluster",
+        )
+
+
+def _part_notes(config: Config, parts: tuple[Part, ...], found: Found) -> Iterator[str]:
+    servers_there = {one.kind: one for one in found.parts}
+    for part in parts:
+        one = servers_there.get(part.kind)
+        if one is None or part.kind is not part.service.server:
+            continue
+        section = config.managed[part.service.name]
+        for key, has in part.service.facts(one.raw).items():
+            if has is not None and not _fits(section[key], has):
+                yield (f"{part.kind.title} {part.name} has {key} {_yaml(has)}, ec2.yml says "
+                       f"{_yaml(section[key])}: a server that exists is not changed")  # fmt: skip
+
+
+def _fits(said: object, has: object) -> bool:
+    """Whether what there is is what was asked for; "" asks for nothing, "17" for 17.4 as well."""
+    return said in ("", has) or (isinstance(said, str) and str(has).startswith(f"{said}."))
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _sorted(config: Config, found: Found) -> tuple[dict[str, Instance], list[Instance]]:
     """The instances to keep by host, and those that are one too many."""
     wanted = {server.host for server in servers(config)}
@@ -161,6 +227,11 @@ def _sorted(config: Config, found: Found) -> tuple[dict[str, Instance], list[Ins
 
 
 def _removal(config: Config, instance: Instance) -> Action:
+    _refuse_loss(config, instance)
+    return Action("remove", "instance", instance.host, f"{instance.type}, {instance.id}", instance)
+
+
+def _refuse_loss(config: Config, instance: Instance) -> None:
     if "metadata_db" in instance.groups:
         raise ToolkitError(
             f"{instance.host} ({instance.id}) holds the metadata database, and ec2.yml no longer "
@@ -168,7 +239,6 @@ def _removal(config: Config, instance: Instance) -> Action:
             where=str(config.path),
             fix="put it back into ec2.yml; toolkit ec2 down removes the cluster as a whole",
         )
-    return Action("remove", "instance", instance.host, f"{instance.type}, {instance.id}", instance)
 
 
 def _instances(config: Config, kept: dict[str, Instance]) -> Iterator[Action]:
@@ -182,6 +252,8 @@ def _instances(config: Config, kept: dict[str, Instance]) -> Iterator[Action]:
         if instance.state in ("stopped", "stopping"):
             yield Action("start", "instance", server.host, instance.id, instance)
         if set(instance.groups) != set(server.groups):
+            if "metadata_db" not in server.groups:
+                _refuse_loss(config, instance)
             detail = f"groups {', '.join(server.groups)}"
             subject = replace(instance, groups=server.groups)
             yield Action("tag", "instance", server.host, detail, subject)
@@ -209,14 +281,8 @@ def _notes(
     config: Config, groups: Iterable[SecurityGroup], found: Found, kept: dict[str, Instance]
 ) -> Iterator[str]:
     for server in servers(config):
-        instance = kept.get(server.host)
-        if instance and instance.type != server.type:
-            yield (f"{server.host} is {instance.type}, ec2.yml says {server.type}: the type of an "
-                   "instance that exists is not changed")  # fmt: skip
-        if server.address == "public" and instance and instance.state == "running" \
-                and not instance.public:  # fmt: skip
-            yield (f"{server.host} has no public address: an instance gets one when it is made, or "
-                   "with address: elastic")  # fmt: skip
+        if server.host in kept:
+            yield from _differences(config, server, kept[server.host], found)
     fixed = {server.host for server in servers(config) if server.address == "elastic"}
     stay = [one.host for one in found.addresses if one.host in kept and one.host not in fixed]
     if stay:
@@ -229,6 +295,20 @@ def _notes(
         there = found.groups.get(group.name)
         if there and there.foreign:
             yield f"{group.name} has {there.foreign} rule(s) of somebody else; they stay"
+
+
+def _differences(config: Config, server: Server, instance: Instance, found: Found) -> Iterator[str]:
+    """What ec2.yml says of an instance that exists, and is not."""
+    stays = "of an instance that exists is not changed"
+    if instance.type != server.type:
+        yield f"{server.host} is {instance.type}, ec2.yml says {server.type}: the type {stays}"
+    size = found.volumes.get(instance.root_volume)
+    if size and size != config.volume_gb:
+        yield (f"{server.host} has a root volume of {size} GB, ec2.yml says {config.volume_gb}: "
+               f"the volume {stays}")  # fmt: skip
+    if server.address == "public" and instance.state == "running" and not instance.public:
+        yield (f"{server.host} has no public address: an instance gets one when it is made, or with "
+               "address: elastic")  # fmt: skip
 
 
 def billed(config: Config, plan: Plan) -> list[str]:
@@ -250,4 +330,9 @@ def billed(config: Config, plan: Plan) -> list[str]:
         lines.append(f"{elastic} x Elastic IP")
     if config.address == "public" and len(new) + started:
         lines.append(f"{len(new) + started} x public IPv4 address")
+    for action in plan.actions:
+        if isinstance(action.subject, Part):
+            lines += [f"{count} x {kind}" for count, kind in action.subject.billed]
+        elif isinstance(action.subject, FoundPart) and action.verb == "start":
+            lines.append(f"1 x {action.kind} that is stopped now")
     return lines

@@ -1,11 +1,13 @@
-"""Stopping a cluster's instances to save money, and starting them again."""
+"""Stopping what a cluster has in AWS to save money, and starting it again."""
 
 from __future__ import annotations
 
-from toolkit.ec2 import found
+from toolkit.ec2 import found, managed
 from toolkit.ec2.apply import start as start_instances
 from toolkit.ec2.apply import wait_running
 from toolkit.ec2.found import Instance
+from toolkit.ec2.remove import services_of
+from toolkit.ec2.service import FoundPart
 from toolkit.ec2.up import Place, Say, make_ready
 from toolkit.ec2.waits import wait
 from toolkit.errors import ToolkitError
@@ -20,7 +22,9 @@ def start(place: Place, say: Say, *, ready: bool) -> tuple[Instance, ...]:
     Raises:
         ToolkitError: there are no instances, or one ended while it was waited for.
     """
-    stopped = [one for one in _members(place) if one.state in ("stopped", "stopping")]
+    members = _members(place)
+    _start_servers(place, say)
+    stopped = [one for one in members if one.state in ("stopped", "stopping")]
     if stopped:
         started = {one.host: one.id for one in stopped}
         say(f"start {', '.join(started)}")
@@ -50,7 +54,34 @@ def stop(place: Place, say: Say) -> tuple[Instance, ...]:
     # Those that an interrupted `stop` left behind are waited for as well.
     if chosen:
         wait(place.account, "instance_stopped", InstanceIds=[one.id for one in chosen])
+    _stop_servers(place, say)
     return _members(place)
+
+
+def servers(place: Place) -> list[FoundPart]:
+    """The cluster's servers that AWS runs."""
+    services = services_of(place.account, place.config.name)
+    parts = managed.look(place.account, place.config.name, services)
+    return [one for one in parts if one.kind is one.service.server]
+
+
+def _start_servers(place: Place, say: Say) -> None:
+    for one in servers(place):
+        if one.status in ("stopped", "stopping"):
+            say(f"start {one.kind.title} {one.name}")
+            managed.start(place.account, one)
+        managed.wait_available(place.account, one.service, one.name)
+
+
+def _stop_servers(place: Place, say: Say) -> None:
+    for one in servers(place):
+        if not one.service.stops:
+            say(f"{one.kind.title} {one.name} goes on, and costs: AWS does not stop it")
+            continue
+        if one.status == "available":
+            say(f"stop {one.kind.title} {one.name}; AWS starts it again after seven days")
+            managed.stop(place.account, one)
+        managed.wait_stopped(place.account, one)
 
 
 def _members(place: Place) -> tuple[Instance, ...]:

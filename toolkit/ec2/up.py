@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit import rules, secrets, settings
 from toolkit.cluster import Cluster
-from toolkit.ec2 import boot, config, found, images, inventory, keys, network, trust, userdata
+from toolkit.ec2 import (
+    boot,
+    config,
+    connect,
+    found,
+    images,
+    inventory,
+    keys,
+    managed,
+    network,
+    trust,
+    userdata,
+)
 from toolkit.ec2.account import Account, sign_in
 from toolkit.ec2.apply import Work, carry_out, group_ids, wait_healthy
 from toolkit.ec2.config import BASTION, Config
@@ -63,23 +75,28 @@ def prospect(place: Place) -> Prospect:
     """
     chosen, account = place.config, place.account
     cluster = chosen.cluster()
-    _refuse_problems(cluster)
+    _refuse_problems(chosen, cluster)
     public_key = keys.public_half(chosen)
     userdata.render(chosen)
     where = network.resolve(account, chosen)
     there = found.look(account, chosen.name, key_name(chosen))
     groups = wanted(chosen, cluster, network.access(chosen))
     _refuse_other_vpc(chosen, there, where)
-    todo = plan(chosen, groups, public_key, there)
+    if chosen.managed:
+        managed.refuse_zones(chosen, network.zones(account, where))
+    services = managed.in_use(chosen.name, there.groups, chosen.managed)
+    there = replace(there, parts=managed.look(account, chosen.name, services))
+    parts = managed.wanted(chosen, cluster, where.subnets)
+    todo = plan(chosen, groups, public_key, there, parts)
     new = [
         one.subject.type for one in todo.of("create", "instance") if isinstance(one.subject, Server)
     ]
     return Prospect(place, where, there, images.resolve(account, chosen, new), todo)
 
 
-def _refuse_problems(cluster: Cluster) -> None:
+def _refuse_problems(chosen: Config, cluster: Cluster) -> None:
     """What `provision` would refuse by the settings alone is known before anything costs money."""
-    vault = secrets.read_vault(cluster)
+    vault = connect.expected(chosen, cluster, secrets.read_vault(cluster))
     problems = errors(
         settings.validate(cluster, vault) or rules.plan_problems(cluster, secret_names=vault)
     )
@@ -108,6 +125,8 @@ def up(chosen: Prospect, say: Say, *, drain: bool, wait: bool) -> tuple[Instance
         The cluster's instances.
     """
     conf, account = chosen.place.config, chosen.place.account
+    cluster = conf.cluster()
+    ca = connect.certificate(conf, cluster, connect.CA_BUNDLE)
     work = Work(
         account=account,
         config=conf,
@@ -119,6 +138,7 @@ def up(chosen: Prospect, say: Say, *, drain: bool, wait: bool) -> tuple[Instance
         launches=Launches(conf.directory),
         drain=_drainer(conf, drain, say),
         say=say,
+        passwords=connect.passwords(conf, cluster),
     )
     # First, as it says in which region to go on when this is interrupted.
     before = chosen.found.instances
@@ -127,6 +147,8 @@ def up(chosen: Prospect, say: Say, *, drain: bool, wait: bool) -> tuple[Instance
     members = found.instances(account, conf.name)
     inventory.write(conf, account.region, chosen.place.profile, _bastion(members))
     work.launches.forget(instance.host for instance in members)
+    if conf.managed:
+        connect.connect(account, conf, cluster, work.passwords, ca, say)
     if wait:
         make_ready(chosen.place, members, set(work.started), say)
     return members

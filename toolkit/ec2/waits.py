@@ -17,7 +17,8 @@ _ENDED: list[Mapping[str, Any]] = [
     for state in _GONE
 ]  # fmt: skip
 # AWS' own instance_status_ok waits ten minutes for an instance that has ended: it asks only for
-# those that run. No waiter of its own tells when the last interface has left a security group.
+# those that run. No waiter of its own tells when the last interface has left a security group, or
+# when an RDS instance has stopped.
 _MODEL: Mapping[str, Any] = {
     "version": 2,
     "waiters": {
@@ -41,12 +42,19 @@ _MODEL: Mapping[str, Any] = {
             "acceptors": [{"state": "success", "matcher": "path", "expected": True,
                            "argument": "length(NetworkInterfaces) == `0`"}],
         },
+        "DatabaseStopped": {
+            "operation": "DescribeDBInstances",
+            "delay": DELAY,
+            "maxAttempts": 360,
+            "acceptors": [{"state": "success", "matcher": "pathAll", "expected": "stopped",
+                           "argument": "DBInstances[].DBInstanceStatus"}],
+        },
     },
 }  # fmt: skip
 
 
-def wait(account: Account, name: str, **arguments: Any) -> None:
-    """Wait with a waiter of the EC2 client or of ours.
+def wait(account: Account, name: str, service: str = "ec2", **arguments: Any) -> None:
+    """Wait with a waiter of a service's client or of ours.
 
     Raises:
         botocore.exceptions.WaiterError: it will not come about, or did not in time.
@@ -54,8 +62,10 @@ def wait(account: Account, name: str, **arguments: Any) -> None:
     if name in _MODEL["waiters"]:
         from botocore.waiter import WaiterModel, create_waiter_with_client
 
-        waiter = create_waiter_with_client(name, WaiterModel(dict(_MODEL)), account.ec2)
+        client = account.client(service)
+        waiter = create_waiter_with_client(name, WaiterModel(dict(_MODEL)), client)
         waiter.wait(**arguments)
     else:
-        limits = {"Delay": DELAY, "MaxAttempts": 120}
-        account.ec2.get_waiter(name).wait(WaiterConfig=limits, **arguments)
+        # Ten minutes; half an hour for a server that AWS runs.
+        limits = {"Delay": DELAY, "MaxAttempts": 120 if service == "ec2" else 360}
+        account.client(service).get_waiter(name).wait(WaiterConfig=limits, **arguments)

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from toolkit.cluster import Cluster
 from toolkit.probe.facts import Facts, Probe
-from toolkit.probe.payload import index_url, payload
+from toolkit.probe.payload import authorities, index_url, payload
 from toolkit.probe.reach import meet
 from toolkit.probe.services import Service, ask, external_urls
 from toolkit.remote import HostProblem, Remote
@@ -72,5 +72,5 @@ def _services(
         for host in cluster.hosts:
             ports = facts[host.name].ports if host.name in facts else ()
             if any(port.role == role and port.result == "open" for port in ports):
-                yield ask(remote, host, role, url)
+                yield ask(remote, host, role, url, authorities(cluster, host))
                 break

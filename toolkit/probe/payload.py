@@ -58,7 +58,7 @@ def payload(
         "dags_folder": str(cluster.setting("airflow_dags_folder", host) or "") if installs else "",
         "interpreter": str(cluster.setting("python_interpreter", host) or ""),
         "environment": _environment(cluster, host),
-        "ca_certificates": list(_certificates(cluster, host)),
+        "ca_certificates": authorities(cluster, host),
         "mirrors": True,
         "urls": urls,
         "ports": [*_external_ports(cluster, host, external), *_peer_ports(cluster, host)],
@@ -96,8 +96,16 @@ def _environment(cluster: Cluster, host: Host) -> dict[str, str]:
     }
 
 
+def authorities(cluster: Cluster, host: Host) -> list[str]:
+    """The certificates that the host is going to trust beside its own, as PEM texts.
+
+    Raises:
+        ToolkitError: one of them cannot be read.
+    """
+    return list(_certificates(cluster, host))
+
+
 def _certificates(cluster: Cluster, host: Host) -> Iterator[str]:
-    """The certificates that the host is going to trust, as PEM texts."""
     for name in cluster.setting("base_ca_certificates", host) or ():
         path = cluster.directory / Path(str(name)).expanduser()
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,12 @@ TIMEOUT = 10
 
 EXTERNAL: Mapping[str, str] = {"metadata_db": "metadata_db_url", "broker": "broker_url"}
 """Group -> the setting that names a server elsewhere in its place."""
+
+_PARAMETER_GROUPS: Mapping[str, str] = {
+    ".rds.amazonaws.com": "DB parameter group",
+    ".cache.amazonaws.com": "cache parameter group",
+}
+"""Part of the host name that AWS gives a server -> what holds its options."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,12 @@ class Service:
     persistent: bool | None = None
     password: bool = True
 
+    @property
+    def parameter_group(self) -> str:
+        """What its options are set in when AWS runs it; "" for other servers."""
+        host = self.address.rpartition(":")[0]
+        return next((kind for name, kind in _PARAMETER_GROUPS.items() if name in host), "")
+
 
 def external_urls(cluster: Cluster, host: Host | None = None) -> dict[str, str]:
     """Role -> URL of a server that is run elsewhere; the vault is where such URLs belong.
@@ -75,15 +87,20 @@ def external_urls(cluster: Cluster, host: Host | None = None) -> dict[str, str]:
         for role, setting in EXTERNAL.items()
     }
     found = {role: url for role, url in found.items() if url and not is_template(url)}
-    ca = str(cluster.setting("metadata_db_ca_certificate", host) or "")
+    setting = "metadata_db_ca_certificate"
+    ca = str(vault.get(setting) or cluster.setting(setting, host) or "")
     if ca and found.get("metadata_db", "").startswith("postgres"):
         verified = urlencode({"sslmode": "verify-full", "sslrootcert": ca})
         found["metadata_db"] += f"{'&' if '?' in found['metadata_db'] else '?'}{verified}"
     return found
 
 
-def ask(remote: Remote, via: Host, role: str, url: str) -> Service:
-    """Sign in to a server, by way of a host that will use it, and ask what it is. Changes nothing."""
+def ask(remote: Remote, via: Host, role: str, url: str, authorities: Sequence[str] = ()) -> Service:
+    """Sign in to a server, by way of a host that will use it, and ask what it is. Changes nothing.
+
+    Args:
+        authorities: certificates (PEM) that the hosts trust beside those of this machine.
+    """
     parts, (address, port) = urlsplit(url), host_and_port(url)
     scheme = parts.scheme.partition("+")[0]
     base: dict[str, Any] = {
@@ -96,12 +113,12 @@ def ask(remote: Remote, via: Host, role: str, url: str) -> Service:
         return Service(**base, problem="url", detail=f"{scheme}:// is no server that can be asked")
     try:
         with remote.tunnel(via, address, port) as local:
-            return Service(**base, **_ASKERS[scheme](parts, local))
+            return Service(**base, **_ASKERS[scheme](parts, local, authorities))
     except HostProblem as problem:
         return Service(**base, problem="silent", detail=problem.what)
 
 
-def _ask_postgres(parts: SplitResult, port: int) -> dict[str, Any]:
+def _ask_postgres(parts: SplitResult, port: int, _: Sequence[str]) -> dict[str, Any]:
     import psycopg2
 
     options: dict[str, Any] = dict(parse_qsl(parts.query))
@@ -149,7 +166,7 @@ def _tables(cursor: Any, schema: str) -> dict[str, Any]:
 _MYSQL_OPTIONS = ("explicit_defaults_for_timestamp", "sql_require_primary_key", "max_connections")
 
 
-def _ask_mysql(parts: SplitResult, port: int) -> dict[str, Any]:
+def _ask_mysql(parts: SplitResult, port: int, _: Sequence[str]) -> dict[str, Any]:
     import pymysql
 
     encrypted = "ssl" in parts.query
@@ -172,7 +189,9 @@ def _ask_mysql(parts: SplitResult, port: int) -> dict[str, Any]:
         cursor.execute(f"SHOW VARIABLES WHERE Variable_name IN ({names})")
         options = {str(name): str(value) for name, value in cursor.fetchall()}
         tables = _tables(cursor, "DATABASE()")
-    everything = any(" ON *.* " in grant and "GRANT USAGE " not in grant for grant in grants)
+    # MySQL lists what ALL is made of. The master user of RDS has much of it, but not SUPER.
+    wide = [grant for grant in grants if " ON *.* " in grant]
+    everything = any("ALL PRIVILEGES" in grant or "SUPER" in grant for grant in wide)
     return {"server": "MariaDB" if "MariaDB" in version else "MySQL", "version": _numbers(version),
             "encoding": encoding, "superuser": everything,
             "may_create": any("ALL PRIVILEGES" in grant or "CREATE," in grant for grant in grants),
@@ -180,31 +199,32 @@ def _ask_mysql(parts: SplitResult, port: int) -> dict[str, Any]:
             **tables}  # fmt: skip
 
 
-def _ask_redis(parts: SplitResult, port: int) -> dict[str, Any]:
+def _ask_redis(parts: SplitResult, port: int, authorities: Sequence[str]) -> dict[str, Any]:
     import redis
 
     server = redis.Redis(
         host="127.0.0.1", port=port, username=unquote(parts.username or "") or None,
         password=unquote(parts.password or "") or None, socket_timeout=TIMEOUT,
         socket_connect_timeout=TIMEOUT, ssl=parts.scheme == "rediss", ssl_check_hostname=False,
+        ssl_ca_data="\n".join(authorities) or None,
     )  # fmt: skip
     try:
         version = str(server.info("server").get("redis_version", ""))
+        policy = str(server.info("memory").get("maxmemory_policy", ""))
     except (redis.AuthenticationError, redis.ResponseError) as error:
         return {"problem": "login", "detail": _sentence(str(error))}
     except redis.RedisError as error:
         return {"problem": "silent", "detail": _sentence(str(error))}
     try:
-        config = {**server.config_get("maxmemory-policy"), **server.config_get("save"),
-                  **server.config_get("appendonly")}  # fmt: skip
+        config = {**server.config_get("save"), **server.config_get("appendonly")}
     except redis.RedisError:  # managed services hide it
         config = {}
     persistent = bool(config.get("save")) or config.get("appendonly") == "yes" if config else None
     return {"server": "Redis", "version": _numbers(version), "persistent": persistent,
-            "policy": str(config.get("maxmemory-policy", ""))}  # fmt: skip
+            "policy": policy}  # fmt: skip
 
 
-_ASKERS: Mapping[str, Callable[[SplitResult, int], dict[str, Any]]] = {
+_ASKERS: Mapping[str, Callable[[SplitResult, int, Sequence[str]], dict[str, Any]]] = {
     "postgresql": _ask_postgres,
     "postgres": _ask_postgres,
     "mysql": _ask_mysql,

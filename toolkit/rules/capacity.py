@@ -196,6 +196,9 @@ def _limits(cluster: Cluster, probe: Probe) -> Iterator[tuple[str, int, str]]:
         if service.role == "metadata_db" and service.max_connections:
             how = "SET GLOBAL" if service.server == "MySQL" else "ALTER SYSTEM SET"
             fix = f"raise it there: {how} max_connections = ...; or lower web workers and tasks"
+            if service.parameter_group:
+                fix = (f"take a larger instance, or raise max_connections in its "
+                       f"{service.parameter_group}; or lower web workers and tasks")  # fmt: skip
             yield service.address, service.max_connections, fix
     engine = database(cluster)
     for host in cluster.group("metadata_db"):

@@ -101,12 +101,14 @@ def mysql_options(_: Cluster, probe: Probe) -> Iterator[Finding]:
     for service in _answering(probe):
         for name, (wrong, id) in _MYSQL_OPTIONS.items():
             if service.options.get(name) == wrong:
-                right = "OFF" if wrong == "ON" else "ON"
+                right, group = "OFF" if wrong == "ON" else "ON", service.parameter_group
                 yield error(
                     id,
                     host="",
                     what=f"{service.address} has {name} = {wrong}",
-                    fix=f"SET GLOBAL {name} = {right}; and the same in its configuration",
+                    fix=f"{name} = {right} in its {group}, and reboot the instance"
+                    if group
+                    else f"SET GLOBAL {name} = {right}; and the same in its configuration",
                 )
 
 
@@ -171,7 +173,9 @@ def broker(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 "services.eviction",
                 host="",
                 what=f"the broker at {service.address} has maxmemory-policy {service.policy}",
-                fix="CONFIG SET maxmemory-policy noeviction, and the same in its configuration",
+                fix=f"maxmemory-policy noeviction in its {service.parameter_group}"
+                if service.parameter_group
+                else "CONFIG SET maxmemory-policy noeviction, and the same in its configuration",
             )
         if service.persistent is False:
             yield note(
