@@ -370,9 +370,12 @@ def test_wrong_settings_are_known_before_anything_is_made(cloud: Cloud) -> None:
     settings.parent.mkdir(parents=True)
     settings.write_text("airflow_web_prot: 1\n")
     assert "airflow_web_port" in cloud.toolkit("up", expect=2).stderr
-    cloud.set(EC2.replace("count: 2", "count: 0"))
     settings.write_text("")
-    assert cloud.front.changes() == []
+    cloud.set(EC2.replace("[metadata_db, broker]", "[broker]"))
+    assert "metadata_db_url" in cloud.toolkit("up", expect=2).stderr
+    cloud.set(EC2 + "ca_certificates: [nowhere.pem]\n")
+    assert "nowhere.pem cannot be read" in cloud.toolkit("up", expect=2).stderr
+    assert cloud.front.calls == []
 
 
 def test_runs_are_recorded(cloud: Cloud) -> None:

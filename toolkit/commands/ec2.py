@@ -59,7 +59,7 @@ def plan(inventory: Path, profile: str | None, region: str | None, as_json: bool
     from toolkit.ec2.errors import told
 
     with told():
-        chosen = work.prospect(work.locate(inventory, profile, region))
+        chosen = work.prospect(inventory, profile, region)
     click.echo(
         json.dumps(_plan_data(chosen), indent=2) if as_json else "\n".join(_plan_lines(chosen))
     )
@@ -88,7 +88,7 @@ def up(
 
     display = Display([], quiet=as_json)
     with _recorded(inventory, "up") as run:
-        chosen = work.prospect(work.locate(inventory, profile, region))
+        chosen = work.prospect(inventory, profile, region)
         if not as_json:
             click.echo("\n".join(_plan_lines(chosen)), err=True)
         run.write("plan.json", _plan_data(chosen))

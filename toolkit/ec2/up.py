@@ -61,23 +61,29 @@ def locate(directory: Path, profile: str | None, region: str | None) -> Place:
     Raises:
         ToolkitError: ec2.yml is wrong, or the cluster is in another region.
     """
-    chosen = config.load(directory)
+    return _signed_in(config.load(directory), profile, region)
+
+
+def _signed_in(chosen: Config, profile: str | None, region: str | None) -> Place:
     account = sign_in(profile, region or chosen.region or None)
     inventory.refuse_other_region(chosen, account.region)
     return Place(chosen, account, profile)
 
 
-def prospect(place: Place) -> Prospect:
+def prospect(directory: Path, profile: str | None, region: str | None) -> Prospect:
     """Compare ec2.yml with what the account has; changes nothing.
 
     Raises:
-        ToolkitError: the cluster's settings are wrong, or the plan is impossible.
+        ToolkitError: ec2.yml or the cluster's settings are wrong, which is known before any call;
+            or the plan is impossible.
     """
-    chosen, account = place.config, place.account
+    chosen = config.load(directory)
     cluster = chosen.cluster()
     _refuse_problems(chosen, cluster)
     public_key = keys.public_half(chosen)
     userdata.render(chosen)
+    place = _signed_in(chosen, profile, region)
+    account = place.account
     where = network.resolve(account, chosen)
     there = found.look(account, chosen.name, key_name(chosen))
     groups = wanted(chosen, cluster, network.access(chosen))
