@@ -81,7 +81,10 @@ def up(
     no_drain: bool,
     no_wait: bool,
 ) -> None:
-    """Make the instances, or what is missing of them; continues where the last one ended."""
+    """Make what ec2.yml describes, or what is missing of it.
+
+    Interrupted anywhere, the next `up` continues.
+    """
     from toolkit.display import Display
     from toolkit.ec2 import power
     from toolkit.ec2 import up as work
@@ -145,7 +148,10 @@ def _confirm(chosen: Prospect, yes: bool) -> None:
 def down(
     inventory: Path, profile: str | None, region: str | None, as_json: bool, confirm: str | None
 ) -> None:
-    """Remove everything that `up` made, data included, and prove that nothing is left."""
+    """Remove all that `up` made, data included.
+
+    Ends with the proof that nothing is left.
+    """
     from toolkit.display import Display
     from toolkit.ec2 import connect, found, power, remove
     from toolkit.ec2 import inventory as hosts
@@ -206,7 +212,7 @@ def _confirm_removal(
 @command.command("list")
 @_common
 def list_instances(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
-    """The cluster's instances with state, type, addresses and groups, and servers that AWS runs."""
+    """Instances, and servers that AWS runs, with state and addresses."""
     from toolkit.ec2 import found, power
     from toolkit.ec2 import up as work
     from toolkit.ec2.errors import told
@@ -238,7 +244,10 @@ def start(
 @command.command()
 @_common
 def stop(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
-    """Stop the instances, and RDS; volumes stay, public addresses go. Tasks that run are cut off."""
+    """Stop the instances, and RDS; volumes stay.
+
+    Public addresses go. Tasks that run are cut off.
+    """
     from toolkit.ec2 import power
 
     _switch(power.stop, "stop", inventory, profile, region, as_json)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import urlsplit
 
-from toolkit.cluster import GROUPS, Cluster
+from toolkit.cluster import EC2_FILE, GROUPS, Cluster
 from toolkit.components import ports, release_line, release_lines
 from toolkit.errors import Location
 from toolkit.findings import Finding
@@ -234,4 +234,5 @@ def _entry(mapping: object, key: str) -> object:
 
 
 def _hosts_file(cluster: Cluster) -> Location:
-    return Location(cluster.directory / "hosts.yml")
+    made_by = cluster.directory / EC2_FILE
+    return Location(made_by if made_by.exists() else cluster.directory / "hosts.yml")
