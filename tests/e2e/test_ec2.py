@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,31 +105,28 @@ def _canaries(cluster: Cluster) -> set[str]:
     return ran
 
 
-def _log_of_a_removed_copy(cluster: Cluster, account: Aws) -> None:
-    """A log that is in S3 alone is shown."""
+def _a_dag_uses_s3(cluster: Cluster, account: Aws) -> None:
+    """Its task needs no key, and its log is shown although S3 alone has it."""
+    dag = base64.b64encode((Path(__file__).parent / "dags/uses_s3.py").read_bytes()).decode()
+    for host in ("main1", "worker1"):
+        cluster.ssh(host, f"echo {dag} | base64 -d > /var/lib/airflow/dags/current/uses_s3.py")
+    cluster.toolkit("airflow", "--", "dags", "reserialize")
+    cluster.toolkit("airflow", "--", "dags", "trigger", "uses_s3", "--run-id", "one")
+    key = f"{PREFIX}/dag_id=uses_s3/run_id=one/task_id=count/attempt=1.log"
+    account.client("s3").get_waiter("object_exists").wait(
+        Bucket=BUCKET, Key=key, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+    )
+    cluster.ssh("worker1", "rm -r /var/log/airflow/dag_id=uses_s3")
     api = Api({"api_prefix": "/api/v2", "port": 8080, "username": "admin",
                "password": cluster.vault()["airflow_admin_password"]})  # fmt: skip
     api.root = f"http://{Inventory.load(cluster.directory).host('main1').address}:8080"
     assert api.sign_in() == 200
-    status, run = api.call("POST", api.runs(), {"logical_date": None})
-    assert status == 200, run
-    folder = f"{PREFIX}/dag_id=toolkit_canary/run_id={run['dag_run_id']}/task_id=bash_on_worker1"
-    deadline = time.monotonic() + 120
-    found: list[str] = []
-    while not found:
-        assert time.monotonic() < deadline, "no log came to the bucket"
-        time.sleep(0.5)
-        found = [one["Key"] for one in account.client("s3").list_objects_v2(
-            Bucket=BUCKET, Prefix=folder).get("Contents", ())]  # fmt: skip
-    assert found == [f"{folder}/attempt=1.log"]
-    cluster.ssh("worker1", "rm -r /var/log/airflow/dag_id=toolkit_canary")
-    status, log = api.call(
-        "GET", api.runs(run["dag_run_id"], "/taskInstances/bash_on_worker1/logs/1")
-    )
+    path = "/api/v2/dags/uses_s3/dagRuns/one/taskInstances/count/logs/1"
+    status, log = api.call("GET", path)
     assert status == 200, log
     lines = [line["event"] for line in log["content"]]
-    assert f"s3://{BUCKET}/{found[0]}" in lines
-    assert any("Command exited with return code 0" in line for line in lines), lines
+    assert f"s3://{BUCKET}/{key}" in lines
+    assert any(re.fullmatch(r"the bucket holds \d+ logs", line) for line in lines), lines
 
 
 def _no_keys_on(cluster: Cluster, account: Aws, *hosts: str) -> None:
@@ -175,7 +173,7 @@ def test_from_an_account_to_a_cluster_and_back(cluster: Cluster, account: Aws) -
     print(done.stdout, done.stderr)
     assert "the canary DAG ran" in done.stdout
     assert _canaries(cluster) == {"worker1"}
-    _log_of_a_removed_copy(cluster, account)
+    _a_dag_uses_s3(cluster, account)
     _no_keys_on(cluster, account, "main1", "worker1")
     _refused_upload(cluster, account)
 
