@@ -52,6 +52,9 @@ MANAGED_ALL = {
     "addresses": 0,
     "key pairs": 1,
 }
+SHARES = 3
+"""Each test is several, so that they run at the same time."""
+shared = pytest.mark.parametrize("share", range(SHARES))
 # Forked from a process that has everything imported: a run takes a tenth of what it would.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -100,11 +103,17 @@ def calls_of(cloud: Cloud, work: Callable[[], object]) -> list[tuple[int, Call]]
     return list(enumerate(cloud.front.calls, start=1))
 
 
-def moments(calls: list[tuple[int, Call]]) -> list[tuple[int, str]]:
-    """When to kill; a call that only reads leaves the same behind before and after."""
-    return [(number, "before") for number, _ in calls] + [
-        (number, "after") for number, call in calls if call.changes
-    ]
+def moments(calls: list[tuple[int, Call]], share: int) -> list[tuple[int, str]]:
+    """When to kill, a third of all moments; a call that only reads leaves the same behind before
+    and after."""
+    found = [(number, "before") for number, _ in calls]
+    found += [(number, "after") for number, call in calls if call.changes]
+    return found[share::SHARES]
+
+
+def changing(calls: list[tuple[int, Call]]) -> list[tuple[int, Call]]:
+    """Removing goes by nothing but what there is, which only changes change."""
+    return [(number, call) for number, call in calls if call.changes]
 
 
 def empty(cloud: Cloud) -> None:
@@ -117,12 +126,13 @@ def small(cloud: Cloud) -> Cloud:
     return cloud
 
 
-def test_up(small: Cloud) -> None:
+@shared
+def test_up(small: Cloud, share: int) -> None:
     calls = calls_of(small, small.up)
     assert small.whole() == ALL
     assert len(calls) > 20
     assert len([call for _, call in calls if call.changes]) == 1 + 3 + 7 + 2 + 2 * 2
-    for number, when in moments(calls):
+    for number, when in moments(calls, share):
         empty(small)
         assert run_and_kill(small, number, when, "up", "--no-wait"), (number, when)
         small.up()
@@ -130,13 +140,14 @@ def test_up(small: Cloud) -> None:
         assert small.json("plan")["actions"] == [], (number, when)
 
 
-def test_down(small: Cloud) -> None:
+@shared
+def test_down(small: Cloud, share: int) -> None:
     confirmed = ["down", "--confirm", "prod"]
     small.up()
     calls = calls_of(small, lambda: small.toolkit(*confirmed))
     assert small.whole() == NOTHING
     assert len([call for _, call in calls if call.changes]) == 1 + 2 + 3 + 1
-    for number, when in moments(calls):
+    for number, when in moments(changing(calls), share):
         small.up()
         assert run_and_kill(small, number, when, *confirmed), (number, when)
         small.toolkit(*confirmed)
@@ -166,14 +177,15 @@ def connected(cloud: Cloud) -> set[str]:
     return {"metadata_db_url", "broker_url", "metadata_db_ca_certificate"} & set(known)
 
 
-def test_up_with_servers(served: Cloud) -> None:
+@shared
+def test_up_with_servers(served: Cloud, share: int) -> None:
     calls = calls_of(served, served.up)
     assert served.whole() == MANAGED_ALL
     assert parts(served) == PARTS
     changes = [call for _, call in own(calls) if call.changes]
     # Each server: subnet group, parameter group, its parameters, itself.
     assert len(changes) == 2 * 4
-    for number, when in moments(own(calls)):
+    for number, when in moments(own(calls), share):
         empty(served)
         secrets.vault_file(served.directory).unlink()
         assert run_and_kill(served, number, when, "up", "--no-wait"), (number, when)
@@ -189,13 +201,14 @@ def test_up_with_servers(served: Cloud) -> None:
         assert served.json("plan")["actions"] == [], (number, when)
 
 
-def test_down_with_servers(served: Cloud) -> None:
+@shared
+def test_down_with_servers(served: Cloud, share: int) -> None:
     confirmed = ["down", "--confirm", "prod"]
     served.up()
     calls = calls_of(served, lambda: served.toolkit(*confirmed))
     assert (served.whole(), parts(served)) == (NOTHING, dict.fromkeys(PARTS, 0))
     assert len([call for _, call in own(calls) if call.changes]) == 2 * 3
-    for number, when in moments(own(calls)):
+    for number, when in moments(changing(own(calls)), share):
         served.up()
         assert run_and_kill(served, number, when, *confirmed), (number, when)
         served.toolkit(*confirmed)
