@@ -267,6 +267,14 @@ def _server_url(value: Any) -> str | None:
     return None if readable else "its scheme, host and port cannot be read"
 
 
+def _broker_url(value: Any) -> str | None:
+    if problem := _server_url(value):
+        return problem
+    parts = urlsplit(value)
+    # Databases and options are put behind it.
+    return "it has to end with the port" if parts.path or parts.query or parts.fragment else None
+
+
 def _s3_folder(value: Any) -> str | None:
     # Airflow's hook reads it as a URL, so that ? and # would cut it off.
     fits = re.fullmatch(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9](/[^/\s?#]+)*/?", value)
@@ -295,6 +303,8 @@ _MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
     (r"airflow_aws_region", _aws_region, "write it as AWS does, such as eu-central-1"),
     (r"airflow_aws_endpoint_url", _base_url, "for example https://minio.example.com:9000"),
     (r"airflow_requirements.*", _requirement, 'write it as in a requirements file: "pandas>=2,<3"'),
+    (r"(airflow_)?broker_url", _broker_url, "write redis://:PASSWORD@HOST:PORT, or rediss:// for TLS; "
+     "Airflow uses the databases 0 and 1, and in the password %2F is /, %3F is ?, %23 is #"),
     (r".*_url", _server_url, "write SCHEME://USER:PASSWORD@HOST:PORT/NAME, and in the password "
      "%2F for /, %3A for :, %40 for @, %23 for #"),
     (r".*_port", _port, "choose a free port, such as 8080"),

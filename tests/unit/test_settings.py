@@ -45,6 +45,8 @@ def problems(directory: Path, text: str) -> list[str]:
         ("airflow_requirements: [a, 'b=>2']", ["'b=>2'"]),
         ("metadata_db_url: postgres//db/airflow", ["metadata_db_url", "%40"]),
         ("broker_url: 'redis://h:99999'", ["cannot be read"]),
+        ("broker_url: redis://h:6379/0", ["it has to end with the port"]),
+        ("broker_url: 'rediss://h:6379?ssl_cert_reqs=none'", ["it has to end with the port"]),
         ("python_index_url: 'http://[::1/simple'", ["cannot be read"]),
         ("airflow_base_url: ftp://h/", ["http(s)"]),
         ("\nairflow_remote_log_folder: gs://logs/prod", ["airflow.yml:2", "s3://BUCKET/PREFIX"]),
