@@ -126,6 +126,20 @@ class Aws:
             podman("start", container)
             self._names()
 
+    def settle(self) -> None:
+        """Wait until every host is as its instance: moto ends each change at once, hosts do not."""
+        deadline = time.monotonic() + 120
+        while not self.broken and not all(map(self._as_told, self._instances())):
+            assert time.monotonic() < deadline, "hosts do not follow their instances"
+            time.sleep(0.2)
+
+    def _as_told(self, instance: Mapping[str, Any]) -> bool:
+        container = self.containers.get(instance["InstanceId"])
+        if instance["State"]["Name"] == "terminated":
+            return container is None
+        runs = container is not None and self._is_running(container)
+        return runs == (instance["State"]["Name"] in _RUNS)
+
     def _is_running(self, container: str) -> bool:
         said = podman("inspect", "--format", "{{.State.Running}}", container).stdout
         return said.strip() == b"true"
