@@ -90,6 +90,7 @@ def _ec2(
     )  # fmt: skip
     print(done.stdout, done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr
+    account.settle()
     assert not account.broken, account.broken
     return done
 
@@ -160,6 +161,15 @@ def _refused_upload(cluster: Cluster, account: Aws) -> None:
     allow(iam, documented()["Statement"])
 
 
+def _running_since(cluster: Cluster) -> str:
+    """When what a worker more or less does not concern has started."""
+    units = "airflow-scheduler airflow-dag-processor airflow-triggerer airflow-api-server"
+    return cluster.ssh(
+        "main1",
+        f"systemctl show -p Id,ActiveEnterTimestamp {units} postgresql@15-main redis-server",
+    )
+
+
 def test_from_an_account_to_a_cluster_and_back(cluster: Cluster, account: Aws) -> None:
     _workers(cluster, account, 1)
     made = _ec2(cluster, account, "up")
@@ -177,6 +187,7 @@ def test_from_an_account_to_a_cluster_and_back(cluster: Cluster, account: Aws) -
     _no_keys_on(cluster, account, "main1", "worker1")
     _refused_upload(cluster, account)
 
+    since = _running_since(cluster)
     _workers(cluster, account, 2)
     _ec2(cluster, account, "up")
     cluster.toolkit("provision")
@@ -188,6 +199,7 @@ def test_from_an_account_to_a_cluster_and_back(cluster: Cluster, account: Aws) -
     cluster.toolkit("provision")
     assert _canaries(cluster) == {"worker1"}
     assert cluster.json("status")["ok"]
+    assert _running_since(cluster) == since
 
     _ec2(cluster, account, "stop")
     assert "unreachable" in cluster.toolkit("status", expect=1).stdout.lower()

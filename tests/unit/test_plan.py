@@ -41,7 +41,7 @@ def test_one_host(tmp_path: Path) -> None:
     }
     assert made.links == ()
     assert made.servers == {"metadata_db": "postgres on h1"}
-    assert made.connections_limit == 120
+    assert made.connections_limit == 300
     assert made.packages > 190
     assert 90 < made.packages_mb < 130
     assert "no earlier run" in plan.text(made)

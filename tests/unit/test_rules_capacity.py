@@ -197,9 +197,20 @@ def test_our_own_server_lets_in_whatever_is_derived(
     assert list(capacity.database_connections(cluster, probe)) == []
 
 
+def test_a_worker_more_restarts_no_server(tmp_path: Path) -> None:
+    limits = {
+        server_connections(
+            make_cluster(tmp_path, CELERY | {f"w{n}": ("worker",) for n in range(more)}), "postgres"
+        )
+        for more in range(4)
+    }
+    assert limits == {300}
+
+
 def test_the_server_roles_derive_the_same_limit(tmp_path: Path) -> None:
     for engine in ("postgres", "mysql"):
-        for hosts in (CELERY, {"h1": ("metadata_db", "scheduler", "webserver")}):
+        many = {f"w{number}": ("worker",) for number in range(9)}
+        for hosts in (CELERY, {"h1": ("metadata_db", "scheduler", "webserver")}, CELERY | many):
             cluster = make_cluster(tmp_path, hosts)
             file = content_dir() / f"roles/{engine}/vars/main.yml"
             template = yaml.safe_load(file.read_text())[f"_{engine}_connections"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from toolkit.rules.thresholds import (
     DEFAULT_PARALLELISM,
     MEMORY_MARGIN,
     SERVER_CONNECTIONS,
+    SERVER_CONNECTIONS_STEP,
     SERVER_MB,
     SYSTEM_MB,
     TUNED_MB,
@@ -125,7 +127,8 @@ def server_connections(cluster: Cluster, engine: str) -> int:
     if isinstance(chosen, int) and chosen:
         return chosen
     groups = SERVER_CONNECTIONS.items()
-    return sum(each * (len(cluster.group(group)) if group else 1) for group, each in groups)
+    needed = sum(each * (len(cluster.group(group)) if group else 1) for group, each in groups)
+    return math.ceil(needed / SERVER_CONNECTIONS_STEP) * SERVER_CONNECTIONS_STEP
 
 
 @cache

@@ -121,7 +121,9 @@ CONNECTIONS: Mapping[str, Mapping[str, tuple[int, int]]] = {
 """Release line -> component -> database connections at most: for itself (a web server for each
 web worker), and for each task. Measured under 16 tasks, rounded up; tasks of Airflow 3 have none."""
 SERVER_CONNECTIONS: Mapping[str, int] = {"": 50, "scheduler": 40, "webserver": 30, "worker": 35}
-"""What roles postgres and mysql set max_connections to: for each host of a group, and once."""
+"""What roles postgres and mysql let in at least: for each host of a group, and once."""
+SERVER_CONNECTIONS_STEP = 300
+"""They set max_connections to a multiple of this, so that a worker more restarts no server."""
 OPEN_FILES = 65_536
 """LimitNOFILE of the units; systemd does not start one that asks for more than the kernel gives."""
 RESERVED_CONNECTIONS = 10
