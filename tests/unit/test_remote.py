@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import paramiko
@@ -12,7 +14,7 @@ import pytest
 from toolkit.cluster import Cluster, Host
 from toolkit.remote import HostProblem, Remote
 from toolkit.remote.command import _shell
-from toolkit.remote.connection import ssh_options
+from toolkit.remote.connection import Opener, ssh_options
 from toolkit.remote.problem import Login, of_connecting, of_start
 from toolkit.remote.session import _find_python
 from toolkit.remote.trust import Trust
@@ -158,6 +160,27 @@ def test_keys_are_looked_at_before_anything_connects(tmp_path: Path) -> None:
     assert missing.kind == "key_missing"
     assert isinstance(readable, HostProblem)
     assert (readable.kind, readable.fix) == ("key_mode", f"chmod 600 {key}")
+
+
+def test_many_threads_connect_at_once(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        variables = {"ansible_host": "127.0.0.1", "ansible_port": closed.getsockname()[1]}
+        hosts = [Host(f"h{number}", (), variables) for number in range(200)]
+        opener = Opener(Trust(tmp_path / "known_hosts", print), timeout=5)
+
+        def kind(host: Host) -> str:
+            with pytest.raises(HostProblem) as problem:
+                opener.open(host)
+            return problem.value.kind
+
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with ThreadPoolExecutor(8) as pool:
+                assert set(pool.map(kind, hosts)) == {"unreachable"}
+        finally:
+            sys.setswitchinterval(usual)
 
 
 def run_shell(line: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

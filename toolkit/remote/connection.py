@@ -43,7 +43,6 @@ class Opener:
         # Paramiko logs tracebacks for what is reported as a HostProblem here.
         logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
         self._fabric = fabric
-        self._config = fabric.Config()
         self._trust = trust
         self._timeout = timeout
 
@@ -68,7 +67,8 @@ class Opener:
         return self._opened(connection, host.name)
 
     def _connection(self, address: str, **options: Any) -> Any:
-        return self._fabric.Connection(address, config=self._config, **options)
+        # Without a config it reads its own: one cannot be shared, it is written to while in use.
+        return self._fabric.Connection(address, **options)
 
     def _gateway(self, host: Host) -> Any:
         """What the inventory's ssh arguments say to go through; None leaves it to ~/.ssh/config."""
@@ -79,10 +79,7 @@ class Opener:
                     return value
                 if name == "proxyjump":
                     for hop in value.split(","):
-                        # Its own list, as fabric would put keys into the one that all share.
-                        gateway = self._connection(
-                            hop, gateway=gateway, connect_kwargs={"key_filename": []}
-                        )
+                        gateway = self._connection(hop, gateway=gateway)
         return gateway
 
     def _opened(self, connection: Any, host: str) -> Opened:
