@@ -12,6 +12,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from botocore.session import Session
 
 from toolkit.health.remote_logs import statements
 from toolkit.rules.options import known
@@ -35,10 +36,13 @@ def rendered(name: str, **settings: Any) -> str:
     return str(made)
 
 
+def environment(**settings: Any) -> dict[str, str]:
+    words = shlex.split(rendered("airflow.env.j2", **settings), comments=True)
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
 def connection(**settings: Any) -> Any:
-    lines = rendered("airflow.env.j2", **settings).splitlines()
-    found = [line for line in lines if line.startswith("AIRFLOW_CONN_AWS_DEFAULT=")]
-    return json.loads(shlex.split(found[0])[0].partition("=")[2]) if found else None
+    return json.loads(environment(**settings).get("AIRFLOW_CONN_AWS_DEFAULT", "null"))
 
 
 @pytest.mark.parametrize("version", ["3.3.2", "2.11.2"])
@@ -66,13 +70,20 @@ def test_the_connection_has_no_keys() -> None:
     }
 
 
+def test_a_slow_metadata_service_costs_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("metadata_service_timeout", "metadata_service_num_attempts")
+    assert [Session().get_config_variable(name) for name in names] == [1, 1]
+    assert not any(name.startswith("AWS_") for name in environment())
+    for name, value in environment(airflow_remote_log_folder=FOLDER).items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    assert [Session().get_config_variable(name) for name in names] == [5, 3]
+
+
 def test_a_connection_of_the_users_own_comes_last() -> None:
-    text = rendered(
-        "airflow.env.j2",
-        airflow_aws_region="eu-central-1",
-        airflow_environment={"AIRFLOW_CONN_AWS_DEFAULT": "aws://"},
-    )
-    assert text.rstrip().endswith('AIRFLOW_CONN_AWS_DEFAULT="aws://"')
+    own = {"AIRFLOW_CONN_AWS_DEFAULT": "aws://"}
+    found = environment(airflow_aws_region="eu-central-1", airflow_environment=own)
+    assert found["AIRFLOW_CONN_AWS_DEFAULT"] == "aws://"
 
 
 @pytest.fixture(scope="module")
