@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import io
 import json
@@ -138,6 +139,13 @@ class Done:
     stderr: str
 
 
+@functools.cache
+def _client(service: str, moto: int) -> Any:
+    import boto3
+
+    return boto3.client(service, region_name=REGION, endpoint_url=f"http://127.0.0.1:{moto}")
+
+
 @dataclass(frozen=True)
 class Cloud:
     """A cluster's directory, the toolkit called on it, and AWS asked directly."""
@@ -178,10 +186,7 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         """A client that goes to moto directly, uncounted."""
-        import boto3
-
-        url = f"http://127.0.0.1:{self.moto}"
-        return boto3.client(service, region_name=REGION, endpoint_url=url)
+        return _client(service, self.moto)
 
     def instances(self) -> dict[str, list[dict[str, Any]]]:
         """Host -> its live instances, as AWS describes them."""

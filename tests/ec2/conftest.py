@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import subprocess
@@ -15,7 +16,18 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from cloud import EC2, Cloud, Front, handler
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _parsed_once() -> Iterator[None]:
+    """Each command makes its clients anew; parsing AWS' API for them would be a third of all time."""
+    parse = JSONFileLoader.load_file
+    parsed = functools.cache(lambda path: parse(JSONFileLoader(), path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: parsed(path))
+        yield
 
 
 @pytest.fixture(scope="session")
