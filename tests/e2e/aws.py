@@ -49,6 +49,7 @@ class Aws:
     setup: Setup
     subnet: str = ""
     containers: dict[str, str] = field(default_factory=dict)  # instance id -> container
+    off: set[str] = field(default_factory=set)  # containers; podman takes too long to ask it often
     broken: list[BaseException] = field(default_factory=list)
 
     @property
@@ -119,11 +120,14 @@ class Aws:
             self._boot(instance)
         elif container and state == "terminated":
             podman("rm", "--force", "--time", "0", container)
+            self.off.discard(container)
             del self.containers[identifier]
-        elif container and state == "stopped" and self._is_running(container):
+        elif container and state == "stopped" and container not in self.off:
             podman("stop", "--time", "20", container)
-        elif container and state in _RUNS and not self._is_running(container):
+            self.off.add(container)
+        elif container in self.off and state in _RUNS:
             podman("start", container)
+            self.off.remove(container)
             self._names()
 
     def settle(self) -> None:
@@ -137,12 +141,8 @@ class Aws:
         container = self.containers.get(instance["InstanceId"])
         if instance["State"]["Name"] == "terminated":
             return container is None
-        runs = container is not None and self._is_running(container)
+        runs = container is not None and container not in self.off
         return runs == (instance["State"]["Name"] in _RUNS)
-
-    def _is_running(self, container: str) -> bool:
-        said = podman("inspect", "--format", "{{.State.Running}}", container).stdout
-        return said.strip() == b"true"
 
     def _boot(self, instance: Mapping[str, Any]) -> None:
         """What EC2 does: an address, a host name, the key and the user data."""
@@ -166,7 +166,7 @@ class Aws:
                 if one["InstanceId"] in self.containers and one["State"]["Name"] in _RUNS}  # fmt: skip
         lines = "".join(f"{address} {_hostname(address)} # vpc\n" for address in live.values())
         script = "{ grep -v '# vpc$' /etc/hosts; cat; } > /run/hosts; cat /run/hosts > /etc/hosts"
-        for container in filter(self._is_running, map(self.containers.__getitem__, live)):
+        for container in {self.containers[one] for one in live} - self.off:
             podman("exec", "-i", container, "sh", "-c", script, stdin=lines.encode())
 
 
