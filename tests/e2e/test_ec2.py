@@ -182,6 +182,7 @@ def test_from_an_account_to_a_cluster_and_back(cluster: Cluster, account: Aws) -
     done = cluster.toolkit("provision")
     print(done.stdout, done.stderr)
     assert "the canary DAG ran" in done.stdout
+    assert _canaries(cluster, "verify") == {"worker1"}
     _a_dag_uses_s3(cluster, account)
     _no_keys_on(cluster, account, "main1", "worker1")
     _refused_upload(cluster, account)
