@@ -142,6 +142,41 @@ def test_a_changed_setting_restarts_and_still_verifies(provisioned: Cluster) -> 
     assert value.stdout.strip().splitlines()[-1] == "4"
 
 
+SLOW_DAG = """\
+from pathlib import Path
+from time import sleep
+
+from airflow.sdk import dag, task
+
+
+@dag(is_paused_upon_creation=False)
+def e2e_slow():
+    @task
+    def sleeps():
+        Path("/var/lib/airflow/e2e_began").touch()
+        sleep(20)
+
+    sleeps()
+
+
+e2e_slow()
+"""
+
+
+def test_a_restart_waits_for_running_tasks(provisioned: Cluster) -> None:
+    """Longer than a stop signal that got lost is given, before it is sent again."""
+    file = "/var/lib/airflow/dags/toolkit/e2e_slow.py"
+    provisioned.ssh(HOST, f"cat > {file} <<'END'\n{SLOW_DAG}END\nchmod 644 {file}")
+    provisioned.toolkit("airflow", "--", "dags", "reserialize")
+    provisioned.toolkit("airflow", "--", "dags", "trigger", "e2e_slow", "--run-id", "e2e")
+    provisioned.ssh(HOST, "timeout 60 sh -c 'until ls /var/lib/airflow/e2e_began; do sleep 0.5; done'; "
+                    "systemctl restart airflow-scheduler")  # fmt: skip
+    state = provisioned.toolkit("airflow", "--", "tasks", "state", "e2e_slow", "sleeps", "e2e")
+    assert state.stdout.strip().splitlines()[-1] == "success"
+    provisioned.ssh(HOST, f"rm {file} /var/lib/airflow/e2e_began")
+    provisioned.toolkit("airflow", "--", "dags", "delete", "--yes", "e2e_slow")
+
+
 def test_the_proof_does_not_need_the_admin_s_first_password(provisioned: Cluster) -> None:
     reset = ("airflow", "--", "users", "reset-password", "--username=admin")
     provisioned.toolkit(*reset, "--password=changed-by-hand")
