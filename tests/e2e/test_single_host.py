@@ -154,7 +154,7 @@ def e2e_slow():
     @task
     def sleeps():
         Path("/var/lib/airflow/e2e_began").touch()
-        sleep(20)
+        sleep(30)
 
     sleeps()
 
@@ -164,7 +164,7 @@ e2e_slow()
 
 
 def test_a_restart_waits_for_running_tasks(provisioned: Cluster) -> None:
-    """Longer than a stop signal that got lost is given, before it is sent again."""
+    """The task outlasts the wait after which a lost stop signal is sent again."""
     file = "/var/lib/airflow/dags/toolkit/e2e_slow.py"
     provisioned.ssh(HOST, f"cat > {file} <<'END'\n{SLOW_DAG}END\nchmod 644 {file}")
     provisioned.toolkit("airflow", "--", "dags", "reserialize")
