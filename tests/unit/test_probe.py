@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from preflight_data import CELERY, SINGLE, make_cluster
@@ -65,9 +66,15 @@ def test_the_scripts_that_are_sent_together_have_no_name_in_common() -> None:
 
 
 class Index(http.server.BaseHTTPRequestHandler):
-    """A package index that wants a password on one page, and has nothing on another."""
+    """A package index that wants a password on one page, has nothing on another, and is slow once."""
+
+    busy: ClassVar = {"/once-slow/": 1, "/slow/": 9}
 
     def do_GET(self) -> None:
+        if self.busy.get(self.path):
+            self.busy[self.path] -= 1
+            time.sleep(2)
+            return
         expected = "Basic dXNlcjpwQHNz"  # user:p@ss
         secret = self.path == "/private/" and self.headers["Authorization"] != expected
         self.send_response(401 if secret else 404 if self.path.endswith("InRelease") else 200)
@@ -130,7 +137,10 @@ def test_urls_and_ports_as_seen_from_here(index: int) -> None:
                 {"url": f"http://user:bad@127.0.0.1:{index}/private/", "role": "index"},
                 {"url": f"http://127.0.0.1:{closed}/", "role": "index"},
                 {"url": f"{base}/dists/bookworm/InRelease", "role": "mirror"},
+                {"url": f"{base}/once-slow/", "role": "index"},
+                {"url": f"{base}/slow/", "role": "index"},
             ],
+            "timeout": 1,
             "ports": [
                 {"host": "127.0.0.1", "port": index, "role": "broker"},
                 {"host": "127.0.0.1", "port": closed, "role": "broker"},
@@ -144,6 +154,8 @@ def test_urls_and_ports_as_seen_from_here(index: int) -> None:
         ("http", "401"),
         ("refused", "Connection refused"),
         ("ok", ""),
+        ("ok", ""),
+        ("timeout", "no answer in time"),
     ]
     assert facts.urls[1].url == f"{base}/private/"
     assert [port.result for port in facts.ports] == ["open", "refused"]

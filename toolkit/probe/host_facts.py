@@ -553,8 +553,11 @@ def shown(url):
 
 
 def network_wait(payload):
-    """Seconds for all of the network: a resolver asks again after 5, then come connect and read."""
-    return 2 * payload.get("timeout", 4) + 2
+    """Seconds for all of the network: a resolver asks again after 5, then come connect and read.
+
+    All of it twice, as check_url does.
+    """
+    return 2 * (2 * payload.get("timeout", 4) + 2)
 
 
 def urls(payload):
@@ -576,6 +579,9 @@ def urls(payload):
 def check_url(url, context, timeout):
     """Whether a URL can be read; a package list without InRelease has Release, older apt's file."""
     checked = ask_for(url, context, timeout)
+    if checked["result"] == "timeout":
+        # A run is refused for this, and whoever installs tries again as well.
+        checked = ask_for(url, context, timeout)
     if checked["detail"] == "404" and url["url"].endswith("/InRelease"):
         older = url["url"][: -len("InRelease")] + "Release"
         return dict(checked, **ask_for(dict(url, url=older), context, timeout))
