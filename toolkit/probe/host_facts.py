@@ -555,7 +555,7 @@ def shown(url):
 def network_wait(payload):
     """Seconds for all of the network: a resolver asks again after 5, then come connect and read.
 
-    All of it twice, as check_url does.
+    All of it twice, as ask_for does.
     """
     return 2 * (2 * payload.get("timeout", 4) + 2)
 
@@ -579,9 +579,6 @@ def urls(payload):
 def check_url(url, context, timeout):
     """Whether a URL can be read; a package list without InRelease has Release, older apt's file."""
     checked = ask_for(url, context, timeout)
-    if checked["result"] == "timeout":
-        # A run is refused for this, and whoever installs tries again as well.
-        checked = ask_for(url, context, timeout)
     if checked["detail"] == "404" and url["url"].endswith("/InRelease"):
         older = url["url"][: -len("InRelease")] + "Release"
         return dict(checked, **ask_for(dict(url, url=older), context, timeout))
@@ -589,6 +586,12 @@ def check_url(url, context, timeout):
 
 
 def ask_for(url, context, timeout):
+    """What came of asking for a URL: once more when late, as whoever installs tries again too."""
+    answer = ask_once(url, context, timeout)
+    return ask_once(url, context, timeout) if answer["result"] == "timeout" else answer
+
+
+def ask_once(url, context, timeout):
     """Ask for the first byte of a URL; what came of it."""
     import base64
     import http.client
