@@ -1,4 +1,4 @@
-"""Where playbooks, roles, templates and sample inventories stand: in the checkout or in the wheel."""
+"""Where files are: what ships with the toolkit, and what it keeps on this machine (XDG directories)."""
 
 from __future__ import annotations
 
@@ -31,3 +31,18 @@ def content_dir() -> Path:
     package = Path(__file__).resolve().parent
     in_wheel = package / "_content"
     return in_wheel if in_wheel.is_dir() else package.parent
+
+
+def _base(variable: str, fallback: str) -> Path:
+    chosen = os.environ.get(variable)
+    return Path(chosen) if chosen else Path.home() / fallback
+
+
+def state_dir() -> Path:
+    """Run records, locks and lab descriptions; kept until the user deletes them."""
+    return _base("XDG_STATE_HOME", ".local/state") / "toolkit"
+
+
+def cache_dir() -> Path:
+    """Lab images and downloads; may be deleted at any time."""
+    return _base("XDG_CACHE_HOME", ".cache") / "toolkit"

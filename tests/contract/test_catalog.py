@@ -12,13 +12,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from toolkit.catalog import entries, topics
 from toolkit.commands.check import command
-from toolkit.findings import Severity
-from toolkit.remote.problem import Kind
+from toolkit.findings import Severity, entries, topics
+from toolkit.hosts.problem import Kind
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SOURCES = [*REPOSITORY.glob("toolkit/rules/*.py"), REPOSITORY / "toolkit/settings.py"]
+SOURCES = [*REPOSITORY.glob("toolkit/checks/*.py"), REPOSITORY / "toolkit/cluster/settings.py"]
 NAMES = {"error": Severity.ERROR, "warning": Severity.WARNING, "note": Severity.NOTE}
 COMPOSED = {
     **{f"access.{kind}": {Severity.ERROR} for kind in get_args(Kind)},
@@ -71,7 +70,7 @@ def test_every_finding_is_explained(id: str) -> None:
 
 
 def test_every_story_led_to_a_finding() -> None:
-    stories = yaml.safe_load((REPOSITORY / "toolkit/rules/stories.yml").read_text())
+    stories = yaml.safe_load((REPOSITORY / "toolkit/checks/stories.yml").read_text())
     assert set(stories) == {number for entry in entries().values() for number in entry.stories}
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from toolkit.lock import shipped_lock
-from toolkit.settings import ROLES, load_specs
+from toolkit.cluster.lockfile import shipped_lock
+from toolkit.cluster.specs import ROLES, load_specs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TASK_FILES = sorted(REPOSITORY.glob("roles/*/tasks/*.yml")) + sorted(
@@ -87,8 +87,8 @@ def test_every_setting_is_used(role: str) -> None:
         path.read_text() for path in files
         if "meta" not in path.parts and path.name != "README.md" and path.parts[-2] != "defaults"
     )  # fmt: skip
-    toolkit = [REPOSITORY / "toolkit/settings.py", REPOSITORY / "toolkit/lock.py"]
-    toolkit += (REPOSITORY / "toolkit/rules").glob("*.py")
+    toolkit = [REPOSITORY / "toolkit/cluster/settings.py", REPOSITORY / "toolkit/cluster/lock.py"]
+    toolkit += (REPOSITORY / "toolkit/checks").glob("*.py")
     used += "\n".join(path.read_text() for path in toolkit)
     for name in load(REPOSITORY / f"roles/{role}/defaults/main.yml"):
         assert name in used, f"{name} is used nowhere"

@@ -14,8 +14,8 @@ from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from botocore.session import Session
 
-from toolkit.health.remote_logs import statements
-from toolkit.rules.options import known
+from toolkit.checks.options import known
+from toolkit.checks.remote_logs import statements
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROLE = REPOSITORY / "roles/airflow"

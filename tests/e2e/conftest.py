@@ -2,98 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-TIMEOUT = 900
-"""Seconds; a command that hangs fails its test instead of the whole run."""
-TOOLKIT = str(Path(sys.executable).with_name("toolkit"))
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """An inventory directory, and the toolkit called on it as a user would."""
-
-    directory: Path
-    environment: dict[str, str]
-
-    def toolkit(
-        self, *arguments: str, expect: int = 0, stdin: str = "", **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Call a command with `-i`; a different exit status than expected fails the test."""
-        verb, *rest = arguments
-        command = [TOOLKIT, verb, "-i", str(self.directory), *rest]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            input=stdin,
-            env=self.environment | environment,
-            cwd=self.directory.parent,
-            check=False,
-            timeout=TIMEOUT,
-        )
-        said = f"{' '.join(command)}\nstdout: {done.stdout}\nstderr: {done.stderr}"
-        assert done.returncode == expect, said
-        assert "Traceback" not in done.stdout + done.stderr, said
-        return done
-
-    def json(self, *arguments: str, expect: int = 0, **environment: str) -> dict[str, Any]:
-        """The same with --json, parsed."""
-        done = self.toolkit(*arguments, "--json", expect=expect, **environment)
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
-    def vault(self) -> dict[str, str]:
-        """The generated secrets."""
-        from toolkit import secrets
-        from toolkit.cluster import Cluster as Inventory
-
-        return secrets.read_vault(Inventory.load(self.directory))
-
-    def ssh(self, host: str, command: str, *, check: bool = True) -> str:
-        """Run a shell command as root on a host, with OpenSSH; returns what it printed."""
-        from toolkit.cluster import Cluster as Inventory
-
-        found = Inventory.load(self.directory).host(host)
-        done = subprocess.run(
-            ["ssh", "-i", str(found.key_file), "-o", "BatchMode=yes",
-             "-o", f"UserKnownHostsFile={self.directory / 'known_hosts'}",
-             f"{found.user}@{found.address}", "sudo sh -s"],
-            input=command, capture_output=True, text=True, check=False, timeout=TIMEOUT,
-        )  # fmt: skip
-        if check:
-            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def podman(self, verb: str, host: str, *arguments: str) -> None:
-        """Call podman on a lab host, for what SSH cannot do to it."""
-        from toolkit import lab
-
-        listed = subprocess.run([TOOLKIT, "lab", "list", "--json"], env=self.environment,
-                                check=True, capture_output=True)  # fmt: skip
-        found = {entry["name"]: entry["container"] for entry in json.loads(listed.stdout)}
-        lab.podman(verb, found[host], *arguments)
-
-    def set(self, text: str) -> None:
-        """Replace the settings file."""
-        path = self.directory / "group_vars/all/airflow.yml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-    def last_run(self) -> Path:
-        """The directory of the newest run record."""
-        runs = json.loads(self.toolkit("runs", "--json").stdout)
-        return Path(runs[0]["directory"])
+from support.lab_cluster import TIMEOUT, TOOLKIT, Cluster
 
 
 @pytest.fixture(scope="module")
@@ -116,15 +30,3 @@ def make_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     yield make
     for name in made:
         subprocess.run([TOOLKIT, "lab", "down", name], env=environment, check=False)
-
-
-def assert_no_secret(cluster: Cluster, *texts: str) -> None:
-    """No generated secret stands in the state directory, in a text, or in a lock."""
-    secret_values = [value for value in cluster.vault().values() if isinstance(value, str)]
-    assert len(secret_values) >= 6
-    state = Path(cluster.environment["XDG_STATE_HOME"])
-    files = {path: path.read_text(errors="replace") for path in state.rglob("*") if path.is_file()}
-    assert any(path.name == "events.json" for path in files)
-    for value in secret_values:
-        assert not [path for path, text in files.items() if value in text]
-        assert not [text[:200] for text in texts if value in text]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Cluster
+from support.lab_cluster import Cluster
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from conftest import REPOSITORY, Cluster
+from support.lab_cluster import REPOSITORY, Cluster
 
 from toolkit.cluster import GROUPS, Host
 from toolkit.cluster import Cluster as Inventory
-from toolkit.ec2 import config
-from toolkit.ec2.inventory import ssh_arguments
-from toolkit.remote.trust import ssh_option
+from toolkit.hosts.trust import ssh_option
+from toolkit.providers.ec2 import config
+from toolkit.providers.ec2.inventory import ssh_arguments
 
 EC2 = """
 bastion: t3.nano

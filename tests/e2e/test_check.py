@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Cluster
+from support.lab_cluster import Cluster
 
 BARE, BY_HAND = "e2echeck1", "e2ehand1"
 SPOIL = """

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Cluster, assert_no_secret
+from support.lab_cluster import Cluster, assert_no_secret
 
 DATA, CONTROL, *WORKERS = [f"e2ecluster{number}" for number in range(1, 5)]
 

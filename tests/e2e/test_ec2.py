@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws import ACCOUNT, REGION, Aws, aws
-from conftest import TOOLKIT, Cluster
-from instance_role import BUCKET, PREFIX, allow, documented, metadata_service
+from support.aws import ACCOUNT, REGION, Aws, aws
+from support.instance_role import BUCKET, PREFIX, allow, documented, metadata_service
+from support.lab_cluster import TOOLKIT, Cluster
 
 from toolkit.cluster import Cluster as Inventory
-from toolkit.health.host_canary import Api
+from toolkit.onhost.host_canary import Api
 
 EC2 = """
 region: {region}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from conftest import Cluster, assert_no_secret
+from support.lab_cluster import Cluster, assert_no_secret
 
 SERVERS, AIRFLOW = "e2eext1", "e2eext2"
 PASSWORD = "p@ss/w:rd%#1"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Cluster
+from support.lab_cluster import Cluster
 
 HOST = "e2efault1"
 SNAPSHOT = (

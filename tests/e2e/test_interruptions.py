@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TOOLKIT, Cluster
+from support.lab_cluster import TOOLKIT, Cluster
 
 HOST = "e2ekill1"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from conftest import Cluster, assert_no_secret
+from support.lab_cluster import Cluster, assert_no_secret
 
 HOSTS = {
     "e2esid1": ("debian-sid", ["metadata_db"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import Cluster
+from support.lab_cluster import Cluster
 
 HOST = "e2erepo1"
 # Debian's own packages under a newer version, so that it shows where they came from.

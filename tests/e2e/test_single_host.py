@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, TIMEOUT, TOOLKIT, Cluster, assert_no_secret
+from support.lab_cluster import REPOSITORY, TIMEOUT, TOOLKIT, Cluster, assert_no_secret
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY, TIMEOUT, Cluster
+from support.lab_cluster import REPOSITORY, TIMEOUT, Cluster
 
 POSTGRES, AIRFLOW, DATA = "e2etheirs1", "e2etheirs2", "e2etheirsid1"
 APT = """set -e

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from botocore.loaders import JSONFileLoader
-from cloud import EC2, Cloud, Front, handler
+from support.cloud import EC2, Cloud, Front, handler
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,7 +36,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    server = Path(__file__).with_name("moto_more.py")
+    server = Path(__file__).parents[1] / "support/moto_more.py"
     log = tmp_path_factory.mktemp("moto") / "log"
     with log.open("w") as file:
         process = subprocess.Popen(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from cloud import ALL, EC2, HOSTS, NOTHING, REGION, Answer, Call, Cloud, Dropped
+from support.cloud import ALL, EC2, HOSTS, NOTHING, REGION, Answer, Call, Cloud, Dropped
 
 from toolkit.errors import ToolkitError
 
@@ -90,8 +90,8 @@ def test_an_instance_that_ends_while_it_is_waited_for(cloud: Cloud) -> None:
 
 
 def test_an_instance_that_ends_before_its_status_checks(cloud: Cloud) -> None:
-    from toolkit.ec2.account import sign_in
-    from toolkit.ec2.apply import wait_healthy
+    from toolkit.providers.ec2.account import sign_in
+    from toolkit.providers.ec2.apply import wait_healthy
 
     cloud.up()
     ids = {host: found[0]["InstanceId"] for host, found in cloud.instances().items()}

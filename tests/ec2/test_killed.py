@@ -10,11 +10,11 @@ import urllib.request
 from collections.abc import Callable
 
 import pytest
-from cloud import ACCESS, NOTHING, REGION, Call, Cloud, Dropped
-from test_managed import PARTS, parts
+from support.cloud import ACCESS, NOTHING, REGION, Call, Cloud, Dropped
+from support.managed import PARTS, parts
 
-from toolkit import secrets
-from toolkit.ec2 import config
+from toolkit.cluster import vault as secrets
+from toolkit.providers.ec2 import config
 
 SMALL = f"""
 region: {REGION}

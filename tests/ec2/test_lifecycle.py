@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cloud import ACCESS, ALL, EC2, HOSTS, NOTHING, REGION, Cloud
+from support.cloud import ACCESS, ALL, EC2, HOSTS, NOTHING, REGION, Cloud
 
-from toolkit import runs
 from toolkit.cluster import Cluster
+from toolkit.run import record as runs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -7,24 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud import ALL, EC2, NOTHING, REGION, Answer, Call, Cloud, Dropped
+from support.cloud import ALL, EC2, NOTHING, REGION, Answer, Call, Cloud, Dropped
+from support.managed import ELASTICACHE, HOSTS, MANAGED, PARTS, RDS, parts
 
-from toolkit import runs, secrets
 from toolkit.cluster import Cluster
-from toolkit.ec2 import config, connect
+from toolkit.cluster import vault as secrets
 from toolkit.errors import ToolkitError
-
-RDS = "rds: {type: db.t4g.medium}\n"
-ELASTICACHE = "elasticache: {type: cache.t4g.small}\n"
-HOSTS = EC2.replace("  data: {groups: [metadata_db, broker], type: t3.medium}\n", "")
-MANAGED = HOSTS + RDS + ELASTICACHE
-PARTS = {
-    "DBSubnetGroups": 1,
-    "DBParameterGroups": 1,
-    "DBInstances": 1,
-    "CacheSubnetGroups": 1,
-    "ReplicationGroups": 1,
-}
+from toolkit.providers.ec2 import config, connect
+from toolkit.run import record as runs
 
 
 @pytest.fixture
@@ -33,18 +23,6 @@ def managed(cloud: Cloud) -> Cloud:
     cloud.set(MANAGED)
     (cloud.directory / "rds-ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     return cloud
-
-
-def parts(cloud: Cloud) -> dict[str, int]:
-    """How many there are of everything that the two services hold, whoever made it."""
-    rds, cache = cloud.client("rds"), cloud.client("elasticache")
-    answers = [rds.describe_db_subnet_groups(), rds.describe_db_parameter_groups(),
-               rds.describe_db_instances(), cache.describe_cache_subnet_groups(),
-               cache.describe_replication_groups()]  # fmt: skip
-    return {
-        key: len(value) for answer in answers for key, value in answer.items()
-        if isinstance(value, list)
-    }  # fmt: skip
 
 
 def instance(cloud: Cloud) -> Any:
@@ -167,8 +145,8 @@ def test_the_cluster_knows_its_servers(managed: Cloud) -> None:
     assert written
     for text in [path.read_text() for path in written]:
         assert password not in text and token not in text
-    from toolkit import rules
-    from toolkit.settings import validate
+    from toolkit import checks as rules
+    from toolkit.cluster.settings import validate
 
     cluster = Cluster.load(managed.directory)
     assert validate(cluster, known) == []

@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from cloud import EC2, REGION, Cloud
-from test_managed import MANAGED
+from support.cloud import EC2, REGION, Cloud
+from support.managed import MANAGED
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/ec2.md"
 UNSEEN = {
@@ -29,9 +29,9 @@ def documented() -> set[str]:
 
 def test_the_policy_is_what_is_called(cloud: Cloud) -> None:
     from toolkit.cluster import Cluster
-    from toolkit.ec2 import trust
-    from toolkit.ec2.account import sign_in
-    from toolkit.ec2.apply import wait_healthy
+    from toolkit.providers.ec2 import trust
+    from toolkit.providers.ec2.account import sign_in
+    from toolkit.providers.ec2.apply import wait_healthy
 
     cloud.set(EC2 + "address: elastic\n")
     cloud.up()

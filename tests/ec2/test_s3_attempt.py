@@ -6,10 +6,10 @@ from typing import Any
 
 import boto3
 import pytest
-from cloud import REGION, Front
+from support.cloud import REGION, Front
 
-from toolkit.health.host_s3_attempt import attempt
-from toolkit.health.remote_logs import remedy
+from toolkit.checks.remote_logs import remedy
+from toolkit.onhost.host_s3_attempt import attempt
 
 ALL = ["s3:ListBucket", "s3:PutObject", "s3:GetObject"]
 

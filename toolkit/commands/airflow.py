@@ -27,7 +27,7 @@ Exit status: that of Airflow's command.
 def command(inventory: Path, host: str | None, arguments: tuple[str, ...]) -> int:
     """Airflow's own command line on a scheduler host, with the units' user and environment."""
     from toolkit.cluster import Cluster
-    from toolkit.remote import Remote
+    from toolkit.hosts import Remote
 
     cluster = Cluster.load(inventory)
     candidates = [one for one in cluster.all_hosts if host in (None, one.name)]

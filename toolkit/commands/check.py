@@ -48,7 +48,7 @@ def command(
     explain: str | None,
 ) -> int:
     """Look at inventory and hosts as `provision` does before it starts; changes nothing by itself."""
-    from toolkit import catalog
+    from toolkit import findings as catalog
 
     if explain:
         click.echo(str(catalog.explain(explain)))
@@ -59,11 +59,13 @@ def command(
         catalog.explain(id)  # a typo would skip nothing, and nobody would know
     if fix and as_json:
         raise click.UsageError("--fix asks questions, so it does not go with --json.")
+    from toolkit.verbs.check import findings
+
     password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
     limit = ",".join(hosts) or None
-    found = [f for f in _findings(inventory, limit, password) if f.id not in skip]
+    found = [f for f in findings(inventory, limit, password) if f.id not in skip]
     if fix and _mend(inventory, found, password, yes):
-        found = [f for f in _findings(inventory, limit, password) if f.id not in skip]
+        found = [f for f in findings(inventory, limit, password) if f.id not in skip]
     return _tell(
         found, inventory, strict, as_json, "looked again" if fix else "nothing was changed"
     )
@@ -71,8 +73,8 @@ def command(
 
 def _tell(found: list[Finding], inventory: Path, strict: bool, as_json: bool, ending: str) -> int:
     """Print the findings; returns the exit status."""
-    from toolkit.display import findings_text
     from toolkit.findings import Severity, errors
+    from toolkit.run.progress import findings_text
 
     wrong = errors(found)
     warnings = [finding for finding in found if finding.severity is Severity.WARNING]
@@ -93,7 +95,7 @@ def _tell(found: list[Finding], inventory: Path, strict: bool, as_json: bool, en
 def _mend(inventory: Path, found: list[Finding], password: str | None, yes: bool) -> bool:
     """Offer the remedies there are, each with its command; returns whether any was run."""
     from toolkit.cluster import Cluster
-    from toolkit.remote import Remote
+    from toolkit.hosts import Remote
 
     remedies = {(f.host, f.remedy): f for f in found if f.remedy}
     if not remedies:
@@ -110,19 +112,3 @@ def _mend(inventory: Path, found: list[Finding], password: str | None, yes: bool
             status = remote.run(cluster.host(host), ["sh", "-c", command])
             click.echo("  done" if status == 0 else f"  it failed (exit status {status})", err=True)
     return done
-
-
-def _findings(inventory: Path, limit: str | None, password: str | None) -> list[Finding]:
-    """What provision's first three stages have to say; without a sound plan, of the first alone."""
-    from toolkit import rules
-    from toolkit.findings import errors
-    from toolkit.probe import collect
-    from toolkit.provision import read
-    from toolkit.remote import Remote
-
-    cluster, found = read(inventory, limit)
-    # Without a sound plan there is nothing to hold the hosts against; all else can be told at once.
-    if any(finding.id.startswith(("settings.", "planning.")) for finding in errors(found)):
-        return found
-    with Remote(cluster, become_password=password) as remote:
-        return found + rules.judge(cluster, collect(cluster, remote))

@@ -15,10 +15,10 @@ import click
 from toolkit.errors import EXIT_FAILED, ToolkitError
 
 if TYPE_CHECKING:
-    from toolkit.ec2.found import Instance
-    from toolkit.ec2.service import FoundPart
-    from toolkit.ec2.up import Place, Prospect
-    from toolkit.runs import Run
+    from toolkit.providers.ec2.found import Instance
+    from toolkit.providers.ec2.service import FoundPart
+    from toolkit.providers.ec2.up import Place, Prospect
+    from toolkit.run.record import Run
 
 
 @click.group(
@@ -55,8 +55,8 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
 @_common
 def plan(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
     """Show what `up` would make, change and remove."""
-    from toolkit.ec2 import up as work
-    from toolkit.ec2.errors import told
+    from toolkit.providers.ec2 import up as work
+    from toolkit.providers.ec2.errors import told
 
     with told():
         chosen = work.prospect(inventory, profile, region)
@@ -85,9 +85,9 @@ def up(
 
     Interrupted anywhere, the next `up` continues.
     """
-    from toolkit.display import Display
-    from toolkit.ec2 import power
-    from toolkit.ec2 import up as work
+    from toolkit.providers.ec2 import power
+    from toolkit.providers.ec2 import up as work
+    from toolkit.run.progress import Display
 
     display = Display([], quiet=as_json)
     with _recorded(inventory, "up") as run:
@@ -106,8 +106,8 @@ def up(
 @contextmanager
 def _recorded(inventory: Path, verb: str) -> Iterator[Run]:
     """Hold the cluster's lock and keep a record while AWS is worked with; its errors are told."""
-    from toolkit import runs
-    from toolkit.ec2.errors import told
+    from toolkit.providers.ec2.errors import told
+    from toolkit.run import record as runs
 
     command_line = f"toolkit ec2 {verb}"
     with runs.exclusive(inventory, command_line):
@@ -152,10 +152,10 @@ def down(
 
     Ends with the proof that nothing is left.
     """
-    from toolkit.display import Display
-    from toolkit.ec2 import connect, found, power, remove
-    from toolkit.ec2 import inventory as hosts
-    from toolkit.ec2 import up as work
+    from toolkit.providers.ec2 import connect, found, power, remove
+    from toolkit.providers.ec2 import inventory as hosts
+    from toolkit.providers.ec2 import up as work
+    from toolkit.run.progress import Display
 
     display = Display([], quiet=as_json)
     with _recorded(inventory, "down"):
@@ -213,9 +213,9 @@ def _confirm_removal(
 @_common
 def list_instances(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
     """Instances, and servers that AWS runs, with state and addresses."""
-    from toolkit.ec2 import found, power
-    from toolkit.ec2 import up as work
-    from toolkit.ec2.errors import told
+    from toolkit.providers.ec2 import found, power
+    from toolkit.providers.ec2 import up as work
+    from toolkit.providers.ec2.errors import told
 
     with told():
         place = work.locate(inventory, profile, region)
@@ -231,7 +231,7 @@ def start(
     inventory: Path, profile: str | None, region: str | None, as_json: bool, no_wait: bool
 ) -> None:
     """Start the instances that are stopped, and RDS."""
-    from toolkit.ec2 import power
+    from toolkit.providers.ec2 import power
 
     _switch(
         lambda place, say: power.start(place, say, ready=not no_wait),
@@ -248,7 +248,7 @@ def stop(inventory: Path, profile: str | None, region: str | None, as_json: bool
 
     Public addresses go. Tasks that run are cut off.
     """
-    from toolkit.ec2 import power
+    from toolkit.providers.ec2 import power
 
     _switch(power.stop, "stop", inventory, profile, region, as_json)
     if not as_json:
@@ -263,9 +263,9 @@ def _switch(
     region: str | None,
     as_json: bool,
 ) -> None:
-    from toolkit.display import Display
-    from toolkit.ec2 import power
-    from toolkit.ec2.up import locate
+    from toolkit.providers.ec2 import power
+    from toolkit.providers.ec2.up import locate
+    from toolkit.run.progress import Display
 
     display = Display([], quiet=as_json)
     with _recorded(inventory, verb):
@@ -287,7 +287,7 @@ def _print(members: Iterable[Instance], servers: Iterable[FoundPart], as_json: b
                 for one in members]  # fmt: skip
         click.echo(json.dumps({"ok": True, "instances": rows, "managed": managed}, indent=2))
         return
-    from toolkit.health.table import aligned
+    from toolkit.verbs.status import aligned
 
     heading = ("HOST", "STATE", "TYPE", "ZONE", "PRIVATE", "PUBLIC", "LAUNCHED", "GROUPS", "ID")
     rows_of = [
@@ -312,7 +312,7 @@ def _endpoint(server: FoundPart) -> str:
 
 
 def _plan_lines(chosen: Prospect) -> list[str]:
-    from toolkit.ec2.plan import billed
+    from toolkit.providers.ec2.plan import billed
 
     account, config = chosen.place.account, chosen.place.config
     lines = [f"cluster {config.name} in account {account.number}, {account.region}, "
@@ -325,7 +325,7 @@ def _plan_lines(chosen: Prospect) -> list[str]:
 
 
 def _plan_data(chosen: Prospect) -> dict[str, Any]:
-    from toolkit.ec2.plan import billed
+    from toolkit.providers.ec2.plan import billed
 
     actions = [
         {"verb": one.verb, "kind": one.kind, "name": one.name, "detail": one.detail}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from toolkit import inventory
+from toolkit.cluster.hosts_file import parse_group_options
+from toolkit.verbs import init as inventory
 
 
 @click.command(
@@ -34,7 +35,7 @@ def command(
     inventory.create(
         directory,
         sample=sample,
-        groups=inventory.parse_group_options(hosts),
+        groups=parse_group_options(hosts),
         settings=inventory.parse_assignments(assignments),
     )
     click.echo(f"wrote {directory}")

@@ -32,7 +32,7 @@ def command() -> None:
               help="Write hosts.yml and known_hosts there.")  # fmt: skip
 def up(hosts: int, image: str, name: str, inventory: Path | None) -> None:
     """Make a lab's hosts, or start those that are there; may be repeated."""
-    from toolkit import lab
+    from toolkit.providers import lab
 
     ready = lab.up(name, hosts, image, inventory, lambda text: click.echo(text, err=True))
     for host in ready:
@@ -46,7 +46,7 @@ def up(hosts: int, image: str, name: str, inventory: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the hosts as JSON.")
 def list_hosts(as_json: bool) -> None:
     """Every lab host of this user."""
-    from toolkit import lab
+    from toolkit.providers import lab
 
     hosts = lab.listing()
     if as_json:
@@ -65,7 +65,7 @@ def list_hosts(as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every lab, and hosts whose key is gone.")
 def down(name: str, everything: bool) -> None:
     """Remove a lab's hosts for good."""
-    from toolkit import lab
+    from toolkit.providers import lab
 
     labs = sorted({host.lab for host in lab.listing()}) if everything else [name]
     removed = [host for one in labs for host in lab.down(one)]

@@ -9,11 +9,7 @@ from typing import Any
 
 import click
 
-from toolkit.errors import ToolkitError
-
 MOST_CHANGES_TOLD = 20
-
-Versions = Mapping[str, tuple[str, ...]]
 
 EPILOG = """\b
 Examples:
@@ -47,58 +43,14 @@ def command(directory: Path, airflow_version: str | None, as_json: bool) -> None
 
     Reads airflow_version, airflow_extras and airflow_requirements of the inventory.
     """
-    from toolkit import lock
-    from toolkit.cluster import Cluster
-    from toolkit.lock_resolve import resolve
-    from toolkit.settings import check, validate
+    from toolkit.verbs.lock import lock
 
-    cluster = Cluster.load(directory)
-    problems = validate(cluster)
-    if problems:
-        raise ToolkitError("\n".join(p.what for p in problems), fix=problems[0].fix)
-    for _, what, fix in check("airflow_version", airflow_version) if airflow_version else ():
-        raise ToolkitError(what, where="--airflow-version", fix=fix)
-    in_settings, extras, requirements = lock.wanted_of(cluster)
-    version = airflow_version or in_settings
-    path = cluster.directory / lock.LOCK_NAME
-    before = lock.pinned(path) if path.exists() else {}
-    text = resolve(
-        version,
-        extras,
-        requirements,
-        index_url=cluster.setting("python_index_url"),
-        say=lambda line: click.echo(line, err=True),
-    )
-    lock.write(path, text)
-    after = lock.pinned(path)
-    header = lock.read_header(path)
-    result = {
-        "lock": str(path),
-        "hash": lock.lock_hash(path),
-        "airflow_version": header.airflow_version,
-        "pythons": header.pythons,
-        "machines": header.machines,
-        "source": header.source,
-        "packages": len(after),
-        "built_on_hosts": header.built_on_hosts,
-        "changes": changes(before, after) if before else {},
-    }
+    result, in_settings = lock(directory, airflow_version, lambda line: click.echo(line, err=True))
     if as_json:
         click.echo(json.dumps(result, indent=2))
     else:
         _print(result)
-        _print_next(directory, version, in_settings)
-
-
-def changes(before: Versions, after: Versions) -> dict[str, str]:
-    """What became of each package that is not as it was: "1.0 -> 1.1", "added", "removed"."""
-    told = {name: "removed" for name in before if name not in after}
-    for name, versions in after.items():
-        if name not in before:
-            told[name] = "added"
-        elif versions != before[name]:
-            told[name] = f"{', '.join(before[name])} -> {', '.join(versions)}"
-    return dict(sorted(told.items()))
+        _print_next(directory, result["airflow_version"], in_settings)
 
 
 def _print(result: Mapping[str, Any]) -> None:

@@ -29,13 +29,13 @@ Exit status: 0 there is a plan; 2 the inventory is wrong.
 def command(inventory: Path, ask_become_pass: bool, as_json: bool, graph: Path | None) -> int:
     """Hosts, components, sizes, memory, connections, packages and time; changes nothing."""
     password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
-    from toolkit import plan, provision
-    from toolkit.display import findings_text
     from toolkit.findings import errors
-    from toolkit.probe import collect
-    from toolkit.probe.payload import host_and_port
-    from toolkit.probe.services import external_urls
-    from toolkit.remote import Remote
+    from toolkit.hosts import Remote
+    from toolkit.hosts.external import external_urls
+    from toolkit.hosts.payload import host_and_port
+    from toolkit.hosts.probe import collect
+    from toolkit.run.progress import findings_text
+    from toolkit.verbs import plan, provision
 
     cluster, found = provision.read(inventory, None)
     if errors(found):
@@ -52,7 +52,7 @@ def command(inventory: Path, ask_become_pass: bool, as_json: bool, graph: Path |
     }
     made = plan.make(cluster, probe, external)
     if graph:
-        from toolkit.plan_graph import svg
+        from toolkit.verbs.plan_graph import svg
 
         _write(graph, svg(made))
     if as_json:

@@ -13,7 +13,7 @@ import click
 from toolkit.errors import EXIT_INTERRUPTED, EXIT_REFUSED, ToolkitError
 
 if TYPE_CHECKING:
-    from toolkit.provision import Result
+    from toolkit.verbs.provision import Result
 
 INVENTORIES = Path("inventory")
 
@@ -60,8 +60,9 @@ def command(
     directory = _inventory(targets, inventory, use_lab)
     # Asked for before anything heavy is imported: a person waits here.
     password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
-    from toolkit import apply, provision
     from toolkit.cluster import Cluster
+    from toolkit.run import playbook as apply
+    from toolkit.verbs import provision
 
     if print_command:
         cluster = Cluster.load(directory).limited(limit)
@@ -90,7 +91,7 @@ def _confirm(targets: tuple[str, ...], use_lab: bool, yes: bool) -> None:
 def _inventory(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> Path:
     """The inventory directory to work on, written first where it does not exist."""
     if use_lab:
-        from toolkit import lab
+        from toolkit.providers import lab
 
         directory = given or INVENTORIES / "lab"
         lab.up(directory.name, 1, "debian12", directory, lambda text: click.echo(text, err=True))
@@ -102,13 +103,14 @@ def _inventory(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> P
                 fix="toolkit provision --lab",
             )
         return given
-    from toolkit import inventory
+    from toolkit.cluster import hosts_file as inventory
+    from toolkit.verbs.init import create
 
     first = str(inventory.parse_target(targets[0])["ansible_host"])
     directory = given or INVENTORIES / re.sub(r"[^\w.-]", "-", first)
     if (directory / "hosts.yml").exists():
         return _known(directory, targets)
-    inventory.create(directory, groups=inventory.spread(targets))
+    create(directory, groups=inventory.spread(targets))
     click.echo(f"wrote {directory}; next time: toolkit provision -i {directory}", err=True)
     return directory
 
@@ -116,7 +118,7 @@ def _inventory(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> P
 def _known(directory: Path, targets: tuple[str, ...]) -> Path:
     """An inventory that was written before, when it has just these hosts."""
     from toolkit.cluster import Cluster
-    from toolkit.inventory import parse_target
+    from toolkit.cluster.hosts_file import parse_target
 
     known = {host.address for host in Cluster.load(directory).all_hosts}
     if {str(parse_target(target)["ansible_host"]) for target in targets} != known:
@@ -129,7 +131,7 @@ def _known(directory: Path, targets: tuple[str, ...]) -> Path:
 
 
 def _summary(result: Result, directory: Path, check: bool) -> str:
-    from toolkit.display import findings_text
+    from toolkit.run.progress import findings_text
 
     lines = [findings_text(result.findings)] if result.exit_code == EXIT_REFUSED else []
     if result.exit_code == EXIT_REFUSED:
@@ -159,7 +161,7 @@ def _summary(result: Result, directory: Path, check: bool) -> str:
 
 def _success(result: Result, directory: Path) -> list[str]:
     from toolkit.cluster import Cluster
-    from toolkit.secrets import vault_password_file
+    from toolkit.cluster.vault import vault_password_file
 
     user = Cluster.load(directory).setting("airflow_admin_username")
     proof = (

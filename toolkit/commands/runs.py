@@ -16,7 +16,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
 def command(inventory: Path | None, last: int, as_json: bool) -> None:
     """The last runs: when, which cluster, what, how long, how they ended, where the record is."""
-    from toolkit.runs import recorded
+    from toolkit.run.record import recorded
 
     found = recorded(inventory)[:last]
     if as_json:

@@ -11,7 +11,7 @@ import click
 from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
-    from toolkit.settings import Setting
+    from toolkit.cluster.specs import Setting
 
 
 @click.command(
@@ -27,7 +27,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def command(name: str | None, role: str | None, as_json: bool) -> None:
     """What can be set in the inventory: type, default, choices, and what it does."""
-    from toolkit.settings import ROLES, load_specs, nearest
+    from toolkit.cluster.specs import ROLES, load_specs, nearest
 
     specs = load_specs()
     if role and role not in ROLES:

@@ -26,9 +26,9 @@ Exit status: 0 all units run; 1 one does not, or a host cannot be reached.
 def command(inventory: Path, limit: str | None, as_json: bool) -> int:
     """Units, heartbeats, memory and versions of every host."""
     from toolkit.cluster import Cluster
-    from toolkit.health.state import states
-    from toolkit.health.table import rows, text
-    from toolkit.remote import Remote
+    from toolkit.hosts import Remote
+    from toolkit.hosts.state import states
+    from toolkit.verbs.status import rows, text
 
     cluster = Cluster.load(inventory).limited(limit)
     with Remote(cluster) as remote:

@@ -28,8 +28,8 @@ def command(inventory: Path, ask_become_pass: bool, as_json: bool) -> int:
     """Prove that a running cluster works: units, health, workers, secrets, a canary DAG."""
     password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
     from toolkit.cluster import Cluster
-    from toolkit.health import verify
-    from toolkit.remote import Remote
+    from toolkit.hosts import Remote
+    from toolkit.verbs.verify import verify
 
     cluster = Cluster.load(inventory)
     with Remote(cluster, become_password=password) as remote:

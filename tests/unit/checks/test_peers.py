@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
+
+from toolkit.checks import judge
+from toolkit.findings import Finding, Severity
+from toolkit.hosts.facts import Machine, Names
+
+
+def findings(directory: Path, name: str = "w1", number: int = 3, **changes: Any) -> list[Finding]:
+    cluster = make_cluster(directory, CELERY)
+    return judge(cluster, probe_of(cluster, **{name: good_facts(number, **changes)}))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "severity"), [(0.5, None), (3, Severity.WARNING), (60, Severity.ERROR)]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_clocks(tmp_path: Path, seconds: float, severity: Severity | None, sign: int) -> None:
+    shift = seconds * sign
+    found = findings(tmp_path, clock_start=100.2 + shift, clock_end=100.4 + shift)
+    if severity is None:
+        assert found == []
+    else:
+        finding = only(found, "peers.clock", found[0].host)
+        assert finding.severity is severity
+        assert "w1" in (finding.host, finding.what.split()[-1])
+
+
+def test_a_slow_answer_is_no_wrong_clock(tmp_path: Path) -> None:
+    assert findings(tmp_path, sent=92.0, received=109.0) == []
+
+
+def test_one_host_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path)
+    probe = probe_of(cluster, h1=good_facts(clock_start=5000.0, clock_end=5000.2))
+    assert judge(cluster, probe) == []
+
+
+def test_two_hosts_of_one_name(tmp_path: Path) -> None:
+    names = Names("h4", "h4", ("10.0.0.3",))
+    finding = only(findings(tmp_path, network=names), "peers.hostname", "w1")
+    assert "w1 and w2 are all called h4" in finding.what
+
+
+def test_a_database_host_may_share_a_worker_s_name(tmp_path: Path) -> None:
+    names = Names("h4", "h4", ("10.0.0.1",))
+    assert findings(tmp_path, "d1", 1, network=names) == []
+
+
+def test_copied_machines(tmp_path: Path) -> None:
+    machine = Machine(architecture="x86_64", cpus=2, id="id-4")
+    finding = only(findings(tmp_path, machine=machine), "peers.machine_id", "w1")
+    assert finding.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"ansible_host": "203.0.113.7"}, "203.0.113.7 is none of this host's addresses"),
+        ({"base_address": "10.9.9.9"}, "10.9.9.9 is none of this host's addresses"),
+        ({"ansible_host": "127.0.0.1", "ansible_port": 2222}, "loopback"),
+    ],
+)
+def test_an_address_that_the_others_cannot_use(
+    tmp_path: Path, variables: dict[str, Any], says: str
+) -> None:
+    cluster = make_cluster(tmp_path, CELERY, {"d1": variables})
+    finding = only(judge(cluster, probe_of(cluster)), "peers.address", "d1")
+    assert says in finding.what
+    assert finding.fix.startswith("set base_address: 10.0.0.1 for d1")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"ansible_host": "203.0.113.7", "base_address": "10.0.0.1"},
+        {"ansible_host": "db.example.com"},
+    ],
+)
+def test_an_address_that_is_the_host_s_own_or_a_name(
+    tmp_path: Path, variables: dict[str, Any]
+) -> None:
+    cluster = make_cluster(tmp_path, CELERY, {"d1": variables})
+    assert judge(cluster, probe_of(cluster)) == []
+
+
+def test_a_single_host_may_be_reached_by_any_address(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path, host_variables={"h1": {"ansible_host": "203.0.113.7"}})
+    assert judge(cluster, probe_of(cluster)) == []

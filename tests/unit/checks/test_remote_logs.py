@@ -1,0 +1,171 @@
+"""Whether logs got to S3 and back, judged from what the canary and S3 said; no host needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.preflight_data import CELERY, SINGLE, make_cluster
+
+from toolkit.checks.proof import Check
+from toolkit.checks.remote_logs import checks, remedy
+from toolkit.cluster import Cluster
+from toolkit.onhost.host_canary import remote_log
+from toolkit.verbs.verify import refusals
+
+FOLDER = "s3://my-logs/prod"
+KEY = f"{FOLDER}/dag_id=toolkit_canary/run_id=r/task_id=bash/attempt=1.log"
+THERE = {"place": KEY}
+MISSING = {"place": None, "status": 200, "text": "/var/log/airflow/x.log"}
+DENIED = {"failed": {"action": "s3:PutObject", "code": "AccessDenied", "text": "Access Denied"}}
+
+
+def cluster_of(tmp_path: Path, hosts: Any = CELERY, folder: str = FOLDER) -> Cluster:
+    return make_cluster(tmp_path, hosts, airflow_remote_log_folder=folder)
+
+
+def judged(cluster: Cluster, logs: dict[str, Any], refused: Any = ()) -> dict[str, Check]:
+    found = list(checks(cluster, {"logs": logs}, dict(refused)))
+    assert {check.name for check in found} == {"remote logs"}
+    return {check.host: check for check in found}
+
+
+def logs_of(*hosts: str) -> dict[str, Any]:
+    return {f"{kind}_on_{host}": THERE for kind in ("bash", "python") for host in hosts}
+
+
+def test_nothing_is_said_when_logs_stay_on_the_hosts(tmp_path: Path) -> None:
+    assert list(checks(cluster_of(tmp_path, folder=""), {"state": "success"}, {})) == []
+
+
+def test_every_worker_has_a_line(tmp_path: Path) -> None:
+    found = judged(cluster_of(tmp_path), logs_of("w1", "w2"))
+    assert {host: check.ok for host, check in found.items()} == {"w1": True, "w2": True}
+    assert FOLDER in found["w1"].detail
+
+
+def test_without_workers_the_scheduler_has_one(tmp_path: Path) -> None:
+    found = judged(cluster_of(tmp_path, SINGLE), {"bash": THERE, "python": THERE})
+    assert found["h1"].ok
+
+
+def test_a_canary_that_failed_proves_nothing(tmp_path: Path) -> None:
+    found = list(checks(cluster_of(tmp_path, SINGLE), {"state": "failed"}, {}))
+    assert [check.ok for check in found] == [False]
+    assert "did not succeed" in found[0].detail
+
+
+def test_what_s3_refuses_a_worker_is_named_with_the_statement(tmp_path: Path) -> None:
+    logs = logs_of("w1", "w2") | {"python_on_w2": MISSING}
+    found = judged(cluster_of(tmp_path), logs, {"w2": DENIED, "a1": {"failed": None}})
+    assert found["w1"].ok and not found["w2"].ok
+    assert "s3:PutObject on arn:aws:s3:::my-logs/prod/*" in found["w2"].detail
+    assert '"Resource": "arn:aws:s3:::my-logs/prod/*"' in found["w2"].fix
+    assert '"Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::my-logs"' in found["w2"].fix
+
+
+def test_what_s3_refuses_the_web_server_is_told_for_it(tmp_path: Path) -> None:
+    refused = {
+        "w1": {"failed": None},
+        "a1": {"failed": DENIED["failed"] | {"action": "s3:ListBucket"}},
+    }
+    check = judged(cluster_of(tmp_path), {"bash_on_w1": MISSING}, refused)["w1"]
+    assert check.detail.startswith(
+        "a1 gets AccessDenied for s3:ListBucket on arn:aws:s3:::my-logs:"
+    )
+
+
+def test_a_log_that_is_missing_for_no_reason_of_s3(tmp_path: Path) -> None:
+    check = judged(cluster_of(tmp_path), {"bash_on_w1": MISSING}, {"w1": {"failed": None}})["w1"]
+    assert "refuses nothing" in check.detail and MISSING["text"] in check.detail
+    assert "journalctl" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("code", "needle"),
+    [
+        ("NoSuchBucket", "aws s3 mb s3://my-logs"),
+        ("NoCredentialsError", "instance_profile"),
+        ("PermanentRedirect", "airflow_aws_region"),
+        ("EndpointConnectionError", "gateway endpoint"),
+        ("InvalidAccessKeyId", "airflow_environment"),
+        ("SlowDown", "airflow_remote_log_folder"),
+    ],
+)
+def test_every_cause_has_a_remedy(code: str, needle: str) -> None:
+    assert needle in remedy({"action": "s3:PutObject", "code": code, "text": "x"}, FOLDER)
+
+
+def test_a_key_of_kms_is_asked_for_too() -> None:
+    said = "User: arn:aws:sts::1:x is not authorized to perform: kms:GenerateDataKey on resource: y"
+    assert "kms:GenerateDataKey" in remedy(DENIED["failed"] | {"text": said}, FOLDER)
+
+
+class Remote:
+    """Remembers who was asked what."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, list[str]] = {}
+
+    def run_script(self, host: Any, _: str, payload: Any, **__: Any) -> dict[str, Any]:
+        self.asked[host.name] = payload["actions"]
+        compile(payload["program"], "program", "exec")
+        return {"failed": None}
+
+
+def test_s3_is_asked_only_where_a_log_is_missing(tmp_path: Path) -> None:
+    cluster, remote = cluster_of(tmp_path), Remote()
+    assert refusals(cluster, remote, {"logs": logs_of("w1", "w2")}) == {}  # type: ignore[arg-type]
+    assert refusals(cluster, remote, {"state": "failed"}) == {}  # type: ignore[arg-type]
+    assert remote.asked == {}
+    refusals(cluster, remote, {"logs": logs_of("w1")})  # type: ignore[arg-type]
+    assert remote.asked == {
+        "w2": ["s3:ListBucket", "s3:PutObject", "s3:GetObject"],
+        "a1": ["s3:ListBucket", "s3:GetObject"],
+    }
+
+
+AIRFLOW_3 = [
+    {"event": "::group::Log message source details", "timestamp": None},
+    {"event": KEY, "timestamp": None},
+    {"event": "::endgroup::", "timestamp": None},
+    {"event": "Running command: ['bash', '-c', 'true']"},
+]
+AIRFLOW_2 = f"[('w1', '*** Found logs in s3:\\n***   * {KEY}\\n[2026-11-21] running')]"
+
+
+class Api:
+    """Answers as the web server of either release line."""
+
+    def __init__(self, status: int, answer: dict[str, Any]) -> None:
+        self.answer = status, answer
+
+    def call(self, *_: str) -> tuple[int, dict[str, Any]]:
+        return self.answer
+
+
+def asked(status: int, answer: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = remote_log(Api(status, answer), "/logs/1", FOLDER, 0)
+    return found
+
+
+@pytest.mark.parametrize("content", [AIRFLOW_3, AIRFLOW_2])
+def test_the_place_of_a_log_is_read(content: Any) -> None:
+    assert asked(200, {"content": content})["place"] == KEY
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (200, {"content": [{"event": "/var/log/airflow/x.log"}, {"event": "::endgroup::"}]}),
+        # The folder is named by the task itself.
+        (200, {"content": [{"event": "::endgroup::"}, {"event": f"Could not write logs to {KEY}"}]}),
+        (200, {"content": f"[('w1', '*** Found local files:\\n[..] Could not write to {KEY}')]"}),
+        (200, {"content": [*AIRFLOW_3, {"event": f"Could not read logs from {KEY} with error: x"}]}),
+        (200, {"content": [{"event": KEY.replace("prod", "test")}, {"event": "::endgroup::"}]}),
+        (500, {"detail": KEY}),
+    ],
+)  # fmt: skip
+def test_a_log_from_elsewhere_does_not_count(status: int, answer: dict[str, Any]) -> None:
+    assert asked(status, answer)["place"] is None

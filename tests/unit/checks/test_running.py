@@ -1,0 +1,93 @@
+"""Judging what hosts said; no host needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.cluster import Cluster, Host
+from toolkit.hosts.state import HostState
+from toolkit.verbs.status import rows, text
+from toolkit.verbs.verify import Evidence, judge
+
+GROUPS = ("scheduler", "webserver", "metadata_db")
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+HOST = Host("h1", GROUPS, {"ansible_host": "10.0.0.1"})
+CLUSTER = Cluster(Path("/inventory"), (HOST,), (), GROUPS)
+HEALTHY = {
+    name: {"status": "healthy"}
+    for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")
+}
+CANARY: dict[str, Any] = {
+    "health": HEALTHY,
+    "tasks": [{"task": "bash", "state": "success"}, {"task": "python", "state": "success"}],
+    "seconds": 3.0,
+}
+
+
+def state(**changes: Any) -> HostState:
+    unit = {"active": "active", "sub": "running", "restarts": 0, "since": 100.0, "memory_mb": 200}
+    data = {
+        "units": {name: dict(unit) for name in COMPONENTS},
+        "ports": [8080, 8793, 8794, 8974],
+        "release": "3.3.2-abc",
+        "digests": {"AIRFLOW__CORE__FERNET_KEY": "d"},
+        "database": {"schema": "s", "jobs": [["SchedulerJob", "h1", 2.0]]},
+        "hostname": "h1",
+        "clock": 1000.0,
+        "sent": 999.9,
+        "received": 1000.1,
+    }
+    return HostState(HOST, COMPONENTS, data=data | changes)
+
+
+def failed(before: HostState, after: HostState, canary: dict[str, Any]) -> set[tuple[str, str]]:
+    checks = judge(CLUSTER, Evidence([before], [after], canary))
+    assert len(checks) >= 10
+    return {(check.component, check.name) for check in checks if not check.ok}
+
+
+def test_all_holds() -> None:
+    assert failed(state(), state(), CANARY) == set()
+
+
+def test_a_restart_during_the_check_fails() -> None:
+    after = state()
+    after.data["units"]["triggerer"]["since"] = 500.0
+    assert failed(state(), after, CANARY) == {("triggerer", "unit")}
+
+
+@pytest.mark.parametrize("status", ["unhealthy", "unknown"])
+def test_unhealthy_component_fails(status: str) -> None:
+    canary = CANARY | {"health": HEALTHY | {"scheduler": {"status": status}}}
+    assert failed(state(), state(), canary) == {("scheduler", "health")}
+
+
+def test_no_answer_from_the_web_server_fails() -> None:
+    canary = {"health": {"error": "refused"}, "error": "refused"}
+    assert failed(state(), state(), canary) == {("web", "health"), ("", "canary DAG")}
+
+
+def test_green_health_with_failed_tasks_fails() -> None:
+    canary = CANARY | {"tasks": [{"task": "bash", "state": "failed"}]}
+    assert failed(state(), state(), canary) == {("", "canary DAG")}
+
+
+def test_a_silent_port_fails() -> None:
+    assert failed(state(), state(ports=[8080, 8793, 8794]), CANARY) == {("scheduler", "port 8974")}
+
+
+def test_a_wrong_clock_fails() -> None:
+    assert failed(state(), state(clock=1010.0), CANARY) == {("", "clock")}
+
+
+def test_table_shows_heartbeat_and_the_journal_of_a_dead_unit() -> None:
+    dead = state()
+    dead.data["units"]["scheduler"] |= {"active": "failed", "sub": "failed", "journal": ["boom"]}
+    found = rows([dead])
+    assert {row["component"]: row["heartbeat_age"] for row in found}["scheduler"] == 2.0
+    shown = text(found)
+    assert "failed (failed)" in shown
+    assert "boom" in shown

@@ -1,0 +1,116 @@
+"""Whatever stands in an inventory: findings or a clear error, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.preflight_data import good_facts
+
+from toolkit import checks as rules
+from toolkit.cluster.settings import Setting, load_specs
+from toolkit.commands.check import command
+from toolkit.errors import ToolkitError
+from toolkit.findings import entries, errors
+from toolkit.hosts.facts import Probe
+from toolkit.verbs.provision import read
+
+TEXTS = st.text(max_size=20) | st.sampled_from(
+    ["{{ x }}", "sqlite:////a", "redis://:p@h:1", "a://b@c/d"]
+)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 70_000), st.floats(allow_nan=False), st.text(max_size=20),
+    st.sampled_from(["{{ x }}", "{{", "sqlite:////a", "redis://:p/w@h:x", "postgresql://u:[@h/", "3.3.2",
+                     "Asia/Soul", "http://", "%", "!", "10.0.0.1", "CeleryExecutor"]),
+)  # fmt: skip
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=8) | st.sampled_from(["core", "executor", "username"]), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+NAMES = st.sampled_from([*load_specs(), "airflow_web_prot", "ansible_host", "ansible_port"])
+VARIABLES = st.dictionaries(NAMES, VALUES, max_size=5)
+GROUPS = st.sampled_from(["metadata_db", "broker", "scheduler", "webserver", "worker", "other"])
+MEMBERS = st.dictionaries(
+    st.sampled_from(["h1", "h2", "h 3", "h[1:2]"]), VARIABLES | st.none(), max_size=3
+)
+BODIES = st.fixed_dictionaries(
+    {}, optional={"hosts": MEMBERS | SCALARS, "vars": VARIABLES | SCALARS}
+)
+INVENTORIES = st.dictionaries(GROUPS | st.just("all"), BODIES | SCALARS, max_size=6) | VALUES
+
+
+def write(directory: Path, hosts: Any, variables: Any, raw: str) -> None:
+    (directory / "group_vars/all").mkdir(parents=True)
+    (directory / "hosts.yml").write_text(raw or yaml.safe_dump(hosts))
+    (directory / "group_vars/all/airflow.yml").write_text(yaml.safe_dump(variables))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(INVENTORIES, VARIABLES, st.just("") | st.text(max_size=30))
+def test_check_never_ends_in_a_traceback(hosts: Any, variables: Any, raw: str) -> None:
+    with TemporaryDirectory() as name:
+        write(Path(name), hosts, variables, raw)
+        try:
+            found = read(Path(name), None)[1]
+        except ToolkitError as error:
+            assert error.what
+            return
+        for finding in found:
+            assert finding.id in entries()
+            assert finding.what
+            assert finding.fix
+        if errors(found):  # no host is asked then
+            done = CliRunner().invoke(command, ["-i", name, "--json"], standalone_mode=False)
+            assert json.loads(done.output)["ok"] is False
+
+
+GOOD_HOSTS = {
+    "all": {"hosts": {"h1": {"ansible_host": "10.0.0.1"}, "h2": {"ansible_host": "10.0.0.2"}}},
+    **{
+        group: {"hosts": {"h1": None}}
+        for group in ("metadata_db", "broker", "scheduler", "webserver")
+    },
+}
+
+
+BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
+    "int": st.integers(0, 70_000),
+    "float": st.floats(0, 1e6),
+    "bool": st.booleans(),
+    "list": st.lists(VALUES, max_size=3),
+    "dict": st.dictionaries(st.text(max_size=8), VALUES, max_size=3),
+}
+
+
+def plausible(spec: Setting) -> st.SearchStrategy[Any]:
+    """A value of the setting's type, or its default, which most variables have."""
+    chosen = st.sampled_from(spec.choices) if spec.choices else BY_TYPE.get(spec.type, TEXTS)
+    return st.just(spec.default) | chosen
+
+
+PLAUSIBLE = st.lists(st.sampled_from(list(load_specs().values())), max_size=4).flatmap(
+    lambda specs: st.fixed_dictionaries({spec.name: plausible(spec) for spec in specs})
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(PLAUSIBLE, PLAUSIBLE)
+def test_rules_bear_every_value_of_the_right_type(variables: Any, of_host: Any) -> None:
+    with TemporaryDirectory() as name:
+        hosts = {**GOOD_HOSTS, "worker": {"hosts": {"h2": {**of_host, "ansible_host": "10.0.0.2"}}}}
+        write(Path(name), hosts, variables, "")
+        try:
+            cluster, found = read(Path(name), None)
+        except ToolkitError:
+            return
+        if not errors(found):
+            facts = {host.name: good_facts(n) for n, host in enumerate(cluster.all_hosts, start=1)}
+            rules.judge(cluster, Probe(facts))

@@ -1,0 +1,66 @@
+"""A provisioned host that is no longer as provision left it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.checks.common import answering, listed, warning
+from toolkit.cluster import Cluster
+from toolkit.cluster.topology import airflow_components
+from toolkit.findings import Finding
+from toolkit.hosts.facts import Probe
+
+
+def files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Compared on the host with what the last provision wrote down there."""
+    for host, facts in answering(cluster, probe):
+        for path, how in facts.drift.items():
+            if how == "missing":
+                yield warning(
+                    "drift.missing",
+                    host=host.name,
+                    what=f"{path} is gone",
+                    fix=f"toolkit provision -i {cluster.directory}",
+                )
+            elif how == "changed":
+                yield warning(
+                    "drift.changed",
+                    host=host.name,
+                    what=f"{path} is not what the last `toolkit provision` wrote",
+                    fix="put the change into the inventory, then: toolkit provision -i "
+                    f"{cluster.directory}",
+                )
+            else:
+                yield warning(
+                    "drift.mode",
+                    host=host.name,
+                    what=f"{path} has another owner or mode than after the last provision",
+                    fix=f"toolkit provision -i {cluster.directory}",
+                )
+
+
+def units(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Every component has a unit that is enabled, and nothing overrides it."""
+    for host, facts in answering(cluster, probe):
+        if not facts.airflow.current:
+            continue
+        there = {unit.name: unit for unit in facts.airflow.units if unit.ours}
+        for component in airflow_components(cluster, host):
+            unit = there.get(f"airflow-{component}.service")
+            if unit is None:
+                problem = "is not there"
+            elif unit.enabled not in ("enabled", ""):
+                problem = f"is {unit.enabled}"
+            elif unit.overrides:
+                problem = f"is overridden by {listed(unit.overrides)}"
+            else:
+                continue
+            yield warning(
+                "drift.units",
+                host=host.name,
+                what=f"airflow-{component}.service {problem}",
+                fix="settings of units belong into airflow_unit_options; then remove the file and: "
+                f"toolkit provision -i {cluster.directory}"
+                if unit and unit.overrides
+                else f"toolkit provision -i {cluster.directory}",
+            )

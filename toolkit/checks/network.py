@@ -1,0 +1,146 @@
+"""What the host must reach: the package index, the distribution's mirrors, servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from toolkit.checks.common import answering, error, warning
+from toolkit.cluster import Cluster
+from toolkit.cluster.lock import release_name
+from toolkit.findings import Finding
+from toolkit.hosts.facts import PortCheck, Probe, UrlCheck
+
+_CAUSES: Mapping[str, str] = {
+    "dns": "its name is not known there",
+    "refused": "it refuses connections",
+    "timeout": "it does not answer",
+    "tls": "its certificate is not trusted there",
+    "http": "it answers with HTTP status",
+    "error": "there is no way to it",
+}
+
+
+def index(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Environments are built from the package index, unless the one wanted is there already."""
+    wanted = release_name(cluster)
+    for host, facts in answering(cluster, probe):
+        if wanted in facts.airflow.built:
+            continue
+        for url in facts.urls:
+            if url.role == "index" and url.result != "ok":
+                yield error(
+                    "network.index",
+                    host=host.name,
+                    what=f"cannot read the package index {url.url}: {_cause(url)}",
+                    fix=_index_fix(url),
+                )
+
+
+def _index_fix(url: UrlCheck) -> str:
+    if url.result == "tls":
+        return (
+            "name the certificate of your proxy or index, a PEM file on this machine: "
+            "base_ca_certificates: [FILE]"
+        )
+    if url.result == "http":
+        return (
+            "python_index_url has to be the root of a simple API that has apache-airflow, with "
+            "user and password in it where they are needed"
+        )
+    return (
+        "set python_index_url to an index that the host reaches, or the proxy it has to use: "
+        "python_environment: {HTTPS_PROXY: http://PROXY:PORT}"
+    )
+
+
+def mirrors(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """One package source that cannot be read makes apt's update fail as a whole."""
+    for host, facts in answering(cluster, probe):
+        # A host that is installed already has its packages.
+        severity = warning if facts.airflow.configured else error
+        for url in facts.urls:
+            if url.role == "mirror" and url.result != "ok":
+                yield severity(
+                    "network.mirror",
+                    host=host.name,
+                    what=f"cannot read the package source {url.url} ({url.where}): {_cause(url)}",
+                    fix=f"correct or remove it in {url.where} on the host, or set apt's proxy "
+                    "(Acquire::http::Proxy in /etc/apt/apt.conf.d/)",
+                )
+
+
+def servers(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Database and broker: those outside must answer, those to come must not be walled off."""
+    for host, facts in answering(cluster, probe):
+        for port in facts.ports:
+            if port.peer and port.result not in ("open", "refused"):
+                yield _peer(host.name, port)
+            elif not port.peer and port.result != "open":
+                yield _external(host.name, port)
+
+
+def _peer(host: str, port: PortCheck) -> Finding:
+    return error(
+        "network.peer",
+        host=host,
+        what=f"cannot reach {port.peer} at {port.host} port {port.port}: {_cause(port)}",
+        why=f"this host needs group {port.role}'s server there",
+        fix=f"open the port in the firewall or security group, or set base_address of {port.peer} "
+        "to the address that the other hosts reach it at",
+    )
+
+
+def firewalls(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """The probe listened on the other host, so whatever is in between is to blame."""
+    told = {
+        (host.name, port.peer, port.port)
+        for host, facts in answering(cluster, probe)
+        for port in facts.ports
+        if port.result not in ("open", "refused")
+    }
+    for link in probe.reach:
+        blocked = link.result in ("timeout", "error") or (
+            link.result == "refused" and link.listened
+        )
+        if blocked and (link.source, link.target, link.port) not in told:
+            how = (
+                "is rejected"
+                if link.result == "refused"
+                else f"does not get through ({link.detail})"
+            )
+            yield error(
+                "network.firewall",
+                host=link.target,
+                what=f"port {link.port} is closed to {link.source}: a connection to {link.address} {how}"
+                + (", though the check listened there" if link.listened else ""),
+                fix=f"open it to {link.source}: sudo ufw allow {link.port}/tcp, or sudo firewall-cmd "
+                f"--permanent --add-port={link.port}/tcp && sudo firewall-cmd --reload, or in the "
+                f"security group; {link.setting} moves it",
+                remedy=_OPEN_PORT.format(port=link.port),
+            )
+
+
+_OPEN_PORT = (
+    "if ufw status 2>/dev/null | grep -q '^Status: active'; then ufw allow {port}/tcp; "
+    "elif firewall-cmd --state >/dev/null 2>&1; then firewall-cmd --permanent --add-port={port}/tcp "
+    "&& firewall-cmd --reload; "
+    "else echo 'neither ufw nor firewalld is active here: look at nft list ruleset and at the "
+    "security group' >&2; exit 1; fi"
+)
+
+
+def _external(host: str, port: PortCheck) -> Finding:
+    setting = f"{port.role}_url"
+    return error(
+        "network.external",
+        host=host,
+        what=f"cannot reach {port.host} port {port.port}: {_cause(port)}",
+        why=f"{setting} names it",
+        fix=f"correct {setting}, start the server, or open the way to it; "
+        f"on the host: nc -vz {port.host} {port.port}",
+    )
+
+
+def _cause(check: UrlCheck | PortCheck) -> str:
+    text = _CAUSES.get(check.result, check.result)
+    return f"{text} {check.detail}" if check.result == "http" else f"{text} ({check.detail})"

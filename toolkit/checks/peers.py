@@ -1,0 +1,135 @@
+"""Hosts held against one another: clocks, names, addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from toolkit.checks.common import answering, error, listed, warning
+from toolkit.checks.thresholds import CLOCK_ERROR, CLOCK_WARNING
+from toolkit.cluster import Cluster, Host
+from toolkit.cluster.topology import airflow_components
+from toolkit.findings import Finding
+from toolkit.hosts.facts import Facts, Probe
+
+_SERVING = ("metadata_db", "broker", "webserver", "worker")
+"""Groups whose hosts others connect to."""
+
+
+def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Only a difference that slow answers cannot explain counts."""
+    offsets = {host.name: facts.clock_offset for host, facts in answering(cluster, probe)}
+    if len(offsets) < 2:
+        return
+    ahead = max(offsets, key=lambda name: offsets[name][0])
+    behind = min(offsets, key=lambda name: offsets[name][1])
+    difference = offsets[ahead][0] - offsets[behind][1]
+    if difference > CLOCK_WARNING:
+        severity = error if difference > CLOCK_ERROR else warning
+        yield severity(
+            "peers.clock",
+            host=behind,
+            what=f"its clock is {difference:.1f} s or more behind that of {ahead}",
+            fix="synchronise both clocks: sudo apt-get install -y systemd-timesyncd && "
+            "sudo timedatectl set-ntp true",
+            remedy="{ command -v chronyc >/dev/null || { apt-get -qq update; "
+            "DEBIAN_FRONTEND=noninteractive apt-get -qq install -y systemd-timesyncd >/dev/null; }; } && timedatectl set-ntp true",
+        )
+
+
+def hostnames(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Airflow tells its hosts apart by their names."""
+
+    def name(host: Host, facts: Facts) -> str:
+        runs = airflow_components(cluster, host)
+        return facts.network.hostname if runs and facts.network else ""
+
+    for hostname, hosts in _alike(cluster, probe, name):
+        yield error(
+            "peers.hostname",
+            host=hosts[0],
+            what=f"{listed(hosts)} are all called {hostname}",
+            fix=f"on each but one: sudo hostnamectl set-hostname NAME, for example {hosts[-1]}",
+        )
+
+
+def machine_ids(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Copies of one image that was not prepared for copying."""
+
+    def machine_id(_: Host, facts: Facts) -> str:
+        return facts.machine.id if facts.machine else ""
+
+    for _, hosts in _alike(cluster, probe, machine_id):
+        yield warning(
+            "peers.machine_id",
+            host=hosts[0],
+            what=f"{listed(hosts)} have the same machine-id",
+            fix="on each but one: sudo rm /etc/machine-id && sudo systemd-machine-id-setup, "
+            "then reboot",
+        )
+
+
+def _alike(
+    cluster: Cluster, probe: Probe, key: Callable[[Host, Facts], str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Keys (other than "") that more than one host has, and these hosts."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for host, facts in answering(cluster, probe):
+        found[key(host, facts)].append(host.name)
+    for value, hosts in found.items():
+        if value and len(hosts) > 1:
+            yield value, hosts
+
+
+def resolution(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """The web server looks for a task's log at the name that the worker gives itself."""
+    for name in probe.names:
+        network = probe.facts[name.target].network
+        own = {text for text in network.addresses if _is_usable(text)} if network else set()
+        if own and not own & set(name.addresses):
+            leads = f"leads to {listed(name.addresses)}" if name.addresses else "is not known"
+            yield warning(
+                "peers.resolution",
+                host=name.source,
+                what=f"{name.name}, as {name.target} calls itself, {leads} there",
+                fix=f"echo '{sorted(own)[0]} {name.name}' | sudo tee -a /etc/hosts, or correct the DNS",
+            )
+
+
+def addresses(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Servers listen on base_address and others connect to it, so it must be the host's own."""
+    if len(cluster.all_hosts) < 2:
+        return
+    for host, facts in answering(cluster, probe):
+        address = _literal(str(host.variables.get("base_address", host.address)))
+        if not facts.network or address is None or not set(_SERVING) & set(host.groups):
+            continue
+        own = facts.network.addresses
+        if address.is_loopback:
+            what = f"the other hosts cannot reach {address}, which is loopback"
+        elif str(address) not in own:
+            what = f"{address} is none of this host's addresses"
+        else:
+            continue
+        usable = [text for text in own if _is_usable(text)]
+        yield error(
+            "peers.address",
+            host=host.name,
+            what=what,
+            fix=f"set base_address: {usable[0] if usable else 'ADDRESS'} for {host.name} in "
+            f"hosts.yml (it has {listed(usable or own or ['none'])})",
+        )
+
+
+def _literal(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address; None for a name, which only the hosts can resolve."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_usable(text: str) -> bool:
+    address = _literal(text)
+    return address is not None and not (address.is_loopback or address.is_link_local)

@@ -1,0 +1,98 @@
+"""TCP ports and database or broker servers that somebody else's software has already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from shlex import quote
+
+from toolkit.checks.common import SETTINGS_FILE, answering, error, listed, warning
+from toolkit.cluster import Cluster
+from toolkit.cluster.topology import BROKER, Port, ports, servers
+from toolkit.findings import Finding
+from toolkit.hosts.facts import Facts, Listener, Probe
+
+# Server -> the units of the distribution that the role manages (on Debian, PostgreSQL's cluster
+# `main` and Redis's only instance), how its packages begin, the setting for one's own server.
+_SERVERS: Mapping[str, tuple[str, str, str]] = {
+    "postgres": (r"postgresql(@\d+-main)?\.service", "postgresql", "metadata_db_url"),
+    "mysql": (r"mysql\.service", "mysql-server", "metadata_db_url"),
+    BROKER: (r"redis6?(-server)?\.service", "redis", "broker_url"),
+}
+
+
+def taken(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A port that a component needs must be free, or be that component's already."""
+    for host, facts in answering(cluster, probe):
+        for port in ports(cluster, host):
+            for listener in facts.listeners:
+                if listener.port == port.number and not _expected(listener, port, facts):
+                    yield _taken(host.name, port, listener)
+                    break
+
+
+def _expected(listener: Listener, port: Port, facts: Facts) -> bool:
+    if port.component in _SERVERS:
+        # Whether it was there before the toolkit, `present` judges.
+        installed = facts.packages is None or bool(_installed(port.component, facts))
+        return installed and bool(re.fullmatch(_SERVERS[port.component][0], listener.unit))
+    return listener.unit in {unit.name for unit in facts.airflow.units if unit.ours}
+
+
+def _installed(server: str, facts: Facts) -> list[str]:
+    """The distribution's packages of a server that the host has."""
+    package = _SERVERS[server][1]
+    names = facts.packages.servers if facts.packages else ()
+    return [name for name in names if name.startswith(package)]
+
+
+def _taken(host: str, port: Port, listener: Listener) -> Finding:
+    service, unit = listener.unit.endswith(".service"), quote(listener.unit)
+    stop = (
+        f"systemctl disable --now {listener.unit}" if service else f"kill {listener.pid or 'PID'}"
+    )
+    return error(
+        "ports.taken",
+        host=host,
+        what=f"port {port.number} is taken by {listener}",
+        why=f"{port.component} needs it",
+        fix=f"set {port.setting} to a free port in {SETTINGS_FILE}, or free it: sudo {stop}",
+        # A unit that was made by systemd-run cannot be disabled, and is gone once it is stopped.
+        remedy=f"systemctl disable --now {unit} 2>/dev/null || systemctl stop {unit}"
+        if service and listener.name != "sshd"
+        else "",
+    )
+
+
+def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A server that was there before the toolkit belongs to somebody, with data in it."""
+    for host, facts in answering(cluster, probe):
+        if facts.airflow.ours:
+            continue
+        for server in servers(cluster, host):
+            found, setting = _installed(server, facts), _SERVERS[server][2]
+            if found and not cluster.setting(f"{server}_adopt", host):
+                yield error(
+                    "ports.server_present",
+                    host=host.name,
+                    what=f"{listed(found)} is installed here, and not by the toolkit",
+                    fix=f"to use it as it is, set {setting} and take the host out of the group; "
+                    f"to have it configured for Airflow as well: {server}_adopt: true; "
+                    f"if nobody needs it: sudo apt-get purge {' '.join(found)}",
+                )
+
+
+def open_redis(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Redis without a password, as its package installs it, opened to the network."""
+    for host, facts in answering(cluster, probe):
+        if facts.system.open_redis:
+            everywhere = facts.system.open_redis == "everywhere"
+            severity = error if everywhere else warning
+            yield severity(
+                "ports.open_redis",
+                host=host.name,
+                what="a Redis here answers without a password, "
+                + ("on every address" if everywhere else "to everybody who is logged in"),
+                fix="in redis.conf: requirepass PASSWORD and bind 127.0.0.1, then: "
+                "sudo systemctl restart redis-server; or remove it: sudo apt-get purge redis-server",
+            )

@@ -1,0 +1,156 @@
+"""The interpreter that Airflow will run under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import yaml
+
+from toolkit.checks.common import answering, error, listed, warning
+from toolkit.checks.thresholds import BRINGS_PYTHON
+from toolkit.cluster import Cluster, Host
+from toolkit.cluster.lock import lock_file
+from toolkit.cluster.lockfile import read_header, supports
+from toolkit.cluster.topology import airflow_components, release_line
+from toolkit.content import content_dir
+from toolkit.findings import Finding
+from toolkit.hosts.facts import Facts, Probe, Python
+
+NEEDED_MODULES = ("ctypes", "ssl", "sqlite3", "bz2", "lzma", "zlib")
+"""What Airflow or its dependencies import; `venv` is not among them, as uv builds environments."""
+
+
+def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """There must be one that the release supports, whole, and that the lock was made for."""
+    line = release_line(cluster)
+    for host, facts in answering(cluster, probe):
+        if line is None or not facts.pythons or not airflow_components(cluster, host):
+            continue
+        if facts.os and facts.os.id in BRINGS_PYTHON and not _wanted(cluster, host):
+            continue
+        chosen = _chosen(cluster, host, facts, line["pythons"])
+        if chosen is None:
+            yield _finding(
+                "python.missing",
+                host,
+                f"there is no {_wanted(cluster, host) or 'python3'} that runs",
+                facts,
+                line["pythons"],
+            )
+        elif chosen.minor not in line["pythons"]:
+            yield _finding(
+                "python.unsupported",
+                host,
+                f"Airflow {cluster.setting('airflow_version')} runs on Python "
+                f"{listed(line['pythons'])}; {chosen.path} is {chosen.version}",
+                facts,
+                line["pythons"],
+            )
+        else:
+            yield from _parts(host, chosen)
+            yield from _lock(cluster, host, chosen)
+
+
+def _wanted(cluster: Cluster, host: Host) -> str:
+    return str(cluster.setting("python_interpreter", host) or "")
+
+
+def _chosen(cluster: Cluster, host: Host, facts: Facts, supported: list[str]) -> Python | None:
+    """As role python chooses: the newest that is complete, and that release and lock support."""
+    if _wanted(cluster, host):
+        return next((python for python in facts.pythons if python.wanted), None)
+    lock = lock_file(cluster)
+    for minor in reversed(supported):
+        for python in facts.pythons:
+            whole = not set(NEEDED_MODULES).intersection(python.missing)
+            if python.minor == minor and whole and (not lock or supports(lock, minor)):
+                return python
+    return next((python for python in facts.pythons if python.default), None)
+
+
+def _finding(id: str, host: Host, what: str, facts: Facts, supported: list[str]) -> Finding:
+    usable = [python for python in facts.pythons if python.minor in supported]
+    fix = (
+        f"set python_interpreter: {usable[0].path} (Python {usable[0].version}) "
+        f"for {host.name} in hosts.yml"
+        if usable
+        else f"install Python {supported[-1]} there and name it in python_interpreter; "
+        f"found: {listed(f'{py.path} ({py.version})' for py in facts.pythons)}"
+    )
+    return error(
+        id,
+        host=host.name,
+        what=what,
+        fix=fix,
+    )
+
+
+def _parts(host: Host, python: Python) -> Iterator[Finding]:
+    missing = [name for name in python.missing if name in NEEDED_MODULES]
+    if missing:
+        yield error(
+            "python.incomplete",
+            host=host.name,
+            what=f"{python.path} ({python.version}) was built without {listed(missing)}",
+            fix="install a complete Python there and name it in python_interpreter, or build it "
+            "anew with the development packages of these libraries",
+        )
+
+
+def _lock(cluster: Cluster, host: Host, python: Python) -> Iterator[Finding]:
+    lock = lock_file(cluster)
+    if lock and not supports(lock, python.minor):
+        yield error(
+            "python.lock",
+            host=host.name,
+            what=f"{lock} was not resolved for Python {python.minor}, which this host has",
+            fix=f"toolkit lock -i {cluster.directory}",
+        )
+
+
+def build_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """What has no wheel is compiled on the host; the role knows with what, for some packages."""
+    lock = lock_file(cluster)
+    built = read_header(lock).built_on_hosts if lock else ()
+    built = tuple(name for name in built if name not in _needing_nothing())
+    for host, facts in answering(cluster, probe):
+        if not built or not airflow_components(cluster, host):
+            continue
+        family = "redhat" if facts.packages and facts.packages.manager == "dnf" else "debian"
+        unknown = [name for name in built if name not in _known_builds(family)]
+        if unknown and not cluster.setting("base_packages", host):
+            yield warning(
+                "python.build_packages",
+                host=host.name,
+                what=f"{listed(unknown)} will be compiled there, and what that needs is not known",
+                fix="name the packages with compiler and headers in base_packages, for example "
+                f"base_packages: [{_EXAMPLES[family]}]",
+            )
+        noexec = any(path.path == "/tmp" and path.noexec for path in facts.paths)
+        if noexec:
+            yield warning(
+                "access.tmp_noexec",
+                host=host.name,
+                what=f"/tmp is mounted noexec, and {listed(built)} will be compiled there",
+                fix="sudo mount -o remount,exec /tmp, and change /etc/fstab",
+            )
+
+
+@cache
+def _needing_nothing() -> set[str]:
+    """Pure Python without a wheel: in the shipped locks, and not in the role's table of builds."""
+    locks = (content_dir() / "roles" / "airflow" / "files" / "locks").glob("*.lock")
+    built = {name for lock in locks for name in read_header(lock).built_on_hosts}
+    return built - set(_known_builds("debian"))
+
+
+_EXAMPLES = {"debian": "gcc, python3-dev, libffi-dev", "redhat": "gcc, libffi-devel"}
+
+
+@cache
+def _known_builds(family: str) -> dict[str, list[str]]:
+    """What the role installs by itself for packages without a wheel: package -> system packages."""
+    path = content_dir() / "roles" / "airflow" / "platforms" / f"{family}.yml"
+    found: dict[str, list[str]] = yaml.safe_load(path.read_text("utf-8"))["build_packages"]
+    return found

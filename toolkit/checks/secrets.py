@@ -1,0 +1,170 @@
+"""Passwords, keys, and the files that they stand in; no value is ever repeated."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from toolkit.checks.common import error, warning
+from toolkit.checks.planning import Secrets
+from toolkit.cluster import Cluster
+from toolkit.cluster.passwords import DEFAULT_PASSWORDS, SHORT_PASSWORD
+from toolkit.cluster.specs import load_specs
+from toolkit.cluster.vault import GENERATED, vault_file, vault_password_file
+from toolkit.cluster.yamlfile import VaultedValue, is_vaulted
+from toolkit.findings import Finding
+
+
+@dataclass(frozen=True)
+class _Password:
+    """A password; `name` says where it is set, `setting` by which name, `user` whose it is."""
+
+    name: str
+    setting: str
+    user: str
+    value: str
+
+
+def passwords(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
+    """None that scanners try first."""
+    for password in _passwords(cluster, secrets):
+        remedy = (
+            f"remove {password.setting}, and a good one is generated"
+            if password.setting in GENERATED
+            else f"choose another one for {password.setting}: openssl rand -base64 24"
+        )
+        plain = password.value.lower()
+        if is_default(plain, password.user):
+            yield error(
+                "secrets.default_password",
+                host="",
+                what=f"{password.name} is one of the passwords that everybody tries first",
+                fix=remedy,
+            )
+        elif len(plain) < SHORT_PASSWORD:
+            yield warning(
+                "secrets.weak_password",
+                host="",
+                what=f"{password.name} has {len(plain)} characters",
+                fix=remedy,
+            )
+
+
+def is_default(password: str, user: str = "") -> bool:
+    """Whether a password stands in tutorials, or is its user's name."""
+    return password.lower() in {*DEFAULT_PASSWORDS, user.lower()}
+
+
+def fernet_key(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
+    """One key, or the new one and older ones with commas between."""
+    for name, value in _values(cluster, secrets):
+        if name == "airflow_fernet_key" and not all(map(_is_fernet_key, value.split(","))):
+            yield error(
+                "secrets.fernet_key",
+                host="",
+                what=f"{name} is not 32 bytes in URL-safe base64",
+                fix=f"remove it, and one is generated; one of your own: ansible-vault edit "
+                f"{vault_file(cluster.directory)}",
+            )
+
+
+def _is_fernet_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text.strip())) == 32
+    except (binascii.Error, ValueError):
+        return False
+
+
+def plain(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+    """Secrets belong into the vault."""
+    vault, specs = vault_file(cluster.directory), load_specs()
+    for variable in cluster.variables:
+        spec, value = specs.get(variable.name), variable.value
+        if spec is None or not spec.secret or variable.location.path == vault:
+            continue
+        if value and _is_plain(value):
+            yield warning(
+                "secrets.plain",
+                host="",
+                what=f"{variable.location}: {variable.name} is not encrypted",
+                fix=f"move it: ansible-vault {'edit' if vault.exists() else 'create'} {vault} --vault-password-file "
+                f"{vault_password_file(cluster.directory)}",
+            )
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, str):
+        # A URL without a password in it may stand anywhere.
+        secret = "://" not in value or bool(_in_url(value)[1])
+        return not isinstance(value, VaultedValue) and "{{" not in value and secret
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_is_plain(part) for part in inner)
+
+
+def file_modes(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+    """What opens the secrets is its owner's alone."""
+    vault = vault_file(cluster.directory)
+    files = [vault_password_file(cluster.directory)]
+    if vault.exists() and not is_vaulted(vault):
+        files.append(vault)
+    for path in files:
+        if path.exists() and _mode(path) & 0o077:
+            yield warning(
+                "secrets.file_mode",
+                host="",
+                what=f"{path} has mode {_mode(path):04o}",
+                fix=f"chmod 600 {path}",
+            )
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _passwords(cluster: Cluster, secrets: Secrets) -> Iterator[_Password]:
+    for name, value in _values(cluster, secrets):
+        if name.endswith("_password"):
+            owner = cluster.setting(name.removesuffix("password") + "user")
+            owner = owner or cluster.setting(name.removesuffix("password") + "username")
+            yield _Password(name, name, str(owner or ""), value)
+        elif name.endswith("_url"):
+            user, password = _in_url(value)
+            if password:
+                yield _Password(f"the password in {name}", name, user, password)
+    for account in _accounts(cluster, secrets):
+        user, given = str(account.get("username", "")), account.get("password")
+        if isinstance(given, str) and "{{" not in given:
+            name = f"airflow_users: the password of {user}"
+            yield _Password(name, "airflow_users", user, given)
+
+
+def _values(cluster: Cluster, secrets: Secrets) -> Iterator[tuple[str, str]]:
+    """Every secret setting that is text which can be read here, once a value."""
+    vault = secrets if isinstance(secrets, Mapping) else {}
+    for name, spec in load_specs().items():
+        chosen: list[Any] = [vault.get(name)] if spec.secret else []
+        chosen += [variable.value for variable in cluster.variables if variable.name == name]
+        for value in dict.fromkeys(v for v in chosen if spec.secret and isinstance(v, str) and v):
+            if not isinstance(value, VaultedValue) and "{{" not in value:
+                yield name, value
+
+
+def _accounts(cluster: Cluster, secrets: Secrets) -> list[dict[str, Any]]:
+    chosen: Any = secrets.get("airflow_users") if isinstance(secrets, Mapping) else None
+    chosen = chosen or cluster.setting("airflow_users") or ()
+    return [account for account in chosen if isinstance(account, dict)]
+
+
+def _in_url(url: str) -> tuple[str, str]:
+    """User and password of a URL; "" for what is not there."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return unquote(parts.username or ""), unquote(parts.password or "")

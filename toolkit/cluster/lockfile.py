@@ -1,0 +1,154 @@
+"""The file airflow.lock: read, compared, written.
+
+A lock is a requirements file with hashes, good for several Pythons and machines at once. Its
+leading comment lines are YAML and say what it was resolved for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from toolkit.content import content_dir
+from toolkit.errors import Location, ToolkitError
+
+LOCK_NAME = "airflow.lock"
+_TITLE = "# Every dependency of Airflow, pinned and hashed; made by `toolkit lock`, not by hand.\n"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a lock was resolved for.
+
+    Attributes:
+        airflow_version: for example "3.3.2".
+        extras: normalized and sorted; what the user asked for, dropped ones included.
+        requirements: the user's additional requirements, normalized and sorted.
+        pythons: minor versions the lock is good for, for example ("3.10", "3.11").
+        machines: as `uname -m` says it.
+        source: "constraints-3.3.2" or "index as of 2026-09-18".
+        built_on_hosts: packages without a wheel for some of these Pythons and machines.
+    """
+
+    airflow_version: str
+    extras: tuple[str, ...]
+    requirements: tuple[str, ...]
+    pythons: tuple[str, ...]
+    machines: tuple[str, ...]
+    source: str
+    built_on_hosts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        fields = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+        lines = yaml.safe_dump(
+            fields, sort_keys=False, width=1000, default_flow_style=None
+        ).splitlines()
+        return _TITLE + "#\n" + "".join(f"#   {line}\n" for line in lines)
+
+
+def read_header(path: Path) -> Header:
+    """The header of a lock.
+
+    Raises:
+        ToolkitError: the file has no header of ours.
+    """
+    marked = [line for line in _lines(path) if line.startswith("#   ")]
+    try:
+        fields: dict[str, Any] = yaml.safe_load("\n".join(line[4:] for line in marked))
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else str(value)
+            for name, value in fields.items()
+        }
+        return Header(**values)
+    except (yaml.YAMLError, TypeError, AttributeError):
+        raise ToolkitError(
+            "this lock does not say what it was resolved for",
+            where=Location(path),
+            fix=f"toolkit lock -i {path.parent}",
+        ) from None
+
+
+def lock_hash(path: Path) -> str:
+    """12 hexadecimal digits of the file's SHA-256; roles/airflow computes the same."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def pinned(path: Path) -> dict[str, tuple[str, ...]]:
+    """Package name -> the versions that stand in the lock (more than one where Pythons differ)."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _lines(path):
+        name, separator, rest = line.partition("==")
+        if separator and not line.startswith(("#", " ")):
+            found[name] = (*found.get(name, ()), rest.split()[0])
+    return found
+
+
+def supports(path: Path, python: str) -> bool:
+    """Whether a host with this Python ("3.11" or "3.11.2") can be installed from the lock."""
+    return ".".join(python.split(".")[:2]) in read_header(path).pythons
+
+
+def is_stale(path: Path, version: str, extras: Iterable[str], requirements: Iterable[str]) -> bool:
+    """Whether the lock was resolved for other settings than these."""
+    header = read_header(path)
+    return (header.airflow_version, header.extras, header.requirements) != (
+        version,
+        normal_extras(extras),
+        normal_requirements(requirements),
+    )
+
+
+def normal_extras(extras: Iterable[str]) -> tuple[str, ...]:
+    """Extras in the one spelling and order that locks are compared in."""
+    from packaging.utils import canonicalize_name
+
+    return tuple(sorted({str(canonicalize_name(str(extra))) for extra in extras}))
+
+
+def normal_requirements(requirements: Iterable[str]) -> tuple[str, ...]:
+    """Requirements in the one spelling and order that locks are compared in.
+
+    Raises:
+        ToolkitError: one of them is malformed.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    normal = set()
+    for text in requirements:
+        try:
+            normal.add(str(Requirement(str(text))))
+        except InvalidRequirement as error:
+            cause = str(error).splitlines()[0]
+            raise ToolkitError(
+                f"{text!r} in airflow_requirements is not a requirement: {cause}",
+                fix='write it as in a requirements file, for example "pandas>=2,<3"',
+            ) from None
+    return tuple(sorted(normal))
+
+
+def shipped_lock(version: str, extras: Iterable[str], requirements: Iterable[str]) -> Path | None:
+    """The lock that comes with the toolkit for these settings, if there is one."""
+    locks = (content_dir() / "roles" / "airflow" / "files" / "locks").glob(
+        f"airflow-{version}*.lock"
+    )
+    extras, requirements = tuple(extras), tuple(requirements)
+    return next((p for p in sorted(locks) if not is_stale(p, version, extras, requirements)), None)
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a lock in one step, so that an interrupted run leaves the old one."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,261 @@
+"""Validation: the inventory's variables compared with the settings that the roles describe.
+
+Ansible's own check accepts unknown top-level variables and converts nothing, so a typo or a quoted
+number would go unseen until something misbehaves; here both are errors with file and line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import zoneinfo
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from toolkit.cluster.lockfile import normal_requirements
+from toolkit.cluster.model import Cluster
+from toolkit.cluster.reader import Variable
+from toolkit.cluster.specs import Setting, load_specs, nearest
+from toolkit.cluster.vault import vault_file
+from toolkit.cluster.yamlfile import VaultedValue
+from toolkit.errors import Location, ToolkitError
+from toolkit.findings import Finding, Severity, entries
+
+Told = tuple[str, str, str]  # kind, what, fix
+
+
+def validate(cluster: Cluster, vault: Mapping[str, Any] | None = None) -> list[Finding]:
+    """Everything that is wrong with the inventory's variables, each with file and line.
+
+    Args:
+        cluster: whose variables are judged.
+        vault: what its encrypted vault.yml holds; none of these values is ever repeated.
+    """
+    specs = load_specs()
+    custom = cluster.setting("base_custom_variables")
+    declared = {str(name) for name in custom} if isinstance(custom, list) else set()
+    problems: list[Finding] = []
+    for variable in [*cluster.variables, *_vaulted(cluster, vault or {})]:
+        spec = specs.get(variable.name)
+        if spec is not None and variable.location.path == vault_file(cluster.directory):
+            spec = replace(spec, secret=True)
+        if spec is not None:
+            problems += [_finding(variable, *told) for told in check_value(spec, variable.value)]
+        elif variable.name not in declared and not variable.name.startswith(("ansible_", "_")):
+            problems.append(_unknown(variable))
+    return problems
+
+
+def _vaulted(cluster: Cluster, vault: Mapping[str, Any]) -> Iterator[Variable]:
+    """The vault's variables, unless the file was not encrypted and thus read already."""
+    path = vault_file(cluster.directory)
+    if not any(variable.location.path == path for variable in cluster.variables):
+        for name, value in vault.items():
+            yield Variable(name, value, Location(path), "all")
+
+
+def check(name: str, value: Any) -> Iterator[Told]:
+    """What is wrong with a value of this setting, as (kind, what, fix)."""
+    return check_value(load_specs()[name], value)
+
+
+def _unknown(variable: Variable) -> Finding:
+    near = nearest(variable.name)
+    guess = f"; did you mean {near}?" if near else ""
+    what = f"there is no setting {variable.name}{guess}"
+    fix = f"rename it to {near}" if near else "toolkit settings lists all of them"
+    own = f"; if it is a variable of your own, add it to base_custom_variables: [{variable.name}]"
+    return _finding(variable, "unknown", what, fix + own)
+
+
+def _finding(variable: Variable, kind: str, what: str, fix: str) -> Finding:
+    id = f"settings.{kind}"
+    return Finding(
+        id=id,
+        severity=Severity.ERROR,
+        host="",
+        what=f"{variable.location}: {what}",
+        why=entries()[id].why,
+        fix=fix,
+    )
+
+
+_TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "str": (lambda value: isinstance(value, str), "text"),
+    "path": (lambda value: isinstance(value, str), "a path"),
+    "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
+    "float": (lambda value: isinstance(value, int | float), "a number"),
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "list": (lambda value: isinstance(value, list), "a list"),
+    "dict": (lambda value: isinstance(value, dict), "a dictionary"),
+}
+
+
+def check_value(spec: Setting, value: Any, where: str = "") -> Iterator[Told]:
+    """What is wrong with one value; values that Ansible computes later are left alone."""
+    if isinstance(value, VaultedValue) or (isinstance(value, str) and "{{" in value):
+        return
+    name = where or spec.name
+    fits, kind = _TYPES[spec.type]
+    if not fits(value):
+        yield (
+            "type",
+            f"{name} has to be {kind}, not {_shown(spec, value)}",
+            _type_fix(spec, value, name),
+        )
+    elif spec.choices and value not in spec.choices:
+        allowed = ", ".join(str(choice) for choice in spec.choices)
+        yield "choice", f"{name} cannot be {_shown(spec, value)}", f"use one of: {allowed}"
+    elif spec.type == "list":
+        yield from _check_elements(spec, value, name)
+    elif spec.type == "dict" and spec.options:
+        yield from _check_keys(spec, value, name)
+    else:
+        yield from _check_meaning(spec, value)
+
+
+def _check_elements(spec: Setting, values: list[Any], name: str) -> Iterator[Told]:
+    element = Setting(name, spec.role, spec.elements or "str", spec.description,
+                      secret=spec.secret, options=spec.options)  # fmt: skip
+    for number, value in enumerate(values):
+        yield from check_value(element, value, f"{name}[{number}]")
+
+
+def _check_keys(spec: Setting, value: Mapping[Any, Any], name: str) -> Iterator[Told]:
+    for key, inner in value.items():
+        if str(key) in spec.options:
+            yield from check_value(_inner(spec, str(key)), inner, f"{name}.{key}")
+        else:
+            known = ", ".join(spec.options)
+            yield "unknown", f"{name} has no key {key}", f"use one of: {known}"
+    for key, option in spec.options.items():
+        if option.required and key not in value:
+            yield "missing", f"{name} lacks {key}", f"add {key}: {option.summary}"
+
+
+def _inner(spec: Setting, key: str) -> Setting:
+    """The option below a setting; what stands in a secret is secret."""
+    option = spec.options[key]
+    return replace(option, secret=spec.secret or option.secret)
+
+
+def _shown(spec: Setting, value: Any) -> str:
+    return "the value that stands there" if spec.secret else repr(value)
+
+
+def _type_fix(spec: Setting, value: Any, name: str) -> str:
+    key = name.rpartition(".")[2]
+    written = "VALUE" if spec.secret else value
+    if spec.type in {"str", "path"} and isinstance(value, int | float):
+        return f'put it in quotes: {key}: "{written}" (check that no trailing 0 is lost)'
+    if spec.type in {"int", "bool", "float"} and isinstance(value, str):
+        return f"remove the quotes: {key}: {str(written).strip() or spec.default}"
+    if spec.type == "list" and isinstance(value, str):
+        return f"write it as a list: {key}: [{written}]"
+    return f"toolkit settings {spec.name}" if spec.role else f"make it {_TYPES[spec.type][1]}"
+
+
+def time_zone(value: Any) -> str | None:
+    """What is wrong with the name of a time zone; None when there is one of that name."""
+    if value in {"utc", "system"}:
+        return None
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        near = difflib.get_close_matches(value, zoneinfo.available_timezones(), 1)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        return f"there is no time zone {value!r}{guess}"
+    return None
+
+
+def _version(value: Any) -> str | None:
+    line = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)(?:rc\d+)?", value)
+    if line and (int(line[1]) == 3 or (int(line[1]) == 2 and int(line[2]) >= 11)):
+        return None
+    return f"Airflow {value} is not supported; it has to be 2.11 or a 3 release, like 3.3.2"
+
+
+def _port(value: Any) -> str | None:
+    return None if 1 <= value <= 65535 else f"{value} is not a TCP port (1 to 65535)"
+
+
+def _not_negative(value: Any) -> str | None:
+    return None if value >= 0 else f"{value} is negative"
+
+
+def _sections(value: Any) -> str | None:
+    flat = [key for key, options in value.items() if not isinstance(options, dict)]
+    return f"{flat[0]} stands outside a section" if flat else None
+
+
+def _base_url(value: Any) -> str | None:
+    return _server_url(value) or (
+        None if not value or value.startswith(("http://", "https://")) else "it has to be http(s)"
+    )
+
+
+def _server_url(value: Any) -> str | None:
+    """Says nothing of the value, which may hold a password."""
+    try:
+        parts = urlsplit(value)
+        readable = not value or ("://" in value and bool(parts.scheme) and parts.port != 0)
+    except ValueError:
+        readable = False
+    return None if readable else "its scheme, host and port cannot be read"
+
+
+def _broker_url(value: Any) -> str | None:
+    if problem := _server_url(value):
+        return problem
+    parts = urlsplit(value)
+    # Databases and options are put behind it.
+    return "it has to end with the port" if parts.path or parts.query or parts.fragment else None
+
+
+def _s3_folder(value: Any) -> str | None:
+    # Airflow's hook reads it as a URL, so that ? and # would cut it off.
+    fits = re.fullmatch(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9](/[^/\s?#]+)*/?", value)
+    return None if fits or not value else f"{value!r} is no folder of an S3 bucket"
+
+
+def _aws_region(value: Any) -> str | None:
+    fits = re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", value)
+    return None if fits or not value else f"{value!r} is no AWS region"
+
+
+def _requirement(value: Any) -> str | None:
+    try:
+        normal_requirements([value])
+    except ToolkitError as error:
+        return error.what
+    return None
+
+
+_MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
+    (r"airflow_timezone", time_zone, "use a name of the tz database, such as Asia/Seoul"),
+    (r"airflow_version", _version, 'for example airflow_version: "3.3.2"'),
+    (r"airflow_config", _sections, "write {section: {option: value}}, as in airflow.cfg"),
+    (r"airflow_base_url", _base_url, "for example https://airflow.example.com"),
+    (r"airflow_remote_log_folder", _s3_folder, "write s3://BUCKET/PREFIX"),
+    (r"airflow_aws_region", _aws_region, "write it as AWS does, such as eu-central-1"),
+    (r"airflow_aws_endpoint_url", _base_url, "for example https://minio.example.com:9000"),
+    (r"airflow_requirements.*", _requirement, 'write it as in a requirements file: "pandas>=2,<3"'),
+    (r"(airflow_)?broker_url", _broker_url, "write redis://:PASSWORD@HOST:PORT, or rediss:// for TLS; "
+     "Airflow uses the databases 0 and 1, and in the password %2F is /, %3F is ?, %23 is #"),
+    (r".*_url", _server_url, "write SCHEME://USER:PASSWORD@HOST:PORT/NAME, and in the password "
+     "%2F for /, %3A for :, %40 for @, %23 for #"),
+    (r".*_port", _port, "choose a free port, such as 8080"),
+    (r".*(_workers|parallelism|concurrency|timeout|days|_mb|connections)", _not_negative,
+     "use 0 for the default, or a positive number"),
+)  # fmt: skip
+
+
+def _check_meaning(spec: Setting, value: Any) -> Iterator[Told]:
+    for pattern, judge, fix in _MEANINGS:
+        if re.fullmatch(pattern, spec.name) and spec.type not in {"bool", "list"}:
+            problem = judge(value)
+            if problem:
+                yield "value", f"{spec.name}: {problem}", fix
+            return

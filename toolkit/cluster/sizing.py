@@ -1,0 +1,151 @@
+"""How big the parts of a plan are: sizes and where they come from, memory, database connections."""
+
+from __future__ import annotations
+
+import math
+import runpy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from toolkit.cluster.model import Cluster, Host
+from toolkit.cluster.topology import airflow_components, release_line, servers
+from toolkit.content import content_dir
+
+SYSTEM_MB = 150
+"""Kernel and daemons of a small virtual machine."""
+SERVER_MB: Mapping[str, int] = {"postgres": 75, "mysql": 450, "redis": 25}
+CLI_MB = 160
+"""One call of Airflow's own command line."""
+MEMORY_MARGIN = 1.2
+TUNED_MB = 900
+"""Enough for one host with at most TUNED_TASKS tasks, one web worker and no triggerer."""
+TUNED_TASKS = 2
+DEFAULT_PARALLELISM = 32
+"""Airflow's own default, which roles/airflow leaves under Celery: workers set the limit there."""
+CONNECTIONS: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "2": {"webserver": (6, 0), "scheduler": (4, 1), "triggerer": (2, 0), "worker": (2, 1)},
+    "3": {"api-server": (6, 0), "scheduler": (3, 0), "dag-processor": (2, 0), "triggerer": (2, 0)},
+}
+"""Release line -> component -> database connections at most: for itself (a web server for each
+web worker), and for each task. Measured under 16 tasks, rounded up; tasks of Airflow 3 have none."""
+SERVER_CONNECTIONS: Mapping[str, int] = {"": 50, "scheduler": 40, "webserver": 30, "worker": 35}
+"""What roles postgres and mysql let in at least: for each host of a group, and once."""
+SERVER_CONNECTIONS_STEP = 300
+"""They set max_connections to a multiple of this, so that a worker more restarts no server."""
+RESERVED_CONNECTIONS = 10
+"""For the superuser, backups, and people."""
+
+SETTINGS: Mapping[str, str] = {
+    "web_workers": "airflow_web_workers",
+    "parallelism": "airflow_parallelism",
+    "worker_concurrency": "airflow_worker_concurrency",
+}
+"""Size -> the setting that overrides it."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of Airflow on one host.
+
+    Attributes:
+        setting: the setting that it has.
+        value: what it is or will be.
+        source: "setting", "host" (derived from memory and CPUs) or "default".
+    """
+
+    setting: str
+    value: int
+    source: str
+
+
+def sizes(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, Size]:
+    """Those sizes that matter on a host; derived as the role does it."""
+    line, components = release_line(cluster), airflow_components(cluster, host)
+    if line is None or not components:
+        return {}
+    derived = _sizing()(memory_mb, cpus, line, list(components))
+    wanted = {
+        "web_workers": bool({"webserver", "api-server"} & set(components)),
+        "parallelism": "scheduler" in components,
+        "worker_concurrency": "worker" in components,
+    }
+    found = {}
+    for name in (name for name, matters in wanted.items() if matters):
+        chosen = cluster.setting(SETTINGS[name], host)
+        if isinstance(chosen, int) and chosen:
+            found[name] = Size(SETTINGS[name], chosen, "setting")
+        elif name == "parallelism" and cluster.executor != "LocalExecutor":
+            found[name] = Size(SETTINGS[name], DEFAULT_PARALLELISM, "default")
+        else:
+            found[name] = Size(SETTINGS[name], derived[name], "host")
+    return found
+
+
+def tasks(cluster: Cluster, chosen: Mapping[str, Size]) -> int:
+    """How many tasks run on a host at once, at most."""
+    local = "parallelism" in chosen and cluster.executor == "LocalExecutor"
+    name = "parallelism" if local else "worker_concurrency"
+    return chosen[name].value if name in chosen else 0
+
+
+def memory(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, int]:
+    """What each part needs of a host's memory, in MB; together what `need` says."""
+    line, components = release_line(cluster), airflow_components(cluster, host)
+    shares = {"system": SYSTEM_MB, **{name: SERVER_MB[name] for name in servers(cluster, host)}}
+    if line is None or not components:
+        return shares
+    chosen = sizes(cluster, host, memory_mb, cpus)
+    running = tasks(cluster, chosen)
+    web_workers = chosen["web_workers"].value if "web_workers" in chosen else 0
+    if running <= TUNED_TASKS and web_workers <= 1 and "triggerer" not in components:
+        return shares | {"Airflow, tuned for 1 GB": TUNED_MB - sum(shares.values())}
+    for name in components:
+        data = line["components"][name]
+        shares[name] = data["memory_mb"] + web_workers * data.get("worker_memory_mb", 0)
+    if running:
+        shares[f"{running} tasks"] = running * line["task_memory_mb"]
+    shares["airflow command"] = CLI_MB
+    needed = sum(shares.values())
+    return shares | {"margin": int(needed * MEMORY_MARGIN) - needed}
+
+
+def need(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> int:
+    """Memory in MB that a host's components need with the sizes they will be given.
+
+    Sizes that are not set are derived from the host, as the role does, and so fit any host that
+    is not too small altogether.
+    """
+    return sum(memory(cluster, host, memory_mb, cpus).values())
+
+
+def connections(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, int]:
+    """How many database connections each component of a host opens, at most."""
+    chosen = sizes(cluster, host, memory_mb, cpus)
+    major = str(cluster.setting("airflow_version")).partition(".")[0]
+    found = {}
+    for name in airflow_components(cluster, host):
+        fixed, for_each_task = CONNECTIONS[major].get(name, (0, 0))
+        local = name == "scheduler" and cluster.executor == "LocalExecutor"
+        running = tasks(cluster, chosen) if name == "worker" or local else 0
+        times = chosen["web_workers"].value if name in ("webserver", "api-server") else 1
+        found[name] = fixed * times + for_each_task * running
+    return {name: count for name, count in found.items() if count}
+
+
+def server_connections(cluster: Cluster, engine: str) -> int:
+    """How many connections our own database server lets in, as its role derives it."""
+    chosen = cluster.setting(f"{engine}_max_connections")
+    if isinstance(chosen, int) and chosen:
+        return chosen
+    groups = SERVER_CONNECTIONS.items()
+    needed = sum(each * (len(cluster.group(group)) if group else 1) for group, each in groups)
+    return math.ceil(needed / SERVER_CONNECTIONS_STEP) * SERVER_CONNECTIONS_STEP
+
+
+@cache
+def _sizing() -> Callable[..., dict[str, int]]:
+    """The role's own function: a filter plugin, which stands outside every package."""
+    plugin = content_dir() / "roles" / "airflow" / "filter_plugins" / "airflow_sizing.py"
+    found: Callable[..., dict[str, int]] = runpy.run_path(str(plugin))["airflow_sizes"]
+    return found

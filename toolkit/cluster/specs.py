@@ -1,0 +1,71 @@
+"""The settings: read from each role's meta/argument_specs.yml, their only source."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import yaml
+
+from toolkit.content import content_dir
+
+ROLES = ("airflow", "metadata_db", "postgres", "mysql", "broker", "redis", "python", "base")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting, as its role's argument_specs.yml describes it."""
+
+    name: str
+    role: str
+    type: str
+    description: tuple[str, ...]
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+    elements: str | None = None
+    required: bool = False
+    secret: bool = False
+    options: Mapping[str, Setting] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the description."""
+        return self.description[0]
+
+
+def setting(name: str, role: str, spec: Mapping[str, Any]) -> Setting:
+    """A setting from its entry in argument_specs.yml, or in a file of the same form (role "")."""
+    text = spec.get("description", ["No description."])
+    return Setting(
+        name=name,
+        role=role,
+        type=spec.get("type", "str"),
+        description=(text,) if isinstance(text, str) else tuple(text),
+        default=spec.get("default"),
+        choices=tuple(spec.get("choices", ())),
+        elements=spec.get("elements"),
+        required=spec.get("required", False),
+        secret=spec.get("no_log", False),
+        options={key: setting(key, role, value) for key, value in spec.get("options", {}).items()},
+    )
+
+
+@cache
+def load_specs() -> dict[str, Setting]:
+    """Every setting by name, in the order of ROLES and of their files."""
+    found: dict[str, Setting] = {}
+    for role in ROLES:
+        path = content_dir() / "roles" / role / "meta" / "argument_specs.yml"
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        specs = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        for name, spec in specs["argument_specs"]["main"]["options"].items():
+            found[name] = setting(name, role, spec)
+    return found
+
+
+def nearest(name: str) -> str | None:
+    """The setting whose name is most like `name`, if any is."""
+    return next(iter(difflib.get_close_matches(name, load_specs(), 1, 0.6)), None)

@@ -1,0 +1,159 @@
+"""What the host script is asked: paths, URLs and ports that this host will need."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from toolkit.cluster import Cluster, Host
+from toolkit.cluster.passwords import DEFAULT_PASSWORDS
+from toolkit.cluster.topology import BROKER, address_of, airflow_components, database, ports, uses
+from toolkit.errors import ToolkitError
+
+PATHS = (
+    "/opt/airflow",
+    "/var/lib/airflow",
+    "/var/log/airflow",
+    "/var/lib/postgresql",
+    "/var/lib/mysql",
+    "/var/lib/redis",
+    "/var/cache/apt",
+    "/usr",
+    "/tmp",
+)
+"""Every path that an installation writes to."""
+
+NETWORK_TIMEOUT = 4
+"""Seconds for each URL and port; they are tried at the same time."""
+
+_DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379, "rediss": 6379}
+
+
+def payload(
+    cluster: Cluster, host: Host, index: str, external: Mapping[str, str]
+) -> dict[str, Any]:
+    """What `host_facts.main` gets on this host.
+
+    Args:
+        cluster: the cluster.
+        host: one of its hosts.
+        index: URL of the package index; "" leaves it unchecked.
+        external: role -> URL of a server that is run elsewhere.
+
+    Raises:
+        ToolkitError: a certificate of base_ca_certificates cannot be read.
+    """
+    installs = bool(airflow_components(cluster, host))
+    urls = []
+    if index and installs:
+        # The page of the package itself: some indexes have no front page, some a huge one.
+        urls = [{"url": f"{index.rstrip('/')}/apache-airflow/", "role": "index"}]
+    return {
+        "paths": list(PATHS),
+        "dags_folder": str(cluster.setting("airflow_dags_folder", host) or "") if installs else "",
+        "interpreter": str(cluster.setting("python_interpreter", host) or ""),
+        "environment": _environment(cluster, host),
+        "ca_certificates": authorities(cluster, host),
+        "mirrors": True,
+        "urls": urls,
+        "ports": [*_external_ports(cluster, host, external), *_peer_ports(cluster, host)],
+        "timeout": NETWORK_TIMEOUT,
+        "default_passwords": list(DEFAULT_PASSWORDS),
+    }
+
+
+def index_url(cluster: Cluster) -> str:
+    """The package index that hosts install from: the setting's, else the one built into uv.
+
+    uv's configuration on this machine does not count, as it does not go to the hosts. "" when uv
+    does not say.
+    """
+    chosen = cluster.setting("python_index_url")
+    if chosen:
+        return str(chosen)
+    from uv import find_uv_bin
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
+    command = [find_uv_bin(), "--no-config", "--offline", "--quiet", "pip", "compile",
+               "--emit-index-url", "--no-header", "-"]  # fmt: skip
+    done = subprocess.run(
+        command, input="", env=environment, capture_output=True, text=True, check=False
+    )
+    words = done.stdout.split()
+    return words[words.index("--index-url") + 1] if "--index-url" in words else ""
+
+
+def _environment(cluster: Cluster, host: Host) -> dict[str, str]:
+    """What the host's own downloads get, proxies for example."""
+    environment = cluster.setting("python_environment", host) or {}
+    return {
+        str(name): str(value) for name, value in environment.items() if not is_template(str(value))
+    }
+
+
+def authorities(cluster: Cluster, host: Host) -> list[str]:
+    """The certificates that the host is going to trust beside its own, as PEM texts.
+
+    Raises:
+        ToolkitError: one of them cannot be read.
+    """
+    return list(_certificates(cluster, host))
+
+
+def _certificates(cluster: Cluster, host: Host) -> Iterator[str]:
+    for name in cluster.setting("base_ca_certificates", host) or ():
+        path = cluster.directory / Path(str(name)).expanduser()
+        try:
+            yield path.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ToolkitError(
+                f"base_ca_certificates names {path}, which cannot be read as a PEM file: {error}",
+                where=host.name,
+                fix="correct base_ca_certificates in group_vars/all/airflow.yml",
+            ) from None
+
+
+def _external_ports(
+    cluster: Cluster, host: Host, external: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """The database and broker outside the cluster, for the hosts that talk to them."""
+    for role, url in external.items():
+        if uses(cluster, host, role):
+            address, port = host_and_port(url)
+            if address and port:
+                yield {"host": address, "port": port, "role": role, "peer": ""}
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """Where a database or broker URL leads to; "" and 0 when it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme.partition("+")[0], 0)
+    except ValueError:  # a slash or colon in a password that is not escaped
+        return "", 0
+    return parts.hostname or "", port
+
+
+def _peer_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
+    """The cluster's own servers on other hosts: is there a way to them at all?"""
+    for group, server in (("metadata_db", database(cluster)), ("broker", BROKER)):
+        for peer in cluster.group(group):
+            if peer.name == host.name or not uses(cluster, host, group):
+                continue
+            for port in ports(cluster, peer):
+                if port.component == server:
+                    yield {
+                        "host": address_of(peer),
+                        "port": port.number,
+                        "role": group,
+                        "peer": peer.name,
+                    }
+
+
+def is_template(value: str) -> bool:
+    """Whether only Ansible can say what a value is."""
+    return "{{" in value or "{%" in value

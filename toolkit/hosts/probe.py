@@ -1,0 +1,76 @@
+"""Facts of every host, in one SSH round trip a host and all hosts at once, and one between hosts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from toolkit.cluster import Cluster
+from toolkit.hosts import HostProblem, Remote
+from toolkit.hosts.external import Service, ask, external_urls
+from toolkit.hosts.facts import Facts, Probe
+from toolkit.hosts.payload import authorities, index_url, payload
+from toolkit.hosts.reach import meet
+from toolkit.onhost import source
+
+__all__ = ["Facts", "Probe", "collect", "record", "script"]
+
+_ALONG = ("host_system", "host_drift", "host_existing")
+_IMPORT = re.compile(r"^from toolkit\.onhost\.host_\w+ import .*\n", re.M)
+"""What one script takes from another stands before it in the text that is sent."""
+
+
+def collect(cluster: Cluster, remote: Remote) -> Probe:
+    """Probe the cluster's hosts; changes nothing on them.
+
+    Returns:
+        Facts of each host in play, or its problem.
+
+    Raises:
+        ToolkitError: a certificate that the settings name cannot be read.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # uv is asked for its index while the connections are made.
+        index = pool.submit(index_url, cluster)
+        external = external_urls(cluster)
+        answers = remote.fan_out(
+            cluster.hosts, script(), lambda host: payload(cluster, host, index.result(), external)
+        )
+    facts, problems = {}, {}
+    for name, answer in answers.items():
+        if isinstance(answer, HostProblem):
+            problems[name] = answer
+        else:
+            facts[name] = Facts.from_json(answer)
+    services = tuple(_services(cluster, remote, facts, external))
+    return Probe(facts, problems, services, *meet(cluster, remote, facts))
+
+
+def script() -> str:
+    """The text that runs on a host: host_facts.py and what it takes along."""
+    text = _source("host_facts")
+    for name in _ALONG:
+        text += f"\n\n{_source(name)}\nMORE.update(PARTS)\n"
+    return text
+
+
+def _source(name: str) -> str:
+    return _IMPORT.sub("", source(name))
+
+
+def record(cluster: Cluster, remote: Remote) -> None:
+    """Have the hosts write down how our files are now; checks compare with it later."""
+    remote.fan_out(cluster.hosts, f"{_source('host_drift')}\n\nmain = record\n", {})
+
+
+def _services(
+    cluster: Cluster, remote: Remote, facts: Mapping[str, Facts], external: Mapping[str, str]
+) -> Iterator[Service]:
+    """What the servers elsewhere say; asked by way of the first host that reaches them."""
+    for role, url in external.items():
+        for host in cluster.hosts:
+            ports = facts[host.name].ports if host.name in facts else ()
+            if any(port.role == role and port.result == "open" for port in ports):
+                yield ask(remote, host, role, url, authorities(cluster, host))
+                break

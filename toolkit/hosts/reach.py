@@ -1,0 +1,79 @@
+"""One more round trip between hosts: does each reach what it needs of the others?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from toolkit.cluster import Cluster
+from toolkit.cluster.topology import Link, links
+from toolkit.hosts import HostProblem, Remote
+from toolkit.hosts.facts import Facts, Reach, Resolution
+from toolkit.onhost import source
+
+SECONDS = 2.0
+"""How long hosts wait for each other; over as soon as all connections are made."""
+_LOG_PORTS = ("airflow_worker_log_port", "airflow_triggerer_log_port")
+
+
+def meet(
+    cluster: Cluster, remote: Remote, facts: Mapping[str, Facts]
+) -> tuple[tuple[Reach, ...], tuple[Resolution, ...]]:
+    """Have the hosts that answered connect to each other.
+
+    Returns:
+        What came of each connection, and of each name that has to be known.
+    """
+    playing = {host.name for host in cluster.hosts} & set(facts)
+    wanted = [link for link in links(cluster) if {link.source, link.target} <= playing]
+    involved = {name for link in wanted for name in (link.source, link.target)}
+    hosts = [host for host in cluster.hosts if host.name in involved]
+    owners = _names(wanted, facts)
+    script = source("host_reach")
+    answers = remote.fan_out(hosts, script, lambda host: _payload(host.name, wanted, owners))
+    answered = {n: a for n, a in answers.items() if not isinstance(a, HostProblem)}
+    return tuple(_reached(answered)), tuple(_resolved(answered, owners))
+
+
+Names = dict[tuple[str, str], str]  # host and the name that has to be known there -> its owner
+
+
+def _names(wanted: list[Link], facts: Mapping[str, Facts]) -> Names:
+    """Airflow looks for the logs of a task at the name that its host gives itself."""
+    owners = {}
+    for link in wanted:
+        network = facts[link.target].network
+        if link.setting in _LOG_PORTS and network:
+            owners[link.source, network.fqdn or network.hostname] = link.target
+    return owners
+
+
+def _payload(host: str, wanted: list[Link], owners: Names) -> dict[str, Any]:
+    """What `host_reach.main` gets on this host."""
+    expected = Counter(link.number for link in wanted if link.target == host)
+    connect = [
+        {"address": link.address, "port": link.number, "target": link.target,
+         "setting": link.setting}
+        for link in wanted
+        if link.source == host
+    ]  # fmt: skip
+    return {
+        "seconds": SECONDS,
+        "listen": list(expected.items()),
+        "connect": connect,
+        "names": sorted(name for source, name in owners if source == host),
+    }
+
+
+def _reached(answered: Mapping[str, Any]) -> Iterator[Reach]:
+    for name, answer in answered.items():
+        for entry in answer["links"]:
+            listened = entry["port"] in answered.get(entry["target"], {}).get("listening", ())
+            yield Reach(source=name, listened=listened, **entry)
+
+
+def _resolved(answered: Mapping[str, Any], owners: Names) -> Iterator[Resolution]:
+    for host, answer in answered.items():
+        for name, found in answer["names"].items():
+            yield Resolution(host, owners[host, name], name, tuple(found))

@@ -1,0 +1,248 @@
+"""Scripts and commands on the hosts of a cluster."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import socket
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import IO, Any
+
+import click
+
+from toolkit.cluster import Cluster, Host
+from toolkit.hosts.command import EXIT_UNKNOWN, STDERR, STDOUT, Command, run_on_terminal
+from toolkit.hosts.connection import Opened, Opener
+from toolkit.hosts.problem import NO_PYTHON, HostProblem, last_line
+from toolkit.hosts.trust import Trust
+
+_on_stderr = partial(click.echo, err=True)
+
+Payload = Mapping[str, Any] | Callable[[Host], Mapping[str, Any]]
+"""What a script is given: the same for every host, or made for each."""
+
+
+class Remote:
+    """Connections to a cluster's hosts, kept from one script to the next.
+
+    Args:
+        cluster: whose hosts, login settings and known_hosts file are used.
+        become_password: sudo's password (-K); None expects sudo to ask for none.
+        connect_timeout: seconds until a host counts as unreachable.
+        say: told in one line of each host key that is accepted on first use.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        become_password: str | None = None,
+        connect_timeout: float = 10,
+        say: Callable[[str], None] = _on_stderr,
+    ) -> None:
+        self._password = become_password
+        self._trust = Trust(cluster.directory / "known_hosts", say)
+        self._timeout = connect_timeout
+        self._opener: Opener | None = None
+        self._opener_lock = threading.Lock()
+        self._opened: dict[str, Opened] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for opened in self._opened.values():
+            opened.connection.close()
+        self._opened.clear()
+
+    def run_script(
+        self,
+        host: Host,
+        script: str,
+        payload: Mapping[str, Any],
+        *,
+        become: bool = True,
+        timeout: float = 60,
+    ) -> dict[str, Any]:
+        """Run a Python script on a host, in one round trip, and return what it finds.
+
+        The script goes through standard input of `python3 -`, so neither it nor the payload is
+        ever in a command line or a file there. It is ASCII, needs the standard library alone, and
+        defines `main(payload: dict) -> dict`.
+
+        Args:
+            host: where to run it.
+            script: the text of the script.
+            payload: JSON data handed to `main`.
+            become: as root; False for the login user.
+            timeout: seconds until the host counts as hanging.
+
+        Returns:
+            What `main` returned, plus "sent" and "received": this machine's clock (seconds since
+            the epoch) just before and just after; and "chatter": the first line that the
+            login shell printed, or "".
+
+        Raises:
+            HostProblem: no connection, no sudo, no Python, no usable answer, or none in time.
+        """
+        mark = f"toolkit:{secrets.token_hex(8)}:"
+        source = (
+            f"{script}\n\nimport json as _json\n"
+            f'print("\\n" + {mark!r} + _json.dumps(main(_json.loads({json.dumps(payload)!r}))))\n'
+        )
+        opened = self._open(host)
+        sent = time.time()
+        with Command(opened, self._password, timeout) as command:
+            command.start('"$python" -', become=become, setup=_find_python(host))
+            command.give(source.encode("ascii"))
+            output = {STDOUT: b"", STDERR: b""}
+            for stream, chunk in command.chunks():
+                output[stream] += chunk
+            received = time.time()
+        for line in output[STDOUT].decode(errors="replace").splitlines():
+            if line.startswith(mark):
+                found: dict[str, Any] = json.loads(line.removeprefix(mark))
+                return found | {"sent": sent, "received": received, "chatter": command.chatter}
+        said = last_line(output[STDERR].decode(errors="replace"))
+        raise HostProblem(
+            "bad_output",
+            host.name,
+            f"Python ran on this host but gave no answer: {said}",
+            "try another interpreter: ansible_python_interpreter in hosts.yml",
+        )
+
+    def fan_out(
+        self,
+        hosts: Iterable[Host],
+        script: str,
+        payload: Payload,
+        *,
+        become: bool = True,
+        timeout: float = 60,
+    ) -> dict[str, dict[str, Any] | HostProblem]:
+        """Run a script on all hosts at once (see `run_script`).
+
+        Returns:
+            For each host's name what the script returned, or what is wrong with the host.
+        """
+        hosts = list(hosts)
+        results: dict[str, dict[str, Any] | HostProblem] = {}
+        broken: list[Exception] = []
+
+        def work(host: Host) -> None:
+            try:
+                self._open(host)  # first, as making the payload may take a while
+                given = payload(host) if callable(payload) else payload
+                results[host.name] = self.run_script(
+                    host, script, given, become=become, timeout=timeout
+                )
+            except HostProblem as problem:
+                results[host.name] = problem
+            except Exception as error:
+                broken.append(error)
+
+        # Daemon threads, so that Ctrl-C does not wait for the slowest connection.
+        threads = [threading.Thread(target=work, args=(host,), daemon=True) for host in hosts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if broken:
+            raise broken[0]
+        return {host.name: results[host.name] for host in hosts}
+
+    def run(
+        self,
+        host: Host,
+        argv: list[str],
+        *,
+        become: bool = True,
+        stdin: IO[bytes] | None = None,
+        pty: bool = False,
+    ) -> int:
+        """Run a command on a host as if it ran here: output passed through as it comes.
+
+        Args:
+            host: where to run it.
+            argv: the command and its arguments.
+            become: as root; False for the login user.
+            stdin: passed on to the command; None for nothing. Ignored with `pty`.
+            pty: connect this terminal to it (prompts, colours, paging).
+
+        Returns:
+            The command's exit status; 255 when a signal ended it.
+
+        Raises:
+            HostProblem: no connection, no sudo, or the connection broke.
+        """
+        opened = self._open(host)
+        if pty:
+            return run_on_terminal(opened, argv, become, self._password)
+        with Command(opened, self._password) as command:
+            command.start(shlex.join(argv), become=become)
+            command.forward(stdin)
+            streams = {STDOUT: sys.stdout.buffer, STDERR: sys.stderr.buffer}
+            try:
+                for stream, chunk in command.chunks():
+                    streams[stream].write(chunk)
+                    streams[stream].flush()
+            except BrokenPipeError:
+                return EXIT_UNKNOWN  # our reader, such as `head`, has seen enough
+            return command.exit_status()
+
+    @contextmanager
+    def tunnel(self, host: Host, address: str, port: int) -> Iterator[int]:
+        """A port of this machine that leads, by way of a host, to a server that the host reaches.
+
+        Yields:
+            The port, on 127.0.0.1.
+
+        Raises:
+            HostProblem: no connection to the host.
+        """
+        from invoke.exceptions import ThreadException
+
+        opened = self._open(host)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            local: int = probe.getsockname()[1]
+        # What the tunnel says at its end is that a client hung up, which the client knows best.
+        with (
+            suppress(ThreadException),
+            opened.connection.forward_local(local, remote_port=port, remote_host=address),
+        ):
+            yield local
+
+    def _open(self, host: Host) -> Opened:
+        with self._opener_lock:
+            # Made by the first thread that connects: it imports fabric, which takes half a second.
+            opener = self._opener = self._opener or Opener(self._trust, self._timeout)
+        with self._locks[host.name]:
+            opened = self._opened.get(host.name)
+            if opened is None or not opened.connection.is_connected:
+                opened = self._opened[host.name] = opener.open(host)
+            return opened
+
+
+def _find_python(host: Host) -> str:
+    """Sh commands that set $python, or say that there is none and of which family the host is."""
+    named = str(host.variables.get("ansible_python_interpreter") or "")
+    if not named or named.startswith("auto"):  # Ansible's words for "find one"
+        named = ""
+    candidates = shlex.quote(named) if named else "/usr/bin/python3 python3"
+    return (
+        f"for p in {candidates}; do python=$(command -v $p) && break; done; "
+        'test -n "$python" || { . /etc/os-release; '
+        f'echo {NO_PYTHON}:{shlex.quote(named)}:"$ID $ID_LIKE" >&2; exit 127; }}; '
+    )

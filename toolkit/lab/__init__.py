@@ -1,6 +1,0 @@
-"""Lab hosts: systemd containers with sshd on this machine, reached like any other host."""
-
-from toolkit.lab.hosts import LabHost, down, listing, remove_abandoned, up
-from toolkit.lab.machine import podman
-
-__all__ = ["LabHost", "down", "listing", "podman", "remove_abandoned", "up"]

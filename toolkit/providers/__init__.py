@@ -1,0 +1,1 @@
+"""Who makes the hosts of a cluster."""

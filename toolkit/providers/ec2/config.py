@@ -1,0 +1,350 @@
+"""ec2.yml: what the user wants in AWS, read and judged before any call is made."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from toolkit.cluster import EC2_FILE, GROUPS, Cluster
+from toolkit.cluster.settings import Told, check_value
+from toolkit.cluster.specs import Setting, setting
+from toolkit.cluster.yamlfile import locations, read_mapping
+from toolkit.errors import Location, ToolkitError
+from toolkit.providers.ec2.distributions import DISTRIBUTIONS
+
+BASTION = "bastion"
+"""The host name of the instance that SSH goes through."""
+WORLD = ("0.0.0.0/0", "::/0")
+
+
+@dataclass(frozen=True)
+class InstanceSet:
+    """Like instances: their inventory groups, type and number."""
+
+    name: str
+    groups: tuple[str, ...]
+    type: str
+    count: int
+    spot: bool
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Their inventory names: worker1, worker2."""
+        return tuple(f"{self.name}{number}" for number in range(1, self.count + 1))
+
+
+@dataclass(frozen=True)
+class Config:
+    """An ec2.yml with its defaults filled in; `web_access` None means as `access`.
+
+    `managed` has the sections of servers that AWS runs, of those that are there.
+    """
+
+    directory: Path
+    name: str
+    region: str
+    vpc: str
+    subnets: tuple[str, ...]
+    image: str
+    image_owner: str
+    login_user: str
+    key_pair: str
+    key_file: Path
+    access: tuple[str, ...]
+    web_access: tuple[str, ...] | None
+    address: str
+    bastion: str
+    ssh_proxy: str
+    volume_gb: int
+    instance_profile: str
+    packages: tuple[str, ...]
+    ca_certificates: tuple[Path, ...]
+    tags: Mapping[str, str]
+    instances: tuple[InstanceSet, ...]
+    managed: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def path(self) -> Path:
+        """The file itself."""
+        return self.directory / EC2_FILE
+
+    @property
+    def makes_key(self) -> bool:
+        """Whether the private key is one that the toolkit makes for this cluster."""
+        return self.key_file == self.directory / OWN_KEY
+
+    def cluster(self) -> Cluster:
+        """The cluster that these instances will be, with the inventory's settings."""
+        hosts = {host: one.groups for one in self.instances for host in one.hosts}
+        return Cluster.planned(self.directory, hosts)
+
+
+MANAGED: Mapping[str, str] = {"rds": "metadata_db", "elasticache": "broker"}
+"""Section for a server that AWS runs -> the group in whose place it stands."""
+
+OWN_KEY = ".ssh-key"
+"""The key that is made when ec2.yml names none; a dot file is no inventory to Ansible."""
+
+
+@cache
+def options(file: str = "options.yml") -> dict[str, Setting]:
+    """The keys of ec2.yml, or with another file those of a part of it."""
+    text = (Path(__file__).parent / file).read_text(encoding="utf-8")
+    return {name: setting(name, "", spec) for name, spec in yaml.safe_load(text).items()}
+
+
+def load(directory: Path) -> Config:
+    """Read an inventory directory's ec2.yml.
+
+    Raises:
+        ToolkitError: there is none, or a value of it is wrong; says in which line.
+    """
+    directory = directory.expanduser().resolve()
+    path = directory / EC2_FILE
+    if not path.is_file():
+        raise ToolkitError(
+            f"there is no {path}", fix=f"toolkit init {directory} --sample ec2, then edit it"
+        )
+    values = {name: value for name, (value, _) in read_mapping(path).items()}
+    places = locations(path)
+    for where, (_, what, fix) in _problems(values):
+        raise ToolkitError(what, where=places.get(where, Location(path)), fix=fix)
+    found = _config(directory, values)
+    kind = "managed.name" if found.managed else "name"
+    for _, what, fix in _meaning(kind, found.name):
+        raise ToolkitError(what, where=str(path), fix=f"set name in it: {fix}")
+    return found
+
+
+def _config(directory: Path, values: Mapping[str, Any]) -> Config:
+    filled = {name: spec.default for name, spec in options().items()} | dict(values)
+    each = {name: spec.default for name, spec in options("instances.yml").items()}
+    web = filled["web_access"]
+    if filled["bastion"]:
+        filled["address"] = "private"
+    return Config(
+        **{name: filled[name] for name in ("region", "vpc", "image_owner", "login_user",
+           "key_pair", "address", "bastion", "ssh_proxy", "volume_gb", "instance_profile")},
+        directory=directory,
+        image=filled["image"] or options()["image"].default,
+        name=filled["name"] or directory.name,
+        key_file=_file(directory, filled["key_file"] or OWN_KEY),
+        subnets=tuple(filled["subnets"]),
+        access=tuple(filled["access"]),
+        web_access=None if web is None else tuple(web),
+        packages=tuple(filled["packages"]),
+        ca_certificates=tuple(_file(directory, name) for name in filled["ca_certificates"]),
+        tags={str(key): str(value) for key, value in filled["tags"].items()},
+        instances=tuple(
+            InstanceSet(name, **(each | one | {"groups": tuple(one["groups"])}))
+            for name, one in filled["instances"].items()
+        ),
+        managed={
+            name: {key: spec.default for key, spec in options(f"{name}.yml").items()} | filled[name]
+            for name in MANAGED if filled[name] is not None
+        },
+    )  # fmt: skip
+
+
+def _file(directory: Path, name: str) -> Path:
+    """A file named in ec2.yml; relative names are meant from where that stands."""
+    return directory / Path(name).expanduser()
+
+
+Problem = tuple[tuple[str, ...], Told]  # the keys that lead there, and what is wrong
+
+
+def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from _keys(options(), values, ())
+    sets = values.get("instances")
+    if isinstance(sets, dict):
+        yield from _sets(sets)
+    for section in MANAGED:
+        if isinstance(values.get(section), dict):
+            yield from _keys(options(f"{section}.yml"), values[section], (section,), section)
+    yield from _together(values)
+
+
+def _keys(
+    specs: Mapping[str, Setting], values: Mapping[str, Any], above: tuple[str, ...], part: str = ""
+) -> Iterator[Problem]:
+    """What is wrong with some keys; `part` distinguishes those that mean something else there."""
+    for key, value in values.items():
+        if key not in specs:
+            near = difflib.get_close_matches(str(key), specs, 1, 0.6)
+            fix = f"rename it to {near[0]}" if near else "use one of: " + ", ".join(specs)
+            yield (*above, str(key)), ("unknown", f"there is no key {key}", fix)
+            continue
+        if "{{" in str(value):
+            yield (
+                (*above, key),
+                ("value", f"{key}: ec2.yml is no template", "write the value itself"),
+            )
+        meaning = f"{part}.{key}" if f"{part}.{key}" in _MEANINGS else key
+        found = list(check_value(specs[key], value)) or list(_meaning(meaning, value))
+        yield from (((*above, key), told) for told in found)
+    for key, spec in specs.items():
+        if spec.required and key not in values:
+            yield above, ("missing", f"{key} is missing", f"add {key}: {spec.summary}")
+
+
+def _sets(sets: Mapping[str, Any]) -> Iterator[Problem]:
+    if not sets:
+        yield ("instances",), ("value", "there are no instances", "see toolkit init --sample ec2")
+    for name, one in sets.items():
+        where = ("instances", str(name))
+        if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z])?", str(name)):
+            yield where, ("value", f"{name!r} cannot name hosts",
+                          "use lower-case letters and hyphens; numbers are added")  # fmt: skip
+        elif name in MANAGED:
+            yield where, ("value", f"{name} names a server that AWS runs",
+                          "give the set another name")  # fmt: skip
+        elif not isinstance(one, dict):
+            yield where, ("type", f"{name} has to consist of groups: and type:",
+                          f"write {name}: {{groups: [worker], type: t3.medium}}")  # fmt: skip
+        else:
+            yield from _keys(options("instances.yml"), one, where)
+
+
+def _together(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keys that make no sense together."""
+    image, address = values.get("image", ""), values.get("address")
+    named = image in DISTRIBUTIONS or not image
+    if not named and not image.startswith("ami-") and not values.get("image_owner"):
+        yield ("image",), ("choice", f"there is no image {image}", _IMAGE_FIX)
+    if not named and not values.get("login_user"):
+        yield ("image",), ("missing", "login_user is missing: which user an AMI of your own has "
+                           "is not known", "add login_user: ubuntu")  # fmt: skip
+    if values.get("key_pair") and not values.get("key_file"):
+        yield ("key_pair",), ("missing", "key_file is missing: the private key of that key pair",
+                              "add key_file: ~/.ssh/KEY")  # fmt: skip
+    if BASTION in (values.get("instances") or {}):
+        yield ("instances", BASTION), ("value", "bastion cannot name a set of instances",
+                                       "write bastion: t3.nano outside of instances")  # fmt: skip
+    for other, value in (("address", address), ("ssh_proxy", values.get("ssh_proxy"))):
+        if values.get("bastion") and value not in (None, "", "private"):
+            yield ("bastion",), ("value", f"bastion does not go together with {other}: {value}",
+                                 f"remove {other}, or bastion")  # fmt: skip
+    for name, one in (values.get("instances") or {}).items():
+        if isinstance(one, dict) and one.get("spot") is True and one.get("groups") != ["worker"]:
+            yield (
+                ("instances", str(name), "spot"),
+                (
+                    "value",
+                    f"{name}: spot is for workers, and this set has groups {_listed(one)}",
+                    "remove spot, or make a set of its own for the workers",
+                ),
+            )
+    for section, group in MANAGED.items():
+        if values.get(section) is not None:
+            yield from _in_place_of(section, group, values)
+    inside = address == "private" and not values.get("bastion")
+    if (inside or values.get("ssh_proxy")) and not values.get("access"):
+        yield ("address",), ("missing", "access is missing: SSH does not come from your address on "
+                             "the internet here", "add access: [10.0.0.0/16]")  # fmt: skip
+
+
+def _in_place_of(section: str, group: str, values: Mapping[str, Any]) -> Iterator[Problem]:
+    """A server that AWS runs: nothing else is in its place, and there is somebody to use it."""
+    sets = {str(name): one for name, one in (values.get("instances") or {}).items()
+            if isinstance(one, dict) and isinstance(one.get("groups"), list)}  # fmt: skip
+    for name, one in sets.items():
+        if group in one["groups"]:
+            fix = f"remove the group, or the section {section}"
+            told = f"{name} has group {group}, and {section} is in its place"
+            yield ("instances", name, "groups"), ("value", told, fix)
+    if group == "broker" and not any("worker" in one["groups"] for one in sets.values()):
+        yield (section,), ("value", f"{section} is for workers, and there are none",
+                           f"remove {section}, or add a set with group worker")  # fmt: skip
+
+
+def _listed(one: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, one.get("groups") or ["none"]))
+
+
+_IMAGE_FIX = f"use one of {', '.join(DISTRIBUTIONS)}, an AMI's id, or add image_owner"
+
+
+def _pattern(pattern: str, kind: str) -> Callable[[Any], str | None]:
+    return lambda value: (
+        None if not value or re.fullmatch(pattern, str(value)) else f"{value!r} is not {kind}"
+    )
+
+
+def _each(judge: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    return lambda values: next((told for value in values if (told := judge(value))), None)
+
+
+def _network(value: Any) -> str | None:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _group(value: Any) -> str | None:
+    return None if value in GROUPS else f"there is no group {value}"
+
+
+def _tags(value: Mapping[Any, Any]) -> str | None:
+    wrong = [
+        key for key, text in value.items()
+        if str(key).startswith(("aws:", "toolkit-")) or str(key) == "Name"
+        or isinstance(text, dict | list) or len(str(key)) > 128 or len(str(text)) > 256
+    ]  # fmt: skip
+    return f"tag {wrong[0]} cannot be set" if wrong else None
+
+
+_TYPE = _pattern(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type")
+_Meaning = tuple[Callable[[Any], str | None], str]
+_MEANINGS: Mapping[str, _Meaning] = {
+    "name": (_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", "a name"),
+             "use letters, digits, hyphens, dots and underscores"),
+    # In names at AWS: 40 characters with toolkit- before it, and no two hyphens in a row.
+    "managed.name": (_pattern(r"(?=.{1,32}$)[a-z0-9]+(-[a-z0-9]+)*",
+                              "a name for a server that AWS runs"),
+                     "use lower-case letters, digits and single hyphens, 32 at most"),
+    "region": (_pattern(r"[a-z]{2}(-[a-z]+)+-\d", "a region"), "for example eu-central-1"),
+    "vpc": (_pattern(r"vpc-[0-9a-f]{8,17}", "the id of a VPC"), "aws ec2 describe-vpcs lists them"),
+    "subnets": (_each(_pattern(r"subnet-[0-9a-f]{8,17}", "the id of a subnet")),
+                "aws ec2 describe-subnets lists them"),
+    "access": (_each(_network), "write networks like 203.0.113.7/32 or 10.0.0.0/16"),
+    "web_access": (_each(_network), "write networks like 203.0.113.7/32 or 10.0.0.0/16"),
+    "ssh_proxy": (_pattern(r"(\w[\w.-]*@)?\w[\w.-]*(:\d+)?", "a host to go through"),
+                  "write it like admin@bastion.example.com"),
+    "volume_gb": (lambda value: None if 8 <= value <= 16384 else f"{value} GB cannot be had",
+                  "use 8 to 16384"),
+    "groups": (_each(_group), "use one of: " + ", ".join(GROUPS)),
+    "type": (_TYPE, "for example t3.medium"),
+    "bastion": (_TYPE, "for example t3.nano"),
+    "rds.type": (_pattern(r"db\.[a-z0-9-]+\.[a-z0-9-]+", "an instance class of RDS"),
+                 "for example db.t4g.medium"),
+    "rds.engine_version": (_pattern(r"\d+(\.\d+)*", "a version"), 'for example "17"'),
+    "storage_gb": (lambda value: None if 20 <= value <= 65536 else f"{value} GB cannot be had",
+                   "use 20 to 65536"),
+    "backup_days": (lambda value: None if 0 <= value <= 35 else f"{value} days are not possible",
+                    "use 0 to 35"),
+    "elasticache.type": (_pattern(r"cache\.[a-z0-9-]+\.[a-z0-9-]+", "a node type of ElastiCache"),
+                         "for example cache.t4g.small"),
+    "elasticache.engine_version": (_pattern(r"([7-9]|\d\d+)\.\d+", "a version from 7.0 on"),
+                                   'for example "8.0"'),
+    "count": (lambda value: None if 0 <= value <= 100 else f"{value} instances are not possible",
+              "use 0 to 100"),
+    "tags": (_tags, "use short texts; Name and names that begin with aws: or toolkit- are taken"),
+}  # fmt: skip
+
+
+def _meaning(key: str, value: Any) -> Iterator[Told]:
+    judge, fix = _MEANINGS.get(key, (lambda _: None, ""))
+    problem = judge(value)
+    if problem:
+        yield "value", f"{key}: {problem}", fix

@@ -1,0 +1,1 @@
+"""A run: locks, record, progress, playbooks, interrupts, how it ended."""

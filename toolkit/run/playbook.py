@@ -1,0 +1,232 @@
+"""Runs a playbook with ansible-runner and turns its events into progress, a record and causes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.cluster import IGNORED_ENDINGS, NOT_INVENTORY, NOT_INVENTORY_PATTERN, Cluster
+from toolkit.cluster import vault as secrets
+from toolkit.content import content_dir
+from toolkit.hosts.trust import ssh_option
+from toolkit.run.record import Run
+
+PIPELINED = "free"
+MITOGEN = "mitogen_free"
+STRATEGY_VARIABLE = "TOOLKIT_STRATEGY"
+"""Set to `free` to do without mitogen, for example when it does not fit a host."""
+
+IDLE_TIMEOUT = 1800
+"""Seconds without any event after which a run is ended; building an environment is quiet longest."""
+
+MITOGEN_SUPPORTS = ((2, 16), (2, 20))
+"""ansible-core releases, from and below, that mitogen 0.3.54 works with (its changelog)."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One task's result on one host, or the start of a task."""
+
+    kind: str  # start, ok, changed, skipped, failed, unreachable
+    host: str
+    play: str
+    role: str
+    task: str
+    seconds: float = 0.0
+    detail: str = ""
+
+
+@dataclass
+class Outcome:
+    """What a playbook run came to."""
+
+    ok: bool
+    failures: list[Event] = field(default_factory=list)
+    changes: list[Event] = field(default_factory=list)
+    interrupted: bool = False
+    log: Path | None = None
+
+
+def mitogen_strategy_dir() -> Path | None:
+    """Where mitogen's strategy plugins are, when it is installed and fits the ansible-core."""
+    from ansible.release import __version__ as ansible_core
+
+    release = tuple(int(part) for part in ansible_core.split(".")[:2])
+    spec = importlib.util.find_spec("ansible_mitogen")
+    if spec is None or spec.origin is None:
+        return None
+    if not MITOGEN_SUPPORTS[0] <= release < MITOGEN_SUPPORTS[1]:
+        return None
+    return Path(spec.origin).parent / "plugins" / "strategy"
+
+
+def environment() -> dict[str, str]:
+    """The environment that ansible-playbook runs in; ansible.cfg says the same to plain users."""
+    strategies = mitogen_strategy_dir()
+    use_mitogen = strategies is not None and os.environ.get(STRATEGY_VARIABLE) != PIPELINED
+    chosen = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+        "ANSIBLE_CONFIG": str(content_dir() / "ansible.cfg"),
+        "ANSIBLE_ROLES_PATH": str(content_dir() / "roles"),
+        "ANSIBLE_INVENTORY_IGNORE": ",".join([*IGNORED_ENDINGS, *NOT_INVENTORY]),
+        "ANSIBLE_INVENTORY_IGNORE_REGEX": NOT_INVENTORY_PATTERN,
+        "ANSIBLE_PIPELINING": "1",
+        "ANSIBLE_STRATEGY": MITOGEN if use_mitogen else PIPELINED,
+        "ANSIBLE_DEPRECATION_WARNINGS": "0",
+        "ANSIBLE_FORKS": "25",
+        "ANSIBLE_GATHERING": "smart",
+        # Its default asks for results a thousand times a second, on cores that hosts may share.
+        "ANSIBLE_INTERNAL_POLL_INTERVAL": "0.02",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_RETRY_FILES_ENABLED": "0",
+    }
+    if use_mitogen:
+        chosen["ANSIBLE_STRATEGY_PLUGINS"] = str(strategies)
+    return chosen
+
+
+def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[str]:
+    """The ansible-playbook command that does the same without the toolkit."""
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "-i",
+        str(cluster.directory),
+    ]
+    known = ssh_option(cluster.directory / "known_hosts")
+    command += ["--ssh-extra-args", f"{known} -o StrictHostKeyChecking=yes"]
+    password = secrets.vault_password_file(cluster.directory)
+    command += ["--vault-password-file", str(password)] if password.exists() else []
+    command += ["--limit", cluster.limit] if cluster.limit else []
+    command += ["--check"] if check else []
+    return [*command, str(content_dir() / "playbooks" / f"{playbook}.yml")]
+
+
+def run_playbook(
+    cluster: Cluster,
+    playbook: str,
+    run: Run,
+    on_event: Callable[[Event], None],
+    *,
+    check: bool = False,
+    become_password: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    cancelled: Callable[[], bool] = bool,
+) -> Outcome:
+    """Run playbooks/<playbook>.yml on the cluster's hosts.
+
+    Args:
+        run: the record that events and log go into, masked.
+        on_event: called for every start and result of a task.
+        become_password: for sudo, kept in a private file while the run lasts.
+        variables: extra variables of this run, typed as they are.
+        cancelled: asked again and again; when it says so, ansible-playbook is ended.
+    """
+    import ansible_runner
+
+    hidden = [*secrets.values(cluster), *([become_password] if become_password else [])]
+    hidden += [str(value) for name, value in (variables or {}).items() if name in secrets.GENERATED]
+    outcome = Outcome(ok=False, log=run.directory / "ansible.log")
+    records: list[dict[str, Any]] = []
+    begun = time.monotonic()
+
+    def handle(raw: dict[str, Any]) -> bool:
+        event = _event(raw, hidden)
+        if event is not None:
+            if event.kind in {"failed", "unreachable"}:
+                outcome.failures.append(event)
+            if event.kind == "changed":
+                outcome.changes.append(event)
+            records.append({"at": round(time.monotonic() - begun, 2), **vars(event)})
+            on_event(event)
+        return False  # ansible-runner then keeps no file of its own, which would not be masked
+
+    with tempfile.TemporaryDirectory(prefix="toolkit-") as private:
+        extra = dict(variables or {}) | {"mitogen_ssh_compression": False}
+        if become_password:
+            extra["ansible_become_password"] = become_password
+        vars_file = Path(private) / "variables.json"
+        secrets.write_private(vars_file, json.dumps(extra))
+        command = playbook_command(cluster, playbook, check=check)
+        result = ansible_runner.run(
+            private_data_dir=private,
+            project_dir=str(content_dir() / "playbooks"),
+            playbook=command.pop(),
+            inventory=str(cluster.directory),
+            cmdline=shlex.join([*command[3:], "-e", f"@{vars_file}"]),
+            envvars=environment(),
+            settings={"suppress_env_files": True, "idle_timeout": IDLE_TIMEOUT},
+            quiet=True,
+            event_handler=handle,
+            cancel_callback=cancelled,
+        )
+        outcome.interrupted = result.status == "canceled"
+        outcome.ok = result.status == "successful"
+        output = Path(result.config.artifact_dir) / "stdout"
+        log = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
+    assert outcome.log is not None
+    secrets.write_private(outcome.log, secrets.mask(log, hidden))
+    run.write("events.json", records)
+    if not outcome.ok and not outcome.failures and not outcome.interrupted:
+        lines = [line for line in log.splitlines() if line.strip()]
+        cause = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "")
+        if result.status == "timeout":
+            cause = f"nothing happened for {IDLE_TIMEOUT // 60} minutes, so the run was ended"
+        outcome.failures.append(
+            Event("failed", "", "", "", "ansible-playbook", detail=secrets.mask(cause, hidden))
+        )
+    return outcome
+
+
+_KINDS = {
+    "runner_on_start": "start",
+    "runner_on_ok": "ok",
+    "runner_on_skipped": "skipped",
+    "runner_on_failed": "failed",
+    "runner_on_unreachable": "unreachable",
+}
+
+
+def _event(raw: dict[str, Any], hidden: list[str]) -> Event | None:
+    kind = _KINDS.get(raw.get("event", ""))
+    data = raw.get("event_data") or {}
+    if kind is None or (kind == "failed" and data.get("ignore_errors")):
+        return None
+    result = data.get("res") or {}
+    if kind == "ok" and result.get("changed"):
+        kind = "changed"
+    detail = secrets.mask(cause_of(result), hidden) if kind in {"failed", "unreachable"} else ""
+    if kind == "changed" and data.get("task_action", "").endswith("debug"):
+        detail = str(result.get("msg", ""))
+    return Event(
+        kind,
+        str(data.get("host", "")),
+        str(data.get("play", "")),
+        str(data.get("role", "")),
+        str(data.get("task", "")),
+        round(float(data.get("duration") or 0.0), 2),
+        detail,
+    )
+
+
+def cause_of(result: Mapping[str, Any]) -> str:
+    """The sentence in a task's result that says most about why it failed."""
+    if "censored" in result:
+        return "its output is hidden because it could hold a secret"
+    for item in result.get("results") or []:
+        if item.get("failed"):
+            return cause_of(item)
+    message = str(result.get("msg") or "").strip()
+    for stream in ("stderr", "module_stderr", "stdout", "module_stdout"):
+        lines = [line for line in str(result.get(stream) or "").splitlines() if line.strip()]
+        if lines:
+            return "; ".join(part for part in (message, " / ".join(lines[-6:])) if part)
+    return message or "it gave no reason"

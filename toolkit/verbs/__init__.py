@@ -1,0 +1,1 @@
+"""What a verb does: its stages, in order; one file a verb."""

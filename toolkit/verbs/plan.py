@@ -1,0 +1,253 @@
+"""What a provision would build: hosts, sizes, memory, connections, packages, time. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.cluster import Cluster, Host, sizing
+from toolkit.cluster.lock import lock_file
+from toolkit.cluster.lockfile import pinned
+from toolkit.cluster.releases import package_bytes
+from toolkit.cluster.topology import (
+    BROKER,
+    Link,
+    address_of,
+    airflow_components,
+    database,
+    links,
+    ports,
+    servers,
+)
+from toolkit.hosts.probe import Facts, Probe
+from toolkit.run.record import recorded
+
+BAR = 60
+"""Characters of a memory bar."""
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """What one host gets.
+
+    Attributes:
+        name: inventory name.
+        address: where the other hosts reach it.
+        components: Airflow's components, and the servers, each with its ports.
+        memory_mb: what it has; None when it was not reached, as everything below then is empty.
+        memory: what each part needs, in MB.
+        sizes: sizes of Airflow and where each comes from.
+        connections: to the database, for each component, at most.
+        installed: the release that it has already, or "".
+        problem: why it was not reached.
+    """
+
+    name: str
+    address: str
+    components: Mapping[str, tuple[int, ...]]
+    memory_mb: int | None = None
+    memory: Mapping[str, int] | None = None
+    sizes: tuple[sizing.Size, ...] = ()
+    connections: Mapping[str, int] | None = None
+    installed: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of it.
+
+    Attributes:
+        external: group -> address of a server that is run elsewhere.
+        links: connections between hosts.
+        connections: what all hosts open to the database together, at most, and a reserve.
+        connections_limit: what the server lets in; None when nobody knows.
+        packages: Python packages in the lock.
+        packages_mb: what a host downloads of them, as far as their sizes are known.
+        packages_of_unknown_size: how many are not counted in packages_mb.
+        seconds: how long earlier provisions took, the newest first: of this cluster, else of all.
+        seconds_of: "this cluster" or "other clusters"; "" without any.
+    """
+
+    cluster: str
+    airflow_version: str
+    executor: str
+    servers: Mapping[str, str]
+    hosts: tuple[HostPlan, ...]
+    links: tuple[Link, ...]
+    connections: int
+    connections_limit: int | None
+    packages: int
+    packages_mb: int
+    packages_of_unknown_size: int
+    seconds: tuple[float, ...]
+    seconds_of: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain JSON data."""
+        return asdict(self)
+
+
+def make(cluster: Cluster, probe: Probe, external: Mapping[str, str]) -> Plan:
+    """The plan of a cluster whose hosts were probed.
+
+    Args:
+        cluster: the inventory.
+        probe: facts of its hosts; those without are planned without sizes.
+        external: group -> address of a server that is run elsewhere, without user and password.
+    """
+    hosts = tuple(_host(cluster, host, probe) for host in cluster.all_hosts)
+    packages, known_bytes, unknown = _packages(cluster)
+    seconds, seconds_of = _seconds(cluster.directory)
+    return Plan(
+        cluster=cluster.name,
+        airflow_version=str(cluster.setting("airflow_version")),
+        executor=cluster.executor,
+        servers=_servers(cluster, external),
+        hosts=hosts,
+        links=links(cluster),
+        connections=sizing.RESERVED_CONNECTIONS
+        + sum(sum((h.connections or {}).values()) for h in hosts),
+        connections_limit=_limit(cluster, probe),
+        packages=packages,
+        packages_mb=round(known_bytes / 2**20),
+        packages_of_unknown_size=unknown,
+        seconds=seconds,
+        seconds_of=seconds_of,
+    )
+
+
+def _host(cluster: Cluster, host: Host, probe: Probe) -> HostPlan:
+    components: dict[str, tuple[int, ...]] = dict.fromkeys(
+        (*servers(cluster, host), *airflow_components(cluster, host)), ()
+    )
+    for port in ports(cluster, host):
+        components[port.component] += (port.number,)
+    facts = probe.facts.get(host.name)
+    if facts is None or facts.memory is None or facts.machine is None:
+        problem = probe.problems.get(host.name)
+        told = problem.what if problem else "it was not asked"
+        return HostPlan(host.name, address_of(host), components, problem=told)
+    return HostPlan(host.name, address_of(host), components, **_measured(cluster, host, facts))
+
+
+def _measured(cluster: Cluster, host: Host, facts: Facts) -> dict[str, Any]:
+    assert facts.memory
+    assert facts.machine
+    measures = facts.memory.total_mb, facts.machine.cpus
+    return {
+        "memory_mb": facts.memory.total_mb,
+        "memory": sizing.memory(cluster, host, *measures),
+        "sizes": tuple(sizing.sizes(cluster, host, *measures).values()),
+        "connections": sizing.connections(cluster, host, *measures),
+        "installed": facts.airflow.current,
+    }
+
+
+def _servers(cluster: Cluster, external: Mapping[str, str]) -> dict[str, str]:
+    """Group -> which server, and where."""
+    found = {}
+    for group, name in (("metadata_db", database(cluster)), ("broker", BROKER)):
+        if group in external:
+            found[group] = f"{external[group]} (run elsewhere)"
+        elif cluster.group(group) and (group != "broker" or cluster.executor == "CeleryExecutor"):
+            found[group] = f"{name} on {cluster.group(group)[0].name}"
+    return found
+
+
+def _limit(cluster: Cluster, probe: Probe) -> int | None:
+    external = [s.max_connections for s in probe.services if s.role == "metadata_db"]
+    if external:
+        return external[0] or None
+    hosts = cluster.group("metadata_db")
+    return sizing.server_connections(cluster, database(cluster)) if hosts else None
+
+
+def _packages(cluster: Cluster) -> tuple[int, int, int]:
+    """How many Python packages, their bytes as far as these are known, and how many are not."""
+    lock = lock_file(cluster)
+    if lock is None:
+        return 0, 0, 0
+    names, sizes = pinned(lock), package_bytes()
+    return (
+        len(names),
+        sum(sizes.get(name, 0) for name in names),
+        len([n for n in names if n not in sizes]),
+    )
+
+
+def _seconds(directory: Path) -> tuple[tuple[float, ...], str]:
+    """How long provisions took that succeeded, the newest first."""
+    for source, told in ((directory, "this cluster"), (None, "other clusters")):
+        took = [
+            float(run["seconds"])
+            for run in recorded(source)
+            if run["result"] == "succeeded" and "apply" in run["stages"]
+        ]
+        if took:
+            return tuple(took[:5]), told
+    return (), ""
+
+
+def text(plan: Plan) -> str:
+    """The plan for people."""
+    lines = [f"Airflow {plan.airflow_version}, {plan.executor}, {len(plan.hosts)} host(s)"]
+    lines += [f"  {group}: {server}" for group, server in plan.servers.items()]
+    for host in plan.hosts:
+        lines += ["", *_host_lines(host)]
+    limit = plan.connections_limit
+    lines += [
+        "",
+        f"database connections: {plan.connections} at most, {limit or 'unknown'} let in",
+        f"packages: {plan.packages} in the lock, {plan.packages_mb} MB to download for each host"
+        + (
+            f", and {plan.packages_of_unknown_size} of unknown size"
+            if plan.packages_of_unknown_size
+            else ""
+        ),
+        f"time: {plan.seconds[0]:.0f} s the last time, {max(plan.seconds):.0f} s at most "
+        f"({plan.seconds_of})"
+        if plan.seconds
+        else "time: no earlier run to tell from",
+    ]
+    return "\n".join(lines)
+
+
+def _host_lines(host: HostPlan) -> list[str]:
+    lines = [f"{host.name}  {host.address}"]
+    runs = [f"{name} ({', '.join(map(str, numbers))})" if numbers else name
+            for name, numbers in host.components.items()]  # fmt: skip
+    lines.append(f"  runs    {', '.join(runs) or 'nothing'}")
+    if host.memory is None or host.memory_mb is None:
+        return [*lines, f"  not reached: {host.problem}"]
+    needed = sum(host.memory.values())
+    lines.append(f"  memory  [{bar(host.memory, host.memory_mb)}] {needed} of {host.memory_mb} MB")
+    letters = zip(_LETTERS, host.memory.items(), strict=False)
+    lines.append("          " + ", ".join(f"{c} {name} {mb}" for c, (name, mb) in letters))
+    if host.sizes:
+        told = [f"{size.setting} {size.value} (from {size.source})" for size in host.sizes]
+        lines.append(f"  sizes   {', '.join(told)}")
+    if host.connections:
+        opened = [f"{name} {count}" for name, count in host.connections.items()]
+        lines.append(f"  opens   database connections: {', '.join(opened)}")
+    if host.installed:
+        lines.append(f"  has     release {host.installed}")
+    return lines
+
+
+_LETTERS = "abcdefghijklmnop"
+
+
+def bar(memory: Mapping[str, int], total_mb: int, width: int = BAR) -> str:
+    """A line of letters, one kind for each part; free memory is dots, what is too much follows |."""
+    scale = width / max(total_mb, sum(memory.values()))
+    drawn, used = "", 0
+    for letter, megabytes in zip(_LETTERS, memory.values(), strict=False):
+        used += megabytes
+        drawn += letter * (round(used * scale) - len(drawn))
+    if used > total_mb:
+        end = round(total_mb * scale)
+        return drawn[:end] + "|" + drawn[end:]
+    return drawn + "." * (width - len(drawn))

@@ -1,0 +1,134 @@
+"""The proof that a running cluster works; `judge` is pure, so it is tested without hosts.
+
+Airflow's health endpoint was seen all green in six states in which no task could succeed, so the
+canary DAG has the last word; the other checks say why when it fails.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from toolkit.checks import remote_logs
+from toolkit.checks.proof import Check
+from toolkit.checks.running import Evidence, judge
+from toolkit.cluster import Cluster, Host
+from toolkit.cluster import vault as secrets
+from toolkit.cluster.topology import canary_tasks, release_line
+from toolkit.hosts import HostProblem, Remote
+from toolkit.hosts.state import HostState, states
+from toolkit.onhost import source
+
+TIMEOUT = 150
+"""Seconds that a just started Airflow may take until it is healthy and knows the canary."""
+CANARY_USER = "toolkit-canary"
+"""The account that the role makes for this proof (roles/airflow/vars/main.yml)."""
+
+
+def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> list[Check]:
+    """Prove the whole cluster, whatever the limit.
+
+    Args:
+        report: told a line when a step begins.
+    """
+    hosts = [
+        host
+        for host in cluster.all_hosts
+        if set(host.groups) & {"scheduler", "webserver", "worker"}
+    ]
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(_settled, cluster, remote, hosts, report)
+        canary = pool.submit(_canary, cluster, remote)
+        workers = pool.submit(_workers, cluster, remote)
+        before = first.result()
+        report("waiting for health and running the canary DAG")
+        ran, queues = canary.result(), workers.result()
+    report("looking at units, ports, secrets and clocks")
+    after = states(cluster, remote, hosts)
+    refused = refusals(cluster, remote, ran)
+    return judge(cluster, Evidence(before, after, ran, queues, refused))
+
+
+def _settled(
+    cluster: Cluster, remote: Remote, hosts: list[Host], report: Callable[[str], None]
+) -> list[HostState]:
+    """The hosts' state once no unit is on its way up or down (a worker ends its tasks first)."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        found = states(cluster, remote, hosts, database=False)
+        moving = [
+            f"{component} on {state.host.name}"
+            for state in found
+            for component in state.components
+            if state.unit(component).get("active") in {"activating", "deactivating"}
+        ]
+        if not moving or time.monotonic() > deadline:
+            return found
+        report(f"waiting for {', '.join(moving)}")
+        time.sleep(1)
+
+
+def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
+    web = cluster.group("webserver")[0]
+    line = release_line(cluster) or {}
+    components = {
+        component["health"]
+        for name, component in line["components"].items()
+        if component["health"]
+        and (name != "triggerer" or cluster.setting("airflow_triggerer_enabled", web) is not False)
+    }
+    payload = {
+        "port": cluster.setting("airflow_web_port", web),
+        "api_prefix": line["api_prefix"],
+        "health_path": line["health_path"],
+        "healthy": ["metadatabase", *sorted(components)],
+        "username": CANARY_USER,
+        "password": secrets.read_vault(cluster).get("airflow_canary_password")
+        or cluster.setting("airflow_canary_password", web),
+        "remote_log_folder": remote_logs.folder(cluster),
+        "timeout": TIMEOUT,
+    }
+    return _ask(remote, web, "host_canary", payload)
+
+
+def _workers(cluster: Cluster, remote: Remote) -> dict[str, Any]:
+    if not cluster.group("worker"):
+        return {}
+    payload = {"workers": len(cluster.group("worker")), "timeout": 60}
+    return _ask(remote, cluster.group("scheduler")[0], "host_workers", payload)
+
+
+def _ask(remote: Remote, host: Host, name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return remote.run_script(host, source(name), payload, timeout=2 * TIMEOUT + 60)
+    except HostProblem as problem:
+        return {"error": problem.what}
+
+
+def refusals(cluster: Cluster, remote: Remote, canary: Mapping[str, Any]) -> dict[str, Any]:
+    """What S3 refuses to each host whose log is missing, and to the web server; host -> answer."""
+    logs = canary.get("logs")
+    if not logs:  # not asked for, or nothing ran
+        return {}
+    asked: dict[str, tuple[Host, tuple[str, ...]]] = {
+        host.name: (host, remote_logs.WRITES)
+        for host, tasks in canary_tasks(cluster)
+        if remote_logs.missing(logs, tasks) is not None
+    }
+    if asked:
+        web = cluster.group("webserver")[0]
+        asked.setdefault(web.name, (web, remote_logs.READS))
+    return {
+        name: _ask_s3(remote, host, remote_logs.folder(cluster), actions)
+        for name, (host, actions) in asked.items()
+    }
+
+
+def _ask_s3(remote: Remote, host: Host, place: str, actions: tuple[str, ...]) -> dict[str, Any]:
+    payload = {"folder": place, "actions": list(actions), "program": source("host_s3_attempt")}
+    try:
+        return remote.run_script(host, source("host_s3"), payload, timeout=120)
+    except HostProblem as problem:
+        return {"error": problem.what}
