@@ -53,6 +53,22 @@ class Finding:
     fix: str
     remedy: str = ""
 
+    @classmethod
+    def of(
+        cls,
+        id: str,
+        *,
+        what: str,
+        fix: str,
+        host: str = "",
+        severity: Severity | None = None,
+        why: str = "",
+        remedy: str = "",
+    ) -> Finding:
+        """A finding whose severity and `why` are the catalog's, unless a rule knows better."""
+        entry = entries()[id]
+        return cls(id, severity or entry.severities[0], host, what, why or entry.why, fix, remedy)
+
     def as_json(self) -> dict[str, Any]:
         """The finding as plain JSON data."""
         return asdict(self)
@@ -61,6 +77,12 @@ class Finding:
 def errors(findings: Iterable[Finding]) -> list[Finding]:
     """Those findings that must stop a provision."""
     return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings by topic, in the catalog's order; those of a topic stay as they came."""
+    orders = {topic.name: topic.order for topic in topics()}
+    return sorted(findings, key=lambda finding: orders[finding.id.partition(".")[0]])
 
 
 @dataclass(frozen=True)
@@ -94,25 +116,33 @@ class Entry:
 
 @dataclass(frozen=True)
 class Topic:
-    """Findings whose ids begin with the same word."""
+    """Findings whose ids begin with the same word.
+
+    Attributes:
+        name: that word, and the name of the catalog's file.
+        about: what its findings are about, as a heading.
+        order: where it comes among the others; the smallest is first.
+        entries: its findings.
+    """
 
     name: str
     about: str
+    order: int
     entries: tuple[Entry, ...]
 
 
 @cache
 def topics() -> tuple[Topic, ...]:
-    """All findings: a topic a catalog file, in the order of their names."""
+    """All findings: a topic a catalog file, in the order that these name."""
     stories = _read(_PACKAGE / "checks" / "stories.yml")
     found = []
-    for path in sorted(_PACKAGE.rglob(f"*{_CATALOG}"), key=lambda path: path.name):
+    for path in _PACKAGE.rglob(f"*{_CATALOG}"):
         name, topic = path.name.removesuffix(_CATALOG), _read(path)
         entries = [
             _entry(f"{name}.{key}", data, stories) for key, data in topic["findings"].items()
         ]
-        found.append(Topic(name, topic["about"], tuple(entries)))
-    return tuple(found)
+        found.append(Topic(name, topic["about"], topic["order"], tuple(entries)))
+    return tuple(sorted(found, key=lambda topic: topic.order))
 
 
 @cache

@@ -150,7 +150,7 @@ def test_the_cluster_knows_its_servers(managed: Cloud) -> None:
 
     cluster = Cluster.load(managed.directory)
     assert validate(cluster, known) == []
-    assert rules.plan_problems(cluster, known) == []
+    assert rules.validate_plan(cluster, known) == []
 
 
 def test_mysql(managed: Cloud) -> None:

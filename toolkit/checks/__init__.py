@@ -1,32 +1,22 @@
 """Preflight: pure functions from what is wanted and what is there to findings.
 
-`plan_problems` needs the inventory alone; `judge` needs a probe as well. A rule is one function in
-the file of its topic; its figures stand in thresholds.py. To add one, write it and list it here.
+A rule is one function in the file of its topic, with a decorator of common.py that registers it;
+whatever lies in this folder is imported, so a new file needs no list. Figures are in thresholds.py.
 """
 
 from __future__ import annotations
 
-from toolkit.checks import (
-    access,
-    capacity,
-    components,
-    drift,
-    existing,
-    network,
-    options,
-    peers,
-    planning,
-    platform,
-    ports,
-    python,
-    secrets,
-    services,
-    system,
-)
-from toolkit.checks.common import Rule
+import importlib
+import pkgutil
+
+from toolkit.checks import components, options, planning, secrets
+from toolkit.checks.common import HOST_RULES
 from toolkit.cluster import Cluster
-from toolkit.findings import Finding
+from toolkit.findings import Finding, in_order
 from toolkit.hosts.facts import Probe
+
+for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)
 
 PLANNING = (
     planning.release,
@@ -46,70 +36,18 @@ PLANNING = (
     secrets.file_modes,
 )
 
-RULES: tuple[Rule, ...] = (
-    access.problems,
-    access.incomplete,
-    access.root_login,
-    access.chatty_shell,
-    platform.distribution,
-    platform.database_server,
-    platform.init_system,
-    platform.architecture,
-    platform.package_lock,
-    platform.unfinished_packages,
-    platform.other_airflow,
-    system.cloud_init,
-    system.reboot,
-    system.selinux,
-    system.systemd_version,
-    system.open_files,
-    system.dags_folder,
-    system.time_zones,
-    system.locale,
-    system.entropy,
-    capacity.disk,
-    capacity.mount_options,
-    capacity.memory,
-    capacity.swap,
-    capacity.burstable,
-    capacity.database_connections,
-    ports.taken,
-    ports.present,
-    ports.open_redis,
-    python.interpreter,
-    python.build_packages,
-    network.index,
-    network.mirrors,
-    network.servers,
-    network.firewalls,
-    services.refused,
-    services.server,
-    services.database,
-    services.mysql_options,
-    services.schema,
-    services.broker,
-    peers.clocks,
-    peers.hostnames,
-    peers.machine_ids,
-    peers.addresses,
-    peers.resolution,
-    existing.installations,
-    drift.files,
-    drift.units,
-)
 
-
-def plan_problems(cluster: Cluster, secret_names: planning.Secrets = ()) -> list[Finding]:
+def validate_plan(cluster: Cluster, secret_names: planning.Secrets = ()) -> list[Finding]:
     """What cannot work whatever the hosts are like; connects nowhere.
 
     Args:
         cluster: the inventory.
         secret_names: variables that the vault sets, which `cluster` does not have; a mapping
-            with their values lets these be judged as well.
+            with their values lets these be validated as well.
     """
     return [finding for rule in PLANNING for finding in rule(cluster, secret_names)]
 
 
-def judge(cluster: Cluster, probe: Probe) -> list[Finding]:
-    """What is wrong with the hosts, for this cluster."""
-    return [finding for rule in RULES for finding in rule(cluster, probe)]
+def validate_hosts(cluster: Cluster, probe: Probe) -> list[Finding]:
+    """What is wrong with the hosts, for this cluster; by topic, in the catalog's order."""
+    return in_order(finding for rule in HOST_RULES for finding in rule(cluster, probe))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.checks.common import answering, error, note, warning
+from toolkit.checks.common import answering, error, host_rule, note, warning
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
 
 
+@host_rule
 def problems(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """Every host must answer: a plan for half a cluster is no plan."""
     for name, problem in probe.problems.items():
@@ -21,8 +22,9 @@ def problems(_: Cluster, probe: Probe) -> Iterator[Finding]:
         )
 
 
+@host_rule
 def incomplete(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
-    """What the probe could not find out is not judged, so it has to be said."""
+    """What the probe could not find out is not validated, so it is reported."""
     for host, facts in answering(cluster, probe):
         for part, cause in facts.errors.items():
             yield warning(
@@ -33,6 +35,7 @@ def incomplete(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def root_login(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Works, and tells nobody who did what."""
     for host, _ in answering(cluster, probe):
@@ -45,6 +48,7 @@ def root_login(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def chatty_shell(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A greeting belongs into what people see only."""
     for host, facts in answering(cluster, probe):

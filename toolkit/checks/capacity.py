@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from toolkit.checks.common import SETTINGS_FILE, answering, error, listed, note, warning
+from toolkit.checks.common import SETTINGS_FILE, answering, error, host_rule, listed, note, warning
 from toolkit.checks.thresholds import (
     BURSTABLE,
     COMFORTABLE_MB,
@@ -38,6 +38,7 @@ class _Need:
     inodes: int
 
 
+@host_rule
 def disk(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Free space and inodes; what lands on one filesystem is added up."""
     release = release_name(cluster)
@@ -96,6 +97,7 @@ def _inodes(host: str, needs: list[_Need]) -> Iterator[Finding]:
         )
 
 
+@host_rule
 def mount_options(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Everything must be writable, and programs must be allowed where Airflow is installed."""
     for host, facts in answering(cluster, probe):
@@ -115,6 +117,7 @@ def mount_options(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 )
 
 
+@host_rule
 def memory(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Too little memory shows as random kills while every unit is called active."""
     for host, facts in answering(cluster, probe):
@@ -138,6 +141,7 @@ def memory(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def swap(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """On a small host a short peak is fatal without it."""
     for host, facts in answering(cluster, probe):
@@ -152,6 +156,7 @@ def swap(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def burstable(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A scheduler is never idle."""
     for host, facts in answering(cluster, probe):
@@ -177,6 +182,7 @@ def _smaller(cluster: Cluster, needed: int) -> str:
     )
 
 
+@host_rule
 def database_connections(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """What the components open together, at most, against what the server lets in."""
     needed = RESERVED_CONNECTIONS

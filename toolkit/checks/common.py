@@ -1,4 +1,4 @@
-"""What every file of rules uses: findings by severity, and the hosts that answered."""
+"""What every file of rules uses: how a rule registers, findings by severity, hosts that answered."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from toolkit.cluster import Cluster, Host
-from toolkit.findings import Finding, Severity, entries
+from toolkit.findings import Finding, Severity
 from toolkit.hosts.facts import Facts, Probe
 
 Rule = Callable[[Cluster, Probe], Iterable[Finding]]
 """A pure function from what is wanted and what is there to what is wrong."""
 
-
-def _finding(
-    severity: Severity, id: str, *, host: str, what: str, fix: str, why: str = "", remedy: str = ""
-) -> Finding:
-    """A finding whose `why` is the catalog's, unless the rule has a more exact one."""
-    return Finding(id, severity, host, what, why or entries()[id].why, fix, remedy)
+HOST_RULES: list[Rule] = []
 
 
-error = partial(_finding, Severity.ERROR)
-warning = partial(_finding, Severity.WARNING)
-note = partial(_finding, Severity.NOTE)
+def host_rule(rule: Rule) -> Rule:
+    """Register a rule that needs a probe of the hosts."""
+    HOST_RULES.append(rule)
+    return rule
+
+
+error = partial(Finding.of, severity=Severity.ERROR)
+warning = partial(Finding.of, severity=Severity.WARNING)
+note = partial(Finding.of, severity=Severity.NOTE)
 
 SETTINGS_FILE = "group_vars/all/airflow.yml"
 

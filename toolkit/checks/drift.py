@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.checks.common import answering, listed, warning
+from toolkit.checks.common import answering, host_rule, listed, warning
 from toolkit.cluster import Cluster
 from toolkit.cluster.topology import airflow_components
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
 
 
+@host_rule
 def files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Compared on the host with what the last provision wrote down there."""
     for host, facts in answering(cluster, probe):
@@ -39,6 +40,7 @@ def files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 )
 
 
+@host_rule
 def units(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Every component has a unit that is enabled, and nothing overrides it."""
     for host, facts in answering(cluster, probe):

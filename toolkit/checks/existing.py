@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from functools import partial
 
-from toolkit.checks.common import answering, listed, note, warning
+from toolkit.checks.common import answering, host_rule, listed, note, warning
 from toolkit.checks.thresholds import OPTIONS_SHOWN
 from toolkit.cluster import Cluster
 from toolkit.cluster.releases import Known, known
@@ -18,6 +18,7 @@ _RELEASES = ("2.11.2", "3.3.2")
 """Any of each line, as what is installed there is not known."""
 
 
+@host_rule
 def installations(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Everything about each of them."""
     for host, facts in answering(cluster, probe):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from toolkit.checks.common import answering, error, warning
+from toolkit.checks.common import answering, error, host_rule, warning
 from toolkit.cluster import Cluster
 from toolkit.cluster.lock import release_name
 from toolkit.findings import Finding
@@ -20,6 +20,7 @@ _CAUSES: Mapping[str, str] = {
 }
 
 
+@host_rule
 def index(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Environments are built from the package index, unless the one wanted is there already."""
     wanted = release_name(cluster)
@@ -53,6 +54,7 @@ def _index_fix(url: UrlCheck) -> str:
     )
 
 
+@host_rule
 def mirrors(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """One package source that cannot be read makes apt's update fail as a whole."""
     for host, facts in answering(cluster, probe):
@@ -69,6 +71,7 @@ def mirrors(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 )
 
 
+@host_rule
 def servers(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Database and broker: those outside must answer, those to come must not be walled off."""
     for host, facts in answering(cluster, probe):
@@ -90,6 +93,7 @@ def _peer(host: str, port: PortCheck) -> Finding:
     )
 
 
+@host_rule
 def firewalls(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """The probe listened on the other host, so whatever is in between is to blame."""
     told = {

@@ -6,7 +6,7 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from toolkit.checks.common import answering, error, listed, warning
+from toolkit.checks.common import answering, error, host_rule, listed, warning
 from toolkit.checks.thresholds import CLOCK_ERROR, CLOCK_WARNING
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.topology import airflow_components
@@ -17,6 +17,7 @@ _SERVING = ("metadata_db", "broker", "webserver", "worker")
 """Groups whose hosts others connect to."""
 
 
+@host_rule
 def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Only a difference that slow answers cannot explain counts."""
     offsets = {host.name: facts.clock_offset for host, facts in answering(cluster, probe)}
@@ -38,6 +39,7 @@ def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
         )
 
 
+@host_rule
 def hostnames(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Airflow tells its hosts apart by their names."""
 
@@ -54,6 +56,7 @@ def hostnames(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
         )
 
 
+@host_rule
 def machine_ids(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Copies of one image that was not prepared for copying."""
 
@@ -82,6 +85,7 @@ def _alike(
             yield value, hosts
 
 
+@host_rule
 def resolution(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """The web server looks for a task's log at the name that the worker gives itself."""
     for name in probe.names:
@@ -97,6 +101,7 @@ def resolution(_: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def addresses(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Servers listen on base_address and others connect to it, so it must be the host's own."""
     if len(cluster.all_hosts) < 2:

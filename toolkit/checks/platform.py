@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from toolkit.checks.common import answering, error, listed, warning
+from toolkit.checks.common import answering, error, host_rule, listed, warning
 from toolkit.checks.thresholds import ARCHITECTURES, NO_MYSQL, REFUSED, SUPPORTED
 from toolkit.cluster import Cluster
 from toolkit.cluster.topology import database, servers
@@ -12,6 +12,7 @@ from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
 
 
+@host_rule
 def distribution(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Only distributions that the roles have data for."""
     for host, facts in answering(cluster, probe):
@@ -28,6 +29,7 @@ def distribution(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
         )
 
 
+@host_rule
 def database_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """The engine that is asked for must be there to install, and stay what it was."""
     engine = database(cluster)
@@ -69,6 +71,7 @@ def _has(installed: Iterable[str], prefix: str) -> bool:
     return any(name.startswith(prefix) for name in installed)
 
 
+@host_rule
 def init_system(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Everything runs as systemd units."""
     for host, facts in answering(cluster, probe):
@@ -81,6 +84,7 @@ def init_system(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def architecture(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Packages with compiled parts exist for two processors only."""
     for host, facts in answering(cluster, probe):
@@ -93,6 +97,7 @@ def architecture(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def package_lock(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Often unattended-upgrades, minutes after a machine was created."""
     for host, facts in answering(cluster, probe):
@@ -106,6 +111,7 @@ def package_lock(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def unfinished_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """What an interrupted installation leaves, one of ours included."""
     for host, facts in answering(cluster, probe):
@@ -118,6 +124,7 @@ def unfinished_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def other_airflow(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Somebody else's Airflow, which is left alone."""
     for host, facts in answering(cluster, probe):

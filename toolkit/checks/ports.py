@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from shlex import quote
 
-from toolkit.checks.common import SETTINGS_FILE, answering, error, listed, warning
+from toolkit.checks.common import SETTINGS_FILE, answering, error, host_rule, listed, warning
 from toolkit.cluster import Cluster
 from toolkit.cluster.topology import BROKER, Port, ports, servers
 from toolkit.findings import Finding
@@ -21,6 +21,7 @@ _SERVERS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
+@host_rule
 def taken(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A port that a component needs must be free, or be that component's already."""
     for host, facts in answering(cluster, probe):
@@ -33,7 +34,7 @@ def taken(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 
 def _expected(listener: Listener, port: Port, facts: Facts) -> bool:
     if port.component in _SERVERS:
-        # Whether it was there before the toolkit, `present` judges.
+        # Whether it was there before the toolkit, `present` decides.
         installed = facts.packages is None or bool(_installed(port.component, facts))
         return installed and bool(re.fullmatch(_SERVERS[port.component][0], listener.unit))
     return listener.unit in {unit.name for unit in facts.airflow.units if unit.ours}
@@ -64,6 +65,7 @@ def _taken(host: str, port: Port, listener: Listener) -> Finding:
     )
 
 
+@host_rule
 def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A server that was there before the toolkit belongs to somebody, with data in it."""
     for host, facts in answering(cluster, probe):
@@ -82,6 +84,7 @@ def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 )
 
 
+@host_rule
 def open_redis(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Redis without a password, as its package installs it, opened to the network."""
     for host, facts in answering(cluster, probe):

@@ -7,7 +7,7 @@ from functools import cache
 
 import yaml
 
-from toolkit.checks.common import answering, error, listed, warning
+from toolkit.checks.common import answering, error, host_rule, listed, warning
 from toolkit.checks.thresholds import BRINGS_PYTHON
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.lock import lock_file
@@ -21,6 +21,7 @@ NEEDED_MODULES = ("ctypes", "ssl", "sqlite3", "bz2", "lzma", "zlib")
 """What Airflow or its dependencies import; `venv` is not among them, as uv builds environments."""
 
 
+@host_rule
 def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """There must be one that the release supports, whole, and that the lock was made for."""
     line = release_line(cluster)
@@ -109,6 +110,7 @@ def _lock(cluster: Cluster, host: Host, python: Python) -> Iterator[Finding]:
         )
 
 
+@host_rule
 def build_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """What has no wheel is compiled on the host; the role knows with what, for some packages."""
     lock = lock_file(cluster)
@@ -130,7 +132,7 @@ def build_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
         noexec = any(path.path == "/tmp" and path.noexec for path in facts.paths)
         if noexec:
             yield warning(
-                "access.tmp_noexec",
+                "python.tmp_noexec",
                 host=host.name,
                 what=f"/tmp is mounted noexec, and {listed(built)} will be compiled there",
                 fix="sudo mount -o remount,exec /tmp, and change /etc/fstab",

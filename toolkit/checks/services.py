@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from toolkit.checks.common import error, listed, note, warning
+from toolkit.checks.common import error, host_rule, listed, note, warning
 from toolkit.checks.thresholds import SERVER_VERSIONS
 from toolkit.cluster import Cluster
 from toolkit.cluster.releases import known
@@ -16,6 +16,7 @@ from toolkit.hosts.facts import Probe
 _VAULT = "group_vars/all/vault.yml"
 
 
+@host_rule
 def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """It has to let Airflow in."""
     for service in probe.services:
@@ -39,6 +40,7 @@ def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A server that this Airflow can work with."""
     for service in _answering(probe):
@@ -62,6 +64,7 @@ def server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def database(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """A database that tables can be created in, for any text."""
     for service in _answering(probe):
@@ -96,6 +99,7 @@ def database(_: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def mysql_options(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """Variables that migrations stumble over."""
     for service in _answering(probe):
@@ -119,6 +123,7 @@ _MYSQL_OPTIONS: Mapping[str, tuple[str, str]] = {
 """Variable -> the value that it must not have, and the finding."""
 
 
+@host_rule
 def schema(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """An empty database, this release's schema, or one that a migration leads to it from."""
     version = str(cluster.setting("airflow_version"))
@@ -155,6 +160,7 @@ def schema(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def broker(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """A broker must be closed to others, and must not lose messages."""
     for service in _answering(probe):

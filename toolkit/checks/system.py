@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
-from toolkit.checks.common import answering, error, listed, note, warning
+from toolkit.checks.common import answering, error, host_rule, listed, note, warning
 from toolkit.checks.thresholds import ENTROPY, LOCALES_BUILT_IN, OPEN_FILES, SYSTEMD
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
 
 
+@host_rule
 def cloud_init(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A machine that has just been created is still being set up."""
     for host, facts in answering(cluster, probe):
@@ -25,6 +26,7 @@ def cloud_init(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def reboot(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Harmless for a provision, but better done before the cluster is in use."""
     for host, facts in answering(cluster, probe):
@@ -39,6 +41,7 @@ def reboot(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def selinux(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Not tested by us."""
     for host, facts in answering(cluster, probe):
@@ -51,6 +54,7 @@ def selinux(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def open_files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """The units ask for as many as they may need."""
     for host, facts in answering(cluster, probe):
@@ -63,6 +67,7 @@ def open_files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def dags_folder(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Airflow reads DAGs as a user of its own."""
     for host, facts in answering(cluster, probe):
@@ -77,6 +82,7 @@ def dags_folder(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def systemd_version(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Units are hardened with options that older ones pass over."""
     for host, facts in answering(cluster, probe):
@@ -89,6 +95,7 @@ def systemd_version(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
 
 
+@host_rule
 def time_zones(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Logs of different hosts are read side by side."""
     zones = {host.name: facts.time_zone for host, facts in answering(cluster, probe)}
@@ -107,6 +114,7 @@ def _zone(name: str) -> str:
     return "UTC" if name in ("Etc/UTC", "UTC", "Etc/UCT", "Universal", "Zulu") else name
 
 
+@host_rule
 def locale(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Named in the configuration, and never generated: minimal images have this often."""
     for host, facts in answering(cluster, probe):
@@ -136,6 +144,7 @@ def _locale(name: str) -> str:
     return name.lower().replace("-", "")
 
 
+@host_rule
 def entropy(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Kernels before 5.18 run dry."""
     for host, facts in answering(cluster, probe):

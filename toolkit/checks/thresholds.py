@@ -1,4 +1,4 @@
-"""Every figure that a rule judges by. Sizes in MB (2**20 bytes), times in seconds.
+"""Every figure that a rule compares with. Sizes in MB (2**20 bytes), times in seconds.
 
 Measured on Debian 12 with Airflow 3.3.2 and 2.11.2 (docs/performance.md), then rounded up.
 """

@@ -18,4 +18,4 @@ def findings(inventory: Path, limit: str | None, password: str | None) -> list[F
     if any(finding.id.startswith(("settings.", "planning.")) for finding in errors(found)):
         return found
     with Remote(cluster, become_password=password) as remote:
-        return found + checks.judge(cluster, collect(cluster, remote))
+        return found + checks.validate_hosts(cluster, collect(cluster, remote))

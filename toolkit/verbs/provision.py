@@ -64,7 +64,7 @@ def read(directory: Path, limit: str | None) -> tuple[Cluster, list[Finding]]:
     vault = secrets.read_vault(cluster)
     # Whether values make sense together is asked only of values that make sense alone.
     problems = settings.validate(cluster, vault)
-    return cluster, problems or rules.plan_problems(cluster, secret_names=vault)
+    return cluster, problems or rules.validate_plan(cluster, secret_names=vault)
 
 
 def provision(directory: Path, options: Options) -> Result:
@@ -108,7 +108,7 @@ def _stages(directory: Path, options: Options, run: runs.Run, result: Result) ->
             display.say(f"looking at {len(cluster.hosts)} host(s) of {cluster.name}")
             probe = collect(cluster, remote)
         with run.stage("judge"):
-            result.findings += rules.judge(cluster, probe)
+            result.findings += rules.validate_hosts(cluster, probe)
         if findings.errors(result.findings):
             result.exit_code = EXIT_REFUSED
             return

@@ -1,4 +1,4 @@
-"""Whatever a host answers, the rules judge it: no fact makes one of them fall over."""
+"""Whatever a host answers, the rules take it: no fact makes one of them fall over."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_rules_and_plan_bear_any_facts(facts: Any, services: Any, reach: Any, na
     with TemporaryDirectory() as directory:
         cluster = make_cluster(Path(directory), CELERY)
         probe = Probe(facts, {}, tuple(services), tuple(reach), tuple(names))
-        for finding in rules.judge(cluster, probe):
+        for finding in rules.validate_hosts(cluster, probe):
             assert finding.severity in entries()[finding.id].severities
             assert finding.what
             assert finding.fix

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jinja2.nativetypes import NativeEnvironment
 from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
 
-from toolkit.checks import capacity, judge
+from toolkit.checks import capacity, validate_hosts
 from toolkit.checks.thresholds import DISKS
 from toolkit.cluster.lock import release_name
 from toolkit.cluster.sizing import need, server_connections
@@ -26,7 +26,7 @@ def findings(
     directory: Path, settings: dict[str, Any] | None = None, **changes: Any
 ) -> list[Finding]:
     cluster = make_cluster(directory, **(settings or {}))
-    return judge(cluster, probe_of(cluster, h1=good_facts(**changes)))
+    return validate_hosts(cluster, probe_of(cluster, h1=good_facts(**changes)))
 
 
 def paths(root: dict[str, Any], **others: dict[str, Any]) -> tuple[PathFacts, ...]:
@@ -89,7 +89,7 @@ def test_an_environment_that_is_built_needs_no_room_again(tmp_path: Path) -> Non
 def test_a_host_without_airflow_needs_no_room_for_it(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY)
     facts = good_facts(1, paths=paths({}, _opt_airflow={"free_mb": 0}))
-    assert judge(cluster, probe_of(cluster, d1=facts)) == []
+    assert validate_hosts(cluster, probe_of(cluster, d1=facts)) == []
 
 
 def test_inodes(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_memory(tmp_path: Path, total: int, settings: dict[str, Any], id: str | 
 def test_a_worker_host_is_told_to_lower_its_concurrency(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY, airflow_worker_concurrency=64)
     probe = probe_of(cluster, w1=good_facts(3, memory=Memory(total_mb=2000)))
-    finding = only(judge(cluster, probe), "capacity.memory", "w1")
+    finding = only(validate_hosts(cluster, probe), "capacity.memory", "w1")
     assert "airflow_worker_concurrency" in finding.fix
 
 
@@ -161,19 +161,19 @@ def test_derived_sizes_fit_every_host_that_is_not_too_small(
 
 def test_a_database_server_that_lets_in_too_few(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY, postgres_max_connections=12)
-    found = only(judge(cluster, probe_of(cluster)), "capacity.connections")
+    found = only(validate_hosts(cluster, probe_of(cluster)), "capacity.connections")
     assert "postgres_max_connections" in found.fix
     service = Service("metadata_db", "db:5432", server="PostgreSQL", version=(17,),
                       encoding="UTF8", max_connections=15)  # fmt: skip
     url = "postgresql+psycopg2://airflow:long-password@db/airflow"
     hosts = {"h1": ("scheduler", "webserver")}
     external = make_cluster(tmp_path, hosts, metadata_db_url=url)
-    found = only(judge(external, replace(probe_of(external), services=(service,))),
+    found = only(validate_hosts(external, replace(probe_of(external), services=(service,))),
                  "capacity.connections")  # fmt: skip
     assert "lets in 15 connections" in found.what
     assert "ALTER SYSTEM" in found.fix
     rds = replace(service, address="toolkit-prod.abc.eu-central-1.rds.amazonaws.com:5432")
-    found = only(judge(external, replace(probe_of(external), services=(rds,))),
+    found = only(validate_hosts(external, replace(probe_of(external), services=(rds,))),
                  "capacity.connections")  # fmt: skip
     assert "max_connections in its DB parameter group" in found.fix
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.preflight_data import good_facts, ids, make_cluster, only, probe_of
 
-from toolkit.checks import judge
+from toolkit.checks import validate_hosts
 from toolkit.cluster.topology import airflow_components
 from toolkit.hosts.facts import Airflow, Unit
 
@@ -73,7 +73,7 @@ def test_a_host_without_the_toolkit_gets_no_manifest(
 def test_a_file(tmp_path: Path, how: str) -> None:
     cluster = make_cluster(tmp_path)
     facts = good_facts(drift={"/etc/airflow/airflow.cfg": how})
-    finding = only(judge(cluster, probe_of(cluster, h1=facts)), f"drift.{how}", "h1")
+    finding = only(validate_hosts(cluster, probe_of(cluster, h1=facts)), f"drift.{how}", "h1")
     assert "/etc/airflow/airflow.cfg" in finding.what
 
 
@@ -93,6 +93,6 @@ def test_a_unit(tmp_path: Path, change: dict[str, Any] | None, needle: str) -> N
     changed = [Unit(names[0], "active", ours=True, **change)] if change else []
     for units, expected in ((good, []), ([*changed, *good[1:]], ["drift.units"])):
         airflow = Airflow(ours=True, configured=True, current="3.3.2-x", units=tuple(units))
-        found = judge(cluster, probe_of(cluster, h1=good_facts(airflow=airflow)))
+        found = validate_hosts(cluster, probe_of(cluster, h1=good_facts(airflow=airflow)))
         assert ids(found) == expected
     assert needle in found[0].what

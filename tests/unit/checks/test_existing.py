@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.preflight_data import good_facts, ids, make_cluster, only, probe_of
 
-from toolkit.checks import judge
+from toolkit.checks import validate_hosts
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Facts, Installation
@@ -22,7 +22,7 @@ GOOD = Installation("/srv/airflow", executor="LocalExecutor", database="postgres
 
 def found_in(directory: Path, installation: Installation) -> list[Finding]:
     cluster = make_cluster(directory)
-    return judge(cluster, probe_of(cluster, h1=good_facts(existing=(installation,))))
+    return validate_hosts(cluster, probe_of(cluster, h1=good_facts(existing=(installation,))))
 
 
 def read(home: Path, text: str) -> Installation:

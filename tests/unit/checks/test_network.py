@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
 
-from toolkit.checks import judge
+from toolkit.checks import validate_hosts
 from toolkit.cluster.lock import release_name
 from toolkit.findings import Finding, Severity
 from toolkit.hosts.facts import Airflow, PortCheck, Release, UrlCheck
@@ -17,7 +17,7 @@ MIRROR = "http://mirror.example.com/debian/dists/bookworm/InRelease"
 
 def findings(directory: Path, **changes: Any) -> list[Finding]:
     cluster = make_cluster(directory)
-    return judge(cluster, probe_of(cluster, h1=good_facts(**changes)))
+    return validate_hosts(cluster, probe_of(cluster, h1=good_facts(**changes)))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_mirror(tmp_path: Path) -> None:
 def test_servers_to_come_must_not_be_walled_off(tmp_path: Path, result: str, bad: bool) -> None:
     cluster = make_cluster(tmp_path, CELERY)
     port = PortCheck("10.0.0.1", 6379, "broker", "d1", result, "detail")
-    found = judge(cluster, probe_of(cluster, w1=good_facts(3, ports=(port,))))
+    found = validate_hosts(cluster, probe_of(cluster, w1=good_facts(3, ports=(port,))))
     if bad:
         assert "d1 at 10.0.0.1 port 6379" in only(found, "network.peer", "w1").what
     else:

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
 
-from toolkit.checks import judge
+from toolkit.checks import validate_hosts
 from toolkit.findings import Finding, Severity
 from toolkit.hosts.facts import Machine, Names
 
 
 def findings(directory: Path, name: str = "w1", number: int = 3, **changes: Any) -> list[Finding]:
     cluster = make_cluster(directory, CELERY)
-    return judge(cluster, probe_of(cluster, **{name: good_facts(number, **changes)}))
+    return validate_hosts(cluster, probe_of(cluster, **{name: good_facts(number, **changes)}))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_slow_answer_is_no_wrong_clock(tmp_path: Path) -> None:
 def test_one_host_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path)
     probe = probe_of(cluster, h1=good_facts(clock_start=5000.0, clock_end=5000.2))
-    assert judge(cluster, probe) == []
+    assert validate_hosts(cluster, probe) == []
 
 
 def test_two_hosts_of_one_name(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_an_address_that_the_others_cannot_use(
     tmp_path: Path, variables: dict[str, Any], says: str
 ) -> None:
     cluster = make_cluster(tmp_path, CELERY, {"d1": variables})
-    finding = only(judge(cluster, probe_of(cluster)), "peers.address", "d1")
+    finding = only(validate_hosts(cluster, probe_of(cluster)), "peers.address", "d1")
     assert says in finding.what
     assert finding.fix.startswith("set base_address: 10.0.0.1 for d1")
 
@@ -86,9 +86,9 @@ def test_an_address_that_is_the_host_s_own_or_a_name(
     tmp_path: Path, variables: dict[str, Any]
 ) -> None:
     cluster = make_cluster(tmp_path, CELERY, {"d1": variables})
-    assert judge(cluster, probe_of(cluster)) == []
+    assert validate_hosts(cluster, probe_of(cluster)) == []
 
 
 def test_a_single_host_may_be_reached_by_any_address(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, host_variables={"h1": {"ansible_host": "203.0.113.7"}})
-    assert judge(cluster, probe_of(cluster)) == []
+    assert validate_hosts(cluster, probe_of(cluster)) == []

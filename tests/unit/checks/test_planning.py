@@ -13,20 +13,20 @@ from toolkit.cluster.lockfile import LOCK_NAME, pinned, shipped_lock
 from toolkit.findings import Finding
 
 
-def plan_problems(cluster: Cluster, secrets: Any = ()) -> list[Finding]:
+def validate_plan(cluster: Cluster, secrets: Any = ()) -> list[Finding]:
     """Of this topic; the passwords of these tests are another's."""
-    found = rules.plan_problems(cluster, secrets)
+    found = rules.validate_plan(cluster, secrets)
     return [finding for finding in found if finding.id.startswith("planning.")]
 
 
 @pytest.mark.parametrize("hosts", [SINGLE, CELERY])
 def test_the_samples_have_no_problem(tmp_path: Path, hosts: Any) -> None:
-    assert plan_problems(make_cluster(tmp_path, hosts)) == []
+    assert validate_plan(make_cluster(tmp_path, hosts)) == []
 
 
 def test_celery_without_a_broker(tmp_path: Path) -> None:
     hosts = CELERY | {"d1": ("metadata_db",)}
-    finding = only(plan_problems(make_cluster(tmp_path, hosts)), "planning.no_broker")
+    finding = only(validate_plan(make_cluster(tmp_path, hosts)), "planning.no_broker")
     assert "w1 and w2" in finding.what
 
 
@@ -36,30 +36,30 @@ def test_celery_with_an_external_broker(tmp_path: Path, where: str) -> None:
     settings: dict[str, Any] = {"broker_url": url} if where == "inventory" else {}
     secrets = {"vault": ["broker_url"], "vault with values": {"broker_url": url}}.get(where, ())
     hosts = CELERY | {"d1": ("metadata_db",)}
-    assert plan_problems(make_cluster(tmp_path, hosts, **settings), secrets) == []
+    assert validate_plan(make_cluster(tmp_path, hosts, **settings), secrets) == []
 
 
 def test_no_database_at_all(tmp_path: Path) -> None:
     hosts = {"h1": ("scheduler", "webserver")}
-    only(plan_problems(make_cluster(tmp_path, hosts)), "planning.no_metadata_db")
+    only(validate_plan(make_cluster(tmp_path, hosts)), "planning.no_metadata_db")
 
 
 def test_an_external_database(tmp_path: Path) -> None:
     hosts = {"h1": ("scheduler", "webserver")}
     url = "postgresql+psycopg2://airflow:secret@db.example.com/airflow"
-    assert plan_problems(make_cluster(tmp_path, hosts, metadata_db_url=url)) == []
+    assert validate_plan(make_cluster(tmp_path, hosts, metadata_db_url=url)) == []
     named = make_cluster(tmp_path, hosts, named_groups=["metadata_db"], metadata_db_url=url)
-    assert plan_problems(named) == []
+    assert validate_plan(named) == []
 
 
 def test_a_database_of_ours_and_an_external_one(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, metadata_db_url="postgresql+psycopg2://a:b@db/airflow")
-    only(plan_problems(cluster), "planning.two_servers")
+    only(validate_plan(cluster), "planning.two_servers")
 
 
 def test_two_database_hosts(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, SINGLE | {"h2": ("metadata_db",)})
-    finding = only(plan_problems(cluster), "planning.two_servers")
+    finding = only(validate_plan(cluster), "planning.two_servers")
     assert "h1 and h2" in finding.what
 
 
@@ -67,7 +67,7 @@ def test_two_database_hosts(tmp_path: Path) -> None:
 def test_a_group_that_is_named_but_empty(tmp_path: Path, group: str) -> None:
     groups = tuple(name for name in SINGLE["h1"] if name != group)
     cluster = make_cluster(tmp_path, {"h1": groups}, named_groups=[group])
-    finding = only(plan_problems(cluster), "planning.empty_group")
+    finding = only(validate_plan(cluster), "planning.empty_group")
     assert f"group {group} has no hosts" in finding.what
     assert "hosts.yml" in finding.what
 
@@ -75,7 +75,7 @@ def test_a_group_that_is_named_but_empty(tmp_path: Path, group: str) -> None:
 @pytest.mark.parametrize("group", ["scheduler", "webserver"])
 def test_a_group_that_every_cluster_needs(tmp_path: Path, group: str) -> None:
     groups = tuple(name for name in SINGLE["h1"] if name != group)
-    finding = only(plan_problems(make_cluster(tmp_path, {"h1": groups})), "planning.empty_group")
+    finding = only(validate_plan(make_cluster(tmp_path, {"h1": groups})), "planning.empty_group")
     assert f"there is no group {group}" in finding.what
 
 
@@ -90,20 +90,20 @@ def test_a_group_that_every_cluster_needs(tmp_path: Path, group: str) -> None:
 @pytest.mark.parametrize(("hosts", "name"), [(SINGLE, "Local"), (CELERY, "Celery")])
 def test_sqlite(tmp_path: Path, settings: dict[str, Any], hosts: Any, name: str) -> None:
     cluster = make_cluster(tmp_path, hosts, **settings)
-    finding = only(plan_problems(cluster), "planning.sqlite")
+    finding = only(validate_plan(cluster), "planning.sqlite")
     assert f"{name}Executor" in finding.what
 
 
 def test_sqlite_in_the_vault(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, {"h1": ("scheduler", "webserver")})
     secrets = {"metadata_db_url": "sqlite:////var/lib/airflow/airflow.db"}
-    only(plan_problems(cluster, secrets), "planning.sqlite")
+    only(validate_plan(cluster, secrets), "planning.sqlite")
 
 
 def test_an_option_set_by_hand_is_named_with_file_and_line(tmp_path: Path) -> None:
     config = {"core": {"executor": "CeleryExecutor"}}
     finding = only(
-        plan_problems(make_cluster(tmp_path, airflow_config=config)), "planning.executor"
+        validate_plan(make_cluster(tmp_path, airflow_config=config)), "planning.executor"
     )
     assert "airflow.yml:1: core.executor in airflow_config is CeleryExecutor" in finding.what
     assert "worker" in finding.fix
@@ -114,13 +114,13 @@ def test_an_option_set_by_hand_is_named_with_file_and_line(tmp_path: Path) -> No
 )
 def test_the_executor_that_the_groups_mean_may_be_named(tmp_path: Path, value: str) -> None:
     cluster = make_cluster(tmp_path, airflow_config={"core": {"executor": value}})
-    assert plan_problems(cluster) == []
+    assert validate_plan(cluster) == []
 
 
 def test_local_executor_by_hand_with_workers(tmp_path: Path) -> None:
     config = {"core": {"executor": "LocalExecutor"}}
     cluster = make_cluster(tmp_path, CELERY, airflow_config=config)
-    only(plan_problems(cluster), "planning.executor")
+    only(validate_plan(cluster), "planning.executor")
 
 
 @pytest.mark.parametrize(
@@ -131,36 +131,36 @@ def test_local_executor_by_hand_with_workers(tmp_path: Path) -> None:
     ],
 )
 def test_a_dags_folder_set_by_hand(tmp_path: Path, settings: dict[str, Any]) -> None:
-    finding = only(plan_problems(make_cluster(tmp_path, **settings)), "planning.dags_folder")
+    finding = only(validate_plan(make_cluster(tmp_path, **settings)), "planning.dags_folder")
     assert "airflow.yml:" in finding.what
     assert "airflow_dags_folder: /srv/dags" in finding.fix
 
 
 def test_a_dags_folder_of_the_setting(tmp_path: Path) -> None:
-    assert plan_problems(make_cluster(tmp_path, airflow_dags_folder="/srv/dags")) == []
+    assert validate_plan(make_cluster(tmp_path, airflow_dags_folder="/srv/dags")) == []
 
 
 @pytest.mark.parametrize("url", ["redis://:pw@redis:6379/0", "amqp://guest@mq:5672//"])
 def test_a_broker_url_that_does_not_fit(tmp_path: Path, url: str) -> None:
     cluster = make_cluster(tmp_path, CELERY | {"d1": ("metadata_db",)}, broker_url=url)
-    finding = only(plan_problems(cluster), "planning.broker_url")
+    finding = only(validate_plan(cluster), "planning.broker_url")
     assert "pw" not in finding.what
 
 
 def test_two_components_with_one_port(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, airflow_web_port=5432)
-    finding = only(plan_problems(cluster), "planning.same_port", "h1")
+    finding = only(validate_plan(cluster), "planning.same_port", "h1")
     assert finding.what == "airflow_web_port (api-server) and postgres_port (postgres) are all 5432"
 
 
 def test_one_port_on_two_hosts_is_fine(tmp_path: Path) -> None:
-    assert plan_problems(make_cluster(tmp_path, CELERY, airflow_web_port=5432)) == []
+    assert validate_plan(make_cluster(tmp_path, CELERY, airflow_web_port=5432)) == []
 
 
 @pytest.mark.parametrize(("version", "problems"), [("1.10.15", ["planning.release"]),
                                                    ("2.11.2", []), ("3.3.2", [])])  # fmt: skip
 def test_release_lines(tmp_path: Path, version: str, problems: list[str]) -> None:
-    assert ids(plan_problems(make_cluster(tmp_path, airflow_version=version))) == problems
+    assert ids(validate_plan(make_cluster(tmp_path, airflow_version=version))) == problems
 
 
 def test_values_of_a_wrong_type_are_left_to_the_check_of_settings(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_values_of_a_wrong_type_are_left_to_the_check_of_settings(tmp_path: Path
         airflow_environment=[1],
         airflow_components="webserver",
     )
-    assert plan_problems(cluster) == []
+    assert validate_plan(cluster) == []
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_values_of_a_wrong_type_are_left_to_the_check_of_settings(tmp_path: Path
 def test_a_component_that_the_release_does_not_have(tmp_path: Path, name: str, fix: str) -> None:
     variables = {"h1": {"airflow_components": ["scheduler", name]}}
     cluster = make_cluster(tmp_path, SINGLE, variables)
-    assert fix in only(plan_problems(cluster), "planning.unknown_component", "h1").fix
+    assert fix in only(validate_plan(cluster), "planning.unknown_component", "h1").fix
 
 
 FOLDER = {"airflow_remote_log_folder": "s3://my-logs/prod"}
@@ -198,8 +198,8 @@ def _without_amazon(tmp_path: Path, name: str) -> Path:
 
 def test_remote_logs_with_a_lock_that_was_made_without(tmp_path: Path) -> None:
     path = _without_amazon(tmp_path, LOCK_NAME)
-    assert plan_problems(make_cluster(tmp_path)) == []
-    finding = only(plan_problems(make_cluster(tmp_path, **FOLDER)), "planning.remote_logs")
+    assert validate_plan(make_cluster(tmp_path)) == []
+    finding = only(validate_plan(make_cluster(tmp_path, **FOLDER)), "planning.remote_logs")
     assert str(path) in finding.what
     assert finding.fix == f"toolkit lock -i {tmp_path}"
 
@@ -207,13 +207,13 @@ def test_remote_logs_with_a_lock_that_was_made_without(tmp_path: Path) -> None:
 def test_remote_logs_with_a_lock_of_the_users_own(tmp_path: Path) -> None:
     path = _without_amazon(tmp_path, "own.lock")
     cluster = make_cluster(tmp_path, **FOLDER, airflow_lock=str(path))
-    assert "remove airflow_lock" in only(plan_problems(cluster), "planning.remote_logs").fix
+    assert "remove airflow_lock" in only(validate_plan(cluster), "planning.remote_logs").fix
 
 
 def test_remote_logs_bring_their_provider(tmp_path: Path) -> None:
     extras = {"airflow_extras": ["celery", "fab", "postgres", "redis"]}
     assert "amazon" not in wanted_of(make_cluster(tmp_path, **extras))[1]
     cluster = make_cluster(tmp_path, **extras, **FOLDER)
-    assert plan_problems(cluster) == []
+    assert validate_plan(cluster) == []
     assert "apache-airflow-providers-amazon" in pinned(ensure_lock(cluster))
-    assert plan_problems(cluster) == []
+    assert validate_plan(cluster) == []

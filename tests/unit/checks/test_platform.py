@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.preflight_data import good_facts, make_cluster, only, probe_of
 
-from toolkit.checks import judge
+from toolkit.checks import validate_hosts
 from toolkit.findings import Finding, Severity
 from toolkit.hosts.facts import (
     Airflow,
@@ -21,7 +21,7 @@ from toolkit.hosts.facts import (
 
 def findings(directory: Path, **changes: Any) -> list[Finding]:
     cluster = make_cluster(directory)
-    return judge(cluster, probe_of(cluster, h1=good_facts(**changes)))
+    return validate_hosts(cluster, probe_of(cluster, h1=good_facts(**changes)))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_somebody_else_s_airflow(tmp_path: Path, unit: str, fix: str) -> None:
 def test_mysql_where_there_is_none(tmp_path: Path, id: str, version: str, there: bool) -> None:
     cluster = make_cluster(tmp_path, metadata_db_engine="mysql")
     system = Distribution(id=id, version=version, name="Some Linux")
-    found = judge(cluster, probe_of(cluster, h1=good_facts(os=system)))
+    found = validate_hosts(cluster, probe_of(cluster, h1=good_facts(os=system)))
     assert [finding.id for finding in found] == ([] if there else ["platform.no_mysql"])
 
 
@@ -99,7 +99,7 @@ def test_mysql_elsewhere_is_no_matter_of_the_host(tmp_path: Path) -> None:
     groups = {"h1": ("scheduler", "webserver")}
     url = "mysql+mysqldb://airflow:pw@db.example.com/airflow"
     cluster = make_cluster(tmp_path, groups, metadata_db_engine="mysql", metadata_db_url=url)
-    assert judge(cluster, probe_of(cluster)) == []
+    assert validate_hosts(cluster, probe_of(cluster)) == []
 
 
 @pytest.mark.parametrize("engine", ["postgres", "mysql"])
@@ -110,7 +110,7 @@ def test_an_engine_that_changes_after_the_fact(tmp_path: Path, engine: str) -> N
         airflow=Airflow(ours=True),
         packages=Packages(manager="apt-get", servers={"postgresql-16": "16.2"}),
     )
-    found = judge(cluster, probe_of(cluster, h1=facts))
+    found = validate_hosts(cluster, probe_of(cluster, h1=facts))
     if engine == "postgres":
         assert found == []
     else:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.preflight_data import CELERY, good_facts, ids, make_cluster, only, probe_of
 
-from toolkit.checks import judge
+from toolkit.checks import validate_hosts
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Airflow, Listener, Packages, Unit
 
@@ -21,7 +21,7 @@ def findings(
     directory: Path, settings: dict[str, Any] | None = None, **changes: Any
 ) -> list[Finding]:
     cluster = make_cluster(directory, **(settings or {}))
-    return judge(cluster, probe_of(cluster, h1=good_facts(**changes)))
+    return validate_hosts(cluster, probe_of(cluster, h1=good_facts(**changes)))
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_a_moved_port_is_the_one_that_counts(tmp_path: Path) -> None:
 def test_only_ports_of_the_host_s_own_components_count(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY)
     busy = tuple(listener(port) for port in (8080, 8794, 8974, 5432, 6379))
-    assert judge(cluster, probe_of(cluster, w1=good_facts(3, listeners=busy))) == []
+    assert validate_hosts(cluster, probe_of(cluster, w1=good_facts(3, listeners=busy))) == []
     busy = (listener(8793), listener(8080))
-    found = judge(cluster, probe_of(cluster, a1=good_facts(2, listeners=busy)))
+    found = validate_hosts(cluster, probe_of(cluster, a1=good_facts(2, listeners=busy)))
     assert "port 8080" in only(found, "ports.taken", "a1").what
 
 
@@ -87,7 +87,9 @@ def test_a_broker_that_was_there_before(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY)
     packages = Packages(manager="apt-get", servers={"redis-server": "7.0"})
     facts = good_facts(1, packages=packages, listeners=(listener(6379, "redis-server.service"),))
-    finding = only(judge(cluster, probe_of(cluster, d1=facts)), "ports.server_present", "d1")
+    finding = only(
+        validate_hosts(cluster, probe_of(cluster, d1=facts)), "ports.server_present", "d1"
+    )
     assert "broker_url" in finding.fix
 
 
@@ -113,7 +115,7 @@ def test_only_the_distribution_s_own_server_counts_as_ours(
     cluster = make_cluster(tmp_path, CELERY)
     packages = Packages(manager="apt-get", servers={"redis-server": "7.0"} if installed else {})
     facts = good_facts(1, packages=packages, listeners=(listener(6379, unit),), airflow=OURS)
-    found = judge(cluster, probe_of(cluster, d1=facts))
+    found = validate_hosts(cluster, probe_of(cluster, d1=facts))
     assert ids(found) == ([] if ok else ["ports.taken"])
 
 

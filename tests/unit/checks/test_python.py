@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
 
-from toolkit.checks import judge
+from toolkit.checks import validate_hosts
 from toolkit.cluster.lock import shipped_lock, wanted_of
 from toolkit.findings import Finding
 from toolkit.hosts.facts import PathFacts, Python
@@ -21,7 +21,7 @@ def findings(
     directory: Path, *pythons: Python, settings: dict[str, Any] | None = None
 ) -> list[Finding]:
     cluster = make_cluster(directory, **(settings or {}))
-    return judge(cluster, probe_of(cluster, h1=good_facts(pythons=pythons)))
+    return validate_hosts(cluster, probe_of(cluster, h1=good_facts(pythons=pythons)))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_lock_that_lacks_the_host_s_python(tmp_path: Path) -> None:
     header, _, rest = shipped.read_text().partition("\n#   pythons:")
     _, _, rest = rest.partition("\n")
     (tmp_path / "airflow.lock").write_text(f"{header}\n#   pythons: ['3.10', '3.12']\n{rest}")
-    finding = only(judge(cluster, probe_of(cluster)), "python.lock", "h1")
+    finding = only(validate_hosts(cluster, probe_of(cluster)), "python.lock", "h1")
     assert "Python 3.11" in finding.what
     assert finding.fix == f"toolkit lock -i {tmp_path}"
 
@@ -90,7 +90,7 @@ def test_a_lock_that_lacks_the_host_s_python(tmp_path: Path) -> None:
 def test_a_database_host_needs_no_python_for_airflow(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY)
     old = good_facts(1, pythons=(python("3.9.2", default=True),))
-    assert judge(cluster, probe_of(cluster, d1=old)) == []
+    assert validate_hosts(cluster, probe_of(cluster, d1=old)) == []
 
 
 def lock_that_builds(directory: Path, *names: str) -> None:
@@ -104,13 +104,13 @@ def lock_that_builds(directory: Path, *names: str) -> None:
 def test_packages_that_are_compiled(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path)
     lock_that_builds(tmp_path, "sasl", "python-ldap")
-    assert judge(cluster, probe_of(cluster)) == []  # the role knows what they need
+    assert validate_hosts(cluster, probe_of(cluster)) == []  # the role knows what they need
     lock_that_builds(tmp_path, "sasl", "some-driver")
-    finding = only(judge(cluster, probe_of(cluster)), "python.build_packages", "h1")
+    finding = only(validate_hosts(cluster, probe_of(cluster)), "python.build_packages", "h1")
     assert "some-driver" in finding.what
     assert "sasl" not in finding.what
     named = make_cluster(tmp_path, base_packages=["gcc", "libfoo-dev"])
-    assert judge(named, probe_of(named)) == []
+    assert validate_hosts(named, probe_of(named)) == []
 
 
 def test_compiling_needs_programs_in_tmp(tmp_path: Path) -> None:
@@ -118,4 +118,4 @@ def test_compiling_needs_programs_in_tmp(tmp_path: Path) -> None:
     lock_that_builds(tmp_path, "sasl")
     paths = (PathFacts("/tmp", noexec=True, device=1, mount="/tmp", free_mb=900, free_inodes=9**9),)
     facts = good_facts(paths=paths)
-    only(judge(cluster, probe_of(cluster, h1=facts)), "access.tmp_noexec", "h1")
+    only(validate_hosts(cluster, probe_of(cluster, h1=facts)), "python.tmp_noexec", "h1")

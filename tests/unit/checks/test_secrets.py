@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.preflight_data import make_cluster, only
 
-from toolkit.checks import plan_problems, secrets
+from toolkit.checks import secrets, validate_plan
 from toolkit.cluster import vault as generated
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS
 
@@ -61,9 +61,9 @@ def test_a_fernet_key_that_is_none(tmp_path: Path, key: str) -> None:
 def test_generated_secrets_are_good(tmp_path: Path) -> None:
     for _ in range(20):
         vault = {name: generate() for name, generate in generated.GENERATED.items()}
-        assert plan_problems(make_cluster(tmp_path), vault) == []
+        assert validate_plan(make_cluster(tmp_path), vault) == []
     rotated = {"airflow_fernet_key": f"{generated._fernet_key()},{generated._fernet_key()}"}
-    assert plan_problems(make_cluster(tmp_path), rotated) == []
+    assert validate_plan(make_cluster(tmp_path), rotated) == []
 
 
 @pytest.mark.parametrize(

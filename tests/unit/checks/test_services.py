@@ -1,4 +1,4 @@
-"""Servers that are run elsewhere, judged by what they said."""
+"""Servers that are run elsewhere, by what they said."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.preflight_data import SINGLE, make_cluster
 
-from toolkit.checks import judge, services
+from toolkit.checks import services, validate_hosts
 from toolkit.checks.options import known
 from toolkit.findings import Finding, Severity
 from toolkit.hosts.external import Service
@@ -20,7 +20,7 @@ BROKER: dict[str, Any] = {"role": "broker", "address": "mq:6379", "server": "Red
 
 def findings(directory: Path, **service: Any) -> list[Finding]:
     probe = Probe({}, {}, (Service(**service),))
-    found = judge(make_cluster(directory, SINGLE), probe)
+    found = validate_hosts(make_cluster(directory, SINGLE), probe)
     return [finding for finding in found if finding.id.startswith("services.")]
 
 
@@ -67,7 +67,7 @@ def test_bad_servers(tmp_path: Path, service: dict[str, Any], id: str, words: st
 def test_mariadb_by_setting(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, SINGLE, metadata_db_allow_unsupported=True)
     service = Service(**DATABASE, server="MariaDB", version=(10, 11), encoding="utf8mb4")
-    found = judge(cluster, Probe({}, {}, (service,)))
+    found = validate_hosts(cluster, Probe({}, {}, (service,)))
     (finding,) = [finding for finding in found if finding.id.startswith("services.")]
     assert (finding.id, finding.severity) == ("services.mariadb", Severity.WARNING)
 

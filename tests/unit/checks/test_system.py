@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
 
-from toolkit.checks import judge
+from toolkit.checks import validate_hosts
 from toolkit.findings import Severity
 from toolkit.hosts.facts import Memory, System, Systemd
 
@@ -36,7 +36,7 @@ from toolkit.hosts.facts import Memory, System, Systemd
 )
 def test_what_is_amiss(tmp_path: Path, changes: dict[str, Any], id: str, needle: str) -> None:
     cluster = make_cluster(tmp_path)
-    found = only(judge(cluster, probe_of(cluster, h1=good_facts(**changes))), id, "h1")
+    found = only(validate_hosts(cluster, probe_of(cluster, h1=good_facts(**changes))), id, "h1")
     assert needle in found.what
 
 
@@ -52,12 +52,12 @@ def test_what_is_amiss(tmp_path: Path, changes: dict[str, Any], id: str, needle:
 )
 def test_what_is_in_order(tmp_path: Path, changes: dict[str, Any]) -> None:
     cluster = make_cluster(tmp_path)
-    assert judge(cluster, probe_of(cluster, h1=good_facts(**changes))) == []
+    assert validate_hosts(cluster, probe_of(cluster, h1=good_facts(**changes))) == []
 
 
 def test_signing_in_as_root(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, ansible_user="root")
-    assert only(judge(cluster, probe_of(cluster)), "access.root_login", "h1").fix
+    assert only(validate_hosts(cluster, probe_of(cluster)), "access.root_login", "h1").fix
 
 
 def test_folders_that_a_user_may_pass(tmp_path: Path) -> None:
@@ -83,24 +83,27 @@ def test_an_open_redis_on_the_network_stops_a_provision(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path)
     for where, severity in (("everywhere", Severity.ERROR), ("loopback", Severity.WARNING)):
         facts = good_facts(system=System(open_redis=where))
-        found = only(judge(cluster, probe_of(cluster, h1=facts)), "ports.open_redis", "h1")
+        found = only(validate_hosts(cluster, probe_of(cluster, h1=facts)), "ports.open_redis", "h1")
         assert found.severity is severity
 
 
 def test_time_zones_that_differ(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY)
     utc = {name: good_facts(n, time_zone="Etc/UTC") for n, name in enumerate(CELERY, start=1)}
-    assert judge(cluster, probe_of(cluster, **utc)) == []
-    assert judge(cluster, probe_of(cluster, **utc | {"w1": good_facts(3, time_zone="UTC")})) == []
+    assert validate_hosts(cluster, probe_of(cluster, **utc)) == []
+    assert (
+        validate_hosts(cluster, probe_of(cluster, **utc | {"w1": good_facts(3, time_zone="UTC")}))
+        == []
+    )
     seoul = utc | {"w1": good_facts(3, time_zone="Asia/Seoul")}
     assert (
         "w1 Asia/Seoul"
-        in only(judge(cluster, probe_of(cluster, **seoul)), "system.time_zone", "w1").what
+        in only(validate_hosts(cluster, probe_of(cluster, **seoul)), "system.time_zone", "w1").what
     )
 
 
 def test_a_small_host_without_swap(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, {"h1": ("metadata_db", "scheduler", "webserver"), "h2": ()})
     small = good_facts(2, memory=Memory(total_mb=1000))
-    found = only(judge(cluster, probe_of(cluster, h2=small)), "capacity.no_swap", "h2")
+    found = only(validate_hosts(cluster, probe_of(cluster, h2=small)), "capacity.no_swap", "h2")
     assert "swapon" in found.fix

@@ -105,7 +105,7 @@ def test_a_secret_is_not_repeated(tmp_path: Path, text: str) -> None:
     assert "471147114711" not in "".join(found)
 
 
-def test_an_encrypted_vault_is_judged_too_and_not_repeated(tmp_path: Path) -> None:
+def test_an_encrypted_vault_is_validated_too_and_not_repeated(tmp_path: Path) -> None:
     problems(tmp_path, "")
     (tmp_path / "group_vars/all/vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n00\n")
     vault = {"airflow_web_port": "471147114711", "broker_ulr": "x", "airflow_admin_username": "a"}
@@ -116,7 +116,7 @@ def test_an_encrypted_vault_is_judged_too_and_not_repeated(tmp_path: Path) -> No
     assert not any("471147114711" in finding.what + finding.fix for finding in found)
 
 
-def test_a_vault_that_is_not_encrypted_is_judged_once(tmp_path: Path) -> None:
+def test_a_vault_that_is_not_encrypted_is_validated_once(tmp_path: Path) -> None:
     problems(tmp_path, "")
     (tmp_path / "group_vars/all/vault.yml").write_text("broker_ulr: x\n")
     assert len(validate(Cluster.load(tmp_path), {"broker_ulr": "x"})) == 1
@@ -139,7 +139,7 @@ VALUES = st.recursive(
         st.sampled_from(sorted(load_specs())) | st.text(max_size=12), VALUES, max_size=6
     )
 )
-def test_any_inventory_is_judged_without_a_traceback(values: dict[str, object]) -> None:
+def test_any_inventory_is_validated_without_a_traceback(values: dict[str, object]) -> None:
     with TemporaryDirectory() as directory:
         try:
             for problem in problems(Path(directory), yaml.safe_dump(values)):

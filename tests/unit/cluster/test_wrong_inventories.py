@@ -113,4 +113,4 @@ def test_rules_bear_every_value_of_the_right_type(variables: Any, of_host: Any) 
             return
         if not errors(found):
             facts = {host.name: good_facts(n) for n, host in enumerate(cluster.all_hosts, start=1)}
-            rules.judge(cluster, Probe(facts))
+            rules.validate_hosts(cluster, Probe(facts))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.preflight_data import CELERY, good_facts, ids, make_cluster, only, probe_of
 
-from toolkit.checks import judge
+from toolkit.checks import validate_hosts
 from toolkit.findings import Finding
 from toolkit.hosts.facts import PortCheck, Reach, Resolution
 
@@ -65,7 +65,7 @@ def test_names() -> None:
 
 def findings(directory: Path, *reach: Reach, names: tuple[Resolution, ...] = ()) -> list[Finding]:
     cluster = make_cluster(directory, CELERY)
-    return judge(cluster, replace(probe_of(cluster), reach=reach, names=names))
+    return validate_hosts(cluster, replace(probe_of(cluster), reach=reach, names=names))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_the_first_look_found_is_not_said_twice(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, CELERY)
     check = PortCheck("10.0.0.1", 6379, "broker", "d1", "timeout", "no answer in time")
     probe = probe_of(cluster, w1=good_facts(3, ports=(check,)))
-    found = judge(cluster, replace(probe, reach=(replace(OPEN, result="timeout"),)))
+    found = validate_hosts(cluster, replace(probe, reach=(replace(OPEN, result="timeout"),)))
     assert ids(found) == ["network.peer"]
 
 

@@ -105,7 +105,7 @@ def _refuse_problems(chosen: Config, cluster: Cluster) -> None:
     """What `provision` would refuse by the settings alone is known before anything costs money."""
     vault = connect.expected(chosen, cluster, secrets.read_vault(cluster))
     problems = errors(
-        settings.validate(cluster, vault) or rules.plan_problems(cluster, secret_names=vault)
+        settings.validate(cluster, vault) or rules.validate_plan(cluster, secret_names=vault)
     )
     if problems:
         raise ToolkitError(problems[0].what, fix=problems[0].fix)
