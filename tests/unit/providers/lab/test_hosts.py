@@ -12,7 +12,7 @@ import pytest
 
 from toolkit.errors import ToolkitError
 from toolkit.providers import lab
-from toolkit.providers.lab.hosts import refuse_name
+from toolkit.providers.lab.hosts import groups, refuse_name
 from toolkit.providers.lab.images import IMAGES
 
 PATHS = ("../..", "..", ".", "", "a/b", "/x")
@@ -55,3 +55,10 @@ def test_a_recipe_has_the_hooks_that_the_build_calls() -> None:
         assert not names or {"setup", "customize"} <= names
     assert IMAGES["al2023-like"].recipe_files()
     assert not IMAGES["debian12"].recipe_files()
+
+
+def test_which_host_is_in_which_group_follows_from_their_number() -> None:
+    assert groups(["a"]) == {"metadata_db": ["a"], "scheduler": ["a"], "webserver": ["a"]}
+    assert groups(["a", "b"])["worker"] == ["b"]
+    four = groups(["a", "b", "c", "d"])
+    assert (four["broker"], four["scheduler"], four["worker"]) == (["a"], ["b"], ["c", "d"])

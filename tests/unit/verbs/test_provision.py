@@ -1,0 +1,20 @@
+"""What a provision does with an interrupt."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+import pytest
+
+from toolkit.verbs.provision import _Interrupts
+
+
+def test_an_interrupt_that_a_library_swallows_is_not_lost() -> None:
+    interrupts, earlier = _Interrupts(), signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), interrupts.heard(), suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    assert signal.getsignal(signal.SIGINT) is earlier
