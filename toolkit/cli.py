@@ -66,6 +66,7 @@ def root() -> None:
 def _report(error: ToolkitError, as_json: bool) -> None:
     if as_json:
         problem = {
+            "id": error.id,
             "what": error.what,
             "where": str(error.where) if error.where else None,
             "fix": error.fix,

@@ -24,13 +24,14 @@ class Location:
 
 
 class ToolkitError(Exception):
-    """A problem told in the user's words; the CLI prints it and never a traceback.
+    """A problem in the user's words; the CLI prints it and never a traceback.
 
     Args:
         what: one sentence, what is wrong and with which value.
         where: the file and line, or the host, it is wrong at.
         fix: the command to type or the edit to make.
         exit_code: the exit status of the process.
+        id: the finding that `toolkit check --explain` explains; None where there is none.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class ToolkitError(Exception):
         where: Location | str | None = None,
         fix: str | None = None,
         exit_code: int = EXIT_REFUSED,
+        id: str | None = None,
     ) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.fix = fix
         self.exit_code = exit_code
+        self.id = id
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

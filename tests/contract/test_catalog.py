@@ -22,11 +22,6 @@ NAMES = {"error": Severity.ERROR, "warning": Severity.WARNING, "note": Severity.
 COMPOSED = {
     **{f"access.{kind}": {Severity.ERROR} for kind in get_args(Kind)},
     **{f"services.{problem}": {Severity.ERROR} for problem in ("url", "login", "silent")},
-    **{
-        f"settings.{kind}": {Severity.ERROR}
-        for kind in re.findall(r'(?:yield|return)[ (\n]*"(\w+)",', SOURCES[-1].read_text())
-    },
-    "settings.unknown": {Severity.ERROR},
 }
 """Ids that a rule puts together."""
 

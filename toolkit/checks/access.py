@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.checks.common import answering, error, host_rule, note, warning
+from toolkit.checks.common import answering, host_rule, note, warning
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
@@ -13,13 +13,8 @@ from toolkit.hosts.facts import Probe
 @host_rule
 def problems(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """Every host must answer: a plan for half a cluster is no plan."""
-    for name, problem in probe.problems.items():
-        yield error(
-            f"access.{problem.kind}",
-            host=name,
-            what=problem.what,
-            fix=problem.fix or "",
-        )
+    for problem in probe.problems.values():
+        yield problem.finding
 
 
 @host_rule

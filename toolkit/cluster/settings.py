@@ -10,7 +10,7 @@ import difflib
 import re
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,16 +21,23 @@ from toolkit.cluster.specs import Setting, load_specs, nearest
 from toolkit.cluster.vault import vault_file
 from toolkit.cluster.yamlfile import VaultedValue
 from toolkit.errors import Location, ToolkitError
-from toolkit.findings import Finding, Severity, entries
+from toolkit.findings import Finding
 
-Told = tuple[str, str, str]  # kind, what, fix
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong with one value: the id of the finding, one sentence, and what corrects it."""
+
+    id: str
+    what: str
+    fix: str
 
 
 def validate(cluster: Cluster, vault: Mapping[str, Any] | None = None) -> list[Finding]:
     """Everything that is wrong with the inventory's variables, each with file and line.
 
     Args:
-        cluster: whose variables are judged.
+        cluster: whose variables are validated.
         vault: what its encrypted vault.yml holds; none of these values is ever repeated.
     """
     specs = load_specs()
@@ -42,7 +49,7 @@ def validate(cluster: Cluster, vault: Mapping[str, Any] | None = None) -> list[F
         if spec is not None and variable.location.path == vault_file(cluster.directory):
             spec = replace(spec, secret=True)
         if spec is not None:
-            problems += [_finding(variable, *told) for told in check_value(spec, variable.value)]
+            problems += [_finding(variable, found) for found in check_value(spec, variable.value)]
         elif variable.name not in declared and not variable.name.startswith(("ansible_", "_")):
             problems.append(_unknown(variable))
     return problems
@@ -56,8 +63,8 @@ def _vaulted(cluster: Cluster, vault: Mapping[str, Any]) -> Iterator[Variable]:
             yield Variable(name, value, Location(path), "all")
 
 
-def check(name: str, value: Any) -> Iterator[Told]:
-    """What is wrong with a value of this setting, as (kind, what, fix)."""
+def check(name: str, value: Any) -> Iterator[Mistake]:
+    """What is wrong with a value of this setting."""
     return check_value(load_specs()[name], value)
 
 
@@ -67,19 +74,11 @@ def _unknown(variable: Variable) -> Finding:
     what = f"there is no setting {variable.name}{guess}"
     fix = f"rename it to {near}" if near else "toolkit settings lists all of them"
     own = f"; if it is a variable of your own, add it to base_custom_variables: [{variable.name}]"
-    return _finding(variable, "unknown", what, fix + own)
+    return _finding(variable, Mistake("settings.unknown", what, fix + own))
 
 
-def _finding(variable: Variable, kind: str, what: str, fix: str) -> Finding:
-    id = f"settings.{kind}"
-    return Finding(
-        id=id,
-        severity=Severity.ERROR,
-        host="",
-        what=f"{variable.location}: {what}",
-        why=entries()[id].why,
-        fix=fix,
-    )
+def _finding(variable: Variable, found: Mistake) -> Finding:
+    return Finding.of(found.id, what=f"{variable.location}: {found.what}", fix=found.fix)
 
 
 _TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
@@ -93,21 +92,19 @@ _TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def check_value(spec: Setting, value: Any, where: str = "") -> Iterator[Told]:
+def check_value(spec: Setting, value: Any, where: str = "") -> Iterator[Mistake]:
     """What is wrong with one value; values that Ansible computes later are left alone."""
     if isinstance(value, VaultedValue) or (isinstance(value, str) and "{{" in value):
         return
     name = where or spec.name
     fits, kind = _TYPES[spec.type]
     if not fits(value):
-        yield (
-            "type",
-            f"{name} has to be {kind}, not {_shown(spec, value)}",
-            _type_fix(spec, value, name),
-        )
+        what = f"{name} has to be {kind}, not {_shown(spec, value)}"
+        yield Mistake("settings.type", what, _type_fix(spec, value, name))
     elif spec.choices and value not in spec.choices:
         allowed = ", ".join(str(choice) for choice in spec.choices)
-        yield "choice", f"{name} cannot be {_shown(spec, value)}", f"use one of: {allowed}"
+        what = f"{name} cannot be {_shown(spec, value)}"
+        yield Mistake("settings.choice", what, f"use one of: {allowed}")
     elif spec.type == "list":
         yield from _check_elements(spec, value, name)
     elif spec.type == "dict" and spec.options:
@@ -116,23 +113,24 @@ def check_value(spec: Setting, value: Any, where: str = "") -> Iterator[Told]:
         yield from _check_meaning(spec, value)
 
 
-def _check_elements(spec: Setting, values: list[Any], name: str) -> Iterator[Told]:
+def _check_elements(spec: Setting, values: list[Any], name: str) -> Iterator[Mistake]:
     element = Setting(name, spec.role, spec.elements or "str", spec.description,
                       secret=spec.secret, options=spec.options)  # fmt: skip
     for number, value in enumerate(values):
         yield from check_value(element, value, f"{name}[{number}]")
 
 
-def _check_keys(spec: Setting, value: Mapping[Any, Any], name: str) -> Iterator[Told]:
+def _check_keys(spec: Setting, value: Mapping[Any, Any], name: str) -> Iterator[Mistake]:
     for key, inner in value.items():
         if str(key) in spec.options:
             yield from check_value(_inner(spec, str(key)), inner, f"{name}.{key}")
         else:
             known = ", ".join(spec.options)
-            yield "unknown", f"{name} has no key {key}", f"use one of: {known}"
+            yield Mistake("settings.unknown", f"{name} has no key {key}", f"use one of: {known}")
     for key, option in spec.options.items():
         if option.required and key not in value:
-            yield "missing", f"{name} lacks {key}", f"add {key}: {option.summary}"
+            what = f"{name} lacks {key}"
+            yield Mistake("settings.missing", what, f"add {key}: {option.summary}")
 
 
 def _inner(spec: Setting, key: str) -> Setting:
@@ -252,10 +250,10 @@ _MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
 )  # fmt: skip
 
 
-def _check_meaning(spec: Setting, value: Any) -> Iterator[Told]:
-    for pattern, judge, fix in _MEANINGS:
+def _check_meaning(spec: Setting, value: Any) -> Iterator[Mistake]:
+    for pattern, problem_of, fix in _MEANINGS:
         if re.fullmatch(pattern, spec.name) and spec.type not in {"bool", "list"}:
-            problem = judge(value)
+            problem = problem_of(value)
             if problem:
-                yield "value", f"{spec.name}: {problem}", fix
+                yield Mistake("settings.value", f"{spec.name}: {problem}", fix)
             return

@@ -1,4 +1,4 @@
-"""What can be wrong between here and a shell on a host, told so that a person can mend it."""
+"""What can be wrong between here and a shell on a host, in words that help to correct it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from toolkit.errors import ToolkitError
+from toolkit.findings import Finding
 
 Kind = Literal[
     "unreachable",
@@ -26,17 +27,18 @@ Kind = Literal[
 
 
 class HostProblem(ToolkitError):  # noqa: N818 - a result as often as it is raised
-    """A host that cannot be worked on: which kind of problem, what exactly, and what mends it.
+    """A host that cannot be worked on: which kind of problem, what exactly, and what corrects it.
 
     Args:
-        kind: stable name of the problem.
+        kind: stable name of the problem; `access.<kind>` is in the catalog.
         host: inventory name of the host.
         what: one sentence, what is wrong.
         fix: the command to type or the edit to make.
     """
 
     def __init__(self, kind: Kind, host: str, what: str, fix: str) -> None:
-        super().__init__(what, where=host, fix=fix)
+        self.finding = Finding.of(f"access.{kind}", host=host, what=what, fix=fix)
+        super().__init__(what, where=host, fix=fix, id=self.finding.id)
         self.kind = kind
         self.host = host
 
@@ -122,7 +124,7 @@ def _of_authentication(error: Exception, login: Login) -> HostProblem:
 
 
 def _of_network(error: Exception, login: Login, timeout: float) -> tuple[str, str]:
-    """What, and what mends it, for a connection that never got as far as a login."""
+    """What, and what corrects it, for a connection that never got as far as a login."""
     import paramiko
 
     place = f"{login.address} port {login.port}"

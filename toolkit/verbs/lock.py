@@ -29,9 +29,10 @@ def lock(
     cluster = Cluster.load(directory)
     problems = validate(cluster)
     if problems:
-        raise ToolkitError("\n".join(p.what for p in problems), fix=problems[0].fix)
-    for _, what, fix in check("airflow_version", airflow_version) if airflow_version else ():
-        raise ToolkitError(what, where="--airflow-version", fix=fix)
+        what = "\n".join(problem.what for problem in problems)
+        raise ToolkitError(what, fix=problems[0].fix, id=problems[0].id)
+    for wrong in check("airflow_version", airflow_version) if airflow_version else ():
+        raise ToolkitError(wrong.what, where="--airflow-version", fix=wrong.fix, id=wrong.id)
     in_settings, extras, requirements = wanted_of(cluster)
     version = airflow_version or in_settings
     path = cluster.directory / lockfile.LOCK_NAME

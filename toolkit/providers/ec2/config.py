@@ -1,4 +1,4 @@
-"""ec2.yml: what the user wants in AWS, read and judged before any call is made."""
+"""ec2.yml: what the user wants in AWS, read and validated before any call is made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from toolkit.cluster import EC2_FILE, GROUPS, Cluster
-from toolkit.cluster.settings import Told, check_value
+from toolkit.cluster.settings import Mistake, check_value
 from toolkit.cluster.specs import Setting, setting
 from toolkit.cluster.yamlfile import locations, read_mapping
 from toolkit.errors import Location, ToolkitError
@@ -115,12 +115,14 @@ def load(directory: Path) -> Config:
         )
     values = {name: value for name, (value, _) in read_mapping(path).items()}
     places = locations(path)
-    for where, (_, what, fix) in _problems(values):
-        raise ToolkitError(what, where=places.get(where, Location(path)), fix=fix)
+    for keys, wrong in _problems(values):
+        where = places.get(keys, Location(path))
+        raise ToolkitError(wrong.what, where=where, fix=wrong.fix, id=wrong.id)
     found = _config(directory, values)
     kind = "managed.name" if found.managed else "name"
-    for _, what, fix in _meaning(kind, found.name):
-        raise ToolkitError(what, where=str(path), fix=f"set name in it: {fix}")
+    for wrong in _meaning(kind, found.name):
+        fix = f"set name in it: {wrong.fix}"
+        raise ToolkitError(wrong.what, where=str(path), fix=fix, id=wrong.id)
     return found
 
 
@@ -159,7 +161,11 @@ def _file(directory: Path, name: str) -> Path:
     return directory / Path(name).expanduser()
 
 
-Problem = tuple[tuple[str, ...], Told]  # the keys that lead there, and what is wrong
+Problem = tuple[tuple[str, ...], Mistake]  # the keys that lead there, and what is wrong
+
+
+def _at(keys: tuple[str, ...], id: str, what: str, fix: str) -> Problem:
+    return keys, Mistake(id, what, fix)
 
 
 def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -181,35 +187,54 @@ def _keys(
         if key not in specs:
             near = difflib.get_close_matches(str(key), specs, 1, 0.6)
             fix = f"rename it to {near[0]}" if near else "use one of: " + ", ".join(specs)
-            yield (*above, str(key)), ("unknown", f"there is no key {key}", fix)
+            yield _at((*above, str(key)), "settings.unknown", f"there is no key {key}", fix)
             continue
         if "{{" in str(value):
-            yield (
+            yield _at(
                 (*above, key),
-                ("value", f"{key}: ec2.yml is no template", "write the value itself"),
+                "settings.value",
+                f"{key}: ec2.yml is no template",
+                "write the value itself",
             )
         meaning = f"{part}.{key}" if f"{part}.{key}" in _MEANINGS else key
         found = list(check_value(specs[key], value)) or list(_meaning(meaning, value))
-        yield from (((*above, key), told) for told in found)
+        yield from (((*above, key), wrong) for wrong in found)
     for key, spec in specs.items():
         if spec.required and key not in values:
-            yield above, ("missing", f"{key} is missing", f"add {key}: {spec.summary}")
+            yield _at(above, "settings.missing", f"{key} is missing", f"add {key}: {spec.summary}")
 
 
 def _sets(sets: Mapping[str, Any]) -> Iterator[Problem]:
     if not sets:
-        yield ("instances",), ("value", "there are no instances", "see toolkit init --sample ec2")
+        yield _at(
+            ("instances",),
+            "settings.value",
+            "there are no instances",
+            "see toolkit init --sample ec2",
+        )
     for name, one in sets.items():
         where = ("instances", str(name))
         if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z])?", str(name)):
-            yield where, ("value", f"{name!r} cannot name hosts",
-                          "use lower-case letters and hyphens; numbers are added")  # fmt: skip
+            yield _at(
+                where,
+                "settings.value",
+                f"{name!r} cannot name hosts",
+                "use lower-case letters and hyphens; numbers are added",
+            )
         elif name in MANAGED:
-            yield where, ("value", f"{name} names a server that AWS runs",
-                          "give the set another name")  # fmt: skip
+            yield _at(
+                where,
+                "settings.value",
+                f"{name} names a server that AWS runs",
+                "give the set another name",
+            )
         elif not isinstance(one, dict):
-            yield where, ("type", f"{name} has to consist of groups: and type:",
-                          f"write {name}: {{groups: [worker], type: t3.medium}}")  # fmt: skip
+            yield _at(
+                where,
+                "settings.type",
+                f"{name} has to consist of groups: and type:",
+                f"write {name}: {{groups: [worker], type: t3.medium}}",
+            )
         else:
             yield from _keys(options("instances.yml"), one, where)
 
@@ -219,37 +244,55 @@ def _together(values: Mapping[str, Any]) -> Iterator[Problem]:
     image, address = values.get("image", ""), values.get("address")
     named = image in DISTRIBUTIONS or not image
     if not named and not image.startswith("ami-") and not values.get("image_owner"):
-        yield ("image",), ("choice", f"there is no image {image}", _IMAGE_FIX)
+        yield _at(("image",), "settings.choice", f"there is no image {image}", _IMAGE_FIX)
     if not named and not values.get("login_user"):
-        yield ("image",), ("missing", "login_user is missing: which user an AMI of your own has "
-                           "is not known", "add login_user: ubuntu")  # fmt: skip
+        yield _at(
+            ("image",),
+            "settings.missing",
+            "login_user is missing: which user an AMI of your own has is not known",
+            "add login_user: ubuntu",
+        )
     if values.get("key_pair") and not values.get("key_file"):
-        yield ("key_pair",), ("missing", "key_file is missing: the private key of that key pair",
-                              "add key_file: ~/.ssh/KEY")  # fmt: skip
+        yield _at(
+            ("key_pair",),
+            "settings.missing",
+            "key_file is missing: the private key of that key pair",
+            "add key_file: ~/.ssh/KEY",
+        )
     if BASTION in (values.get("instances") or {}):
-        yield ("instances", BASTION), ("value", "bastion cannot name a set of instances",
-                                       "write bastion: t3.nano outside of instances")  # fmt: skip
+        yield _at(
+            ("instances", BASTION),
+            "settings.value",
+            "bastion cannot name a set of instances",
+            "write bastion: t3.nano outside of instances",
+        )
     for other, value in (("address", address), ("ssh_proxy", values.get("ssh_proxy"))):
         if values.get("bastion") and value not in (None, "", "private"):
-            yield ("bastion",), ("value", f"bastion does not go together with {other}: {value}",
-                                 f"remove {other}, or bastion")  # fmt: skip
+            yield _at(
+                ("bastion",),
+                "settings.value",
+                f"bastion does not go together with {other}: {value}",
+                f"remove {other}, or bastion",
+            )
     for name, one in (values.get("instances") or {}).items():
         if isinstance(one, dict) and one.get("spot") is True and one.get("groups") != ["worker"]:
-            yield (
+            yield _at(
                 ("instances", str(name), "spot"),
-                (
-                    "value",
-                    f"{name}: spot is for workers, and this set has groups {_listed(one)}",
-                    "remove spot, or make a set of its own for the workers",
-                ),
+                "settings.value",
+                f"{name}: spot is for workers, and this set has groups {_listed(one)}",
+                "remove spot, or make a set of its own for the workers",
             )
     for section, group in MANAGED.items():
         if values.get(section) is not None:
             yield from _in_place_of(section, group, values)
     inside = address == "private" and not values.get("bastion")
     if (inside or values.get("ssh_proxy")) and not values.get("access"):
-        yield ("address",), ("missing", "access is missing: SSH does not come from your address on "
-                             "the internet here", "add access: [10.0.0.0/16]")  # fmt: skip
+        yield _at(
+            ("address",),
+            "settings.missing",
+            "access is missing: SSH does not come from your address on the internet here",
+            "add access: [10.0.0.0/16]",
+        )
 
 
 def _in_place_of(section: str, group: str, values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -259,11 +302,15 @@ def _in_place_of(section: str, group: str, values: Mapping[str, Any]) -> Iterato
     for name, one in sets.items():
         if group in one["groups"]:
             fix = f"remove the group, or the section {section}"
-            told = f"{name} has group {group}, and {section} is in its place"
-            yield ("instances", name, "groups"), ("value", told, fix)
+            what = f"{name} has group {group}, and {section} is in its place"
+            yield _at(("instances", name, "groups"), "settings.value", what, fix)
     if group == "broker" and not any("worker" in one["groups"] for one in sets.values()):
-        yield (section,), ("value", f"{section} is for workers, and there are none",
-                           f"remove {section}, or add a set with group worker")  # fmt: skip
+        yield _at(
+            (section,),
+            "settings.value",
+            f"{section} is for workers, and there are none",
+            f"remove {section}, or add a set with group worker",
+        )
 
 
 def _listed(one: Mapping[str, Any]) -> str:
@@ -279,8 +326,8 @@ def _pattern(pattern: str, kind: str) -> Callable[[Any], str | None]:
     )
 
 
-def _each(judge: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
-    return lambda values: next((told for value in values if (told := judge(value))), None)
+def _each(problem_of: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    return lambda values: next((found for value in values if (found := problem_of(value))), None)
 
 
 def _network(value: Any) -> str | None:
@@ -343,8 +390,8 @@ _MEANINGS: Mapping[str, _Meaning] = {
 }  # fmt: skip
 
 
-def _meaning(key: str, value: Any) -> Iterator[Told]:
-    judge, fix = _MEANINGS.get(key, (lambda _: None, ""))
-    problem = judge(value)
+def _meaning(key: str, value: Any) -> Iterator[Mistake]:
+    problem_of, fix = _MEANINGS.get(key, (lambda _: None, ""))
+    problem = problem_of(value)
     if problem:
-        yield "value", f"{key}: {problem}", fix
+        yield Mistake("settings.value", f"{key}: {problem}", fix)
