@@ -1,17 +1,44 @@
-"""What a look at a running cluster comes to."""
+"""What a running cluster is asked to prove."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toolkit.findings import Finding
+
 
 @dataclass(frozen=True)
-class Check:
-    """One thing that was looked at; `detail` says what was found, `fix` what to type."""
+class Proof:
+    """One thing that has to hold, and whether it does.
 
+    Attributes:
+        id: the finding that it is when it does not hold, for example `running.unit`.
+        host: inventory name of the host, or "" for the whole cluster.
+        component: the part of Airflow it is about, or "".
+        name: what has to hold, in one or two words.
+        ok: whether it holds.
+        detail: what was found.
+        fix: the command to type when it does not hold.
+    """
+
+    id: str
     host: str
     component: str
     name: str
     ok: bool
     detail: str
     fix: str = ""
+
+    @property
+    def finding(self) -> Finding | None:
+        """What is wrong; None when it holds."""
+        if self.ok:
+            return None
+        subject = f"{self.component} {self.name}".strip()
+        what = f"{subject}: {self.detail.partition(chr(10))[0]}"
+        return Finding.of(self.id, host=self.host, what=what, fix=self.fix)
+
+
+def failures(proofs: list[Proof]) -> list[Finding]:
+    """What is wrong, by what did not hold."""
+    return [proof.finding for proof in proofs if proof.finding]

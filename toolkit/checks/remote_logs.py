@@ -1,7 +1,7 @@
 """Whether task logs get from every host to S3 and from there to the web UI.
 
 The canary's logs are the proof. Only where one is missing S3 itself is asked, on the hosts and with
-Airflow's own connection, what it refuses: Airflow tells that in the journal of a unit, if at all.
+Airflow's own connection, what it refuses: Airflow reports that in the journal of a unit, if at all.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from toolkit.checks.proof import Check
+from toolkit.checks.proof import Proof
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.topology import canary_tasks
 
+ID = "running.remote_logs"
 SETTING = "airflow_remote_log_folder"
 WRITES = ("s3:ListBucket", "s3:PutObject", "s3:GetObject")
 """What Airflow does to write a log: it looks for an older part of it and appends to that."""
@@ -27,9 +28,9 @@ def folder(cluster: Cluster) -> str:
     return str(cluster.setting(SETTING, cluster.group("webserver")[0]) or "").rstrip("/")
 
 
-def checks(
+def proofs(
     cluster: Cluster, canary: Mapping[str, Any], refused: Mapping[str, Any]
-) -> Iterator[Check]:
+) -> Iterator[Proof]:
     """One for each host that runs tasks; none when logs stay on the hosts. Pure."""
     where = folder(cluster)
     logs = canary.get("logs") or {}
@@ -40,7 +41,7 @@ def checks(
             detail = "not known, as the canary DAG did not succeed"
         elif absent is not None:
             detail, fix = _cause(cluster, host, refused, absent)
-        yield Check(host.name, "", "remote logs", absent is None, detail, fix)
+        yield Proof(ID, host.name, "", "remote logs", absent is None, detail, fix)
 
 
 def missing(logs: Mapping[str, Any], tasks: Iterable[str]) -> Mapping[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What is wrong with a running cluster: pure, from what its hosts and its canary said."""
+"""What a running cluster has to prove: pure, from the answers of its hosts and its canary."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.checks import remote_logs
-from toolkit.checks.proof import Check
+from toolkit.checks.proof import Proof
 from toolkit.cluster import Cluster
 from toolkit.cluster.topology import canary_tasks, ports
 from toolkit.hosts.state import HostState
@@ -28,61 +28,65 @@ class Evidence:
     refused: Mapping[str, Any] = field(default_factory=dict)
 
 
-def judge(cluster: Cluster, seen: Evidence) -> list[Check]:
-    """Every check with its result; pure."""
-    checks = [*_units(seen), *_ports(cluster, seen.after), *_health(cluster, seen.canary)]
-    checks += _workers_answer(cluster, seen)
-    checks += [*_same(seen.after), *_clocks(seen.after), *_canary_ran(cluster, seen)]
-    checks += remote_logs.checks(cluster, seen.canary, seen.refused)
-    return checks
+def prove(cluster: Cluster, seen: Evidence) -> list[Proof]:
+    """Everything that has to hold, and whether it does; pure."""
+    proofs = [*_units(seen), *_ports(cluster, seen.after), *_health(cluster, seen.canary)]
+    proofs += _workers_answer(cluster, seen)
+    proofs += [*_same(seen.after), *_clocks(seen.after), *_canary_ran(cluster, seen)]
+    proofs += remote_logs.proofs(cluster, seen.canary, seen.refused)
+    return proofs
 
 
-def _units(seen: Evidence) -> Iterator[Check]:
+def _units(seen: Evidence) -> Iterator[Proof]:
     earlier = {state.host.name: state for state in seen.before}
     for state in seen.after:
         if state.problem:
-            yield Check(
-                state.host.name, "", "reached", False, state.problem.what, str(state.problem.fix)
-            )
+            found = state.problem.finding
+            yield Proof(found.id, state.host.name, "", "reached", False, found.what, found.fix)
             continue
         for component in state.components:
-            unit, was = state.unit(component), earlier[state.host.name].unit(component)
-            stable = (
-                unit["since"] is not None and was and abs(unit["since"] - (was["since"] or 0)) < 1
-            )
-            detail = f"{unit['active']} ({unit['sub']}), {unit['restarts']} restart(s)"
-            if unit["active"] == "active" and not stable:
-                detail = "it restarted during the check"
-            detail += "".join(f"\n    {line}" for line in unit.get("journal", ()))
-            yield Check(state.host.name, component, "unit", unit["active"] == "active" and bool(stable),
-                        detail, f"ssh {state.host.address} journalctl -u airflow-{component}")  # fmt: skip
+            yield _unit(state, earlier[state.host.name], component)
 
 
-def _ports(cluster: Cluster, found: list[HostState]) -> Iterator[Check]:
+def _unit(state: HostState, earlier: HostState, component: str) -> Proof:
+    """A unit that runs, and did not start again while it was watched."""
+    unit, was = state.unit(component), earlier.unit(component)
+    stable = unit["since"] is not None and was and abs(unit["since"] - (was["since"] or 0)) < 1
+    active = unit["active"] == "active"
+    detail = f"{unit['active']} ({unit['sub']}), {unit['restarts']} restart(s)"
+    if active and not stable:
+        detail = "it restarted during the check"
+    detail += "".join(f"\n    {line}" for line in unit.get("journal", ()))
+    return Proof("running.restarted" if active and not stable else "running.unit",
+                 state.host.name, component, "unit", active and bool(stable), detail,
+                 f"ssh {state.host.address} journalctl -u airflow-{component}")  # fmt: skip
+
+
+def _ports(cluster: Cluster, found: list[HostState]) -> Iterator[Proof]:
     for state in found:
         for port in ports(cluster, state.host) if not state.problem else ():
             if port.component in state.components:
                 ok = port.number in state.data["ports"]
-                yield Check(state.host.name, port.component, f"port {port.number}", ok,
+                yield Proof("running.port", state.host.name, port.component, f"port {port.number}", ok,
                             "listens" if ok else "nothing listens there",
                             f"see {port.setting}: toolkit settings {port.setting}")  # fmt: skip
 
 
-def _health(cluster: Cluster, canary: Mapping[str, Any]) -> Iterator[Check]:
+def _health(cluster: Cluster, canary: Mapping[str, Any]) -> Iterator[Proof]:
     web = cluster.group("webserver")[0].name
     health = canary.get("health") or {}
     if "metadatabase" not in health:
-        yield Check(web, "web", "health", False, str(health.get("error") or canary.get("error")),
+        yield Proof("running.health", web, "web", "health", False, str(health.get("error") or canary.get("error")),
                     "toolkit status says which unit is down")  # fmt: skip
         return
-    for name, told in health.items():
-        status = told.get("status") if isinstance(told, dict) else None
+    for name, answer in health.items():
+        status = answer.get("status") if isinstance(answer, dict) else None
         if status is not None:
-            yield Check(web, name, "health", status == "healthy", str(status),
+            yield Proof("running.health", web, name, "health", status == "healthy", str(status),
                         f"journalctl -u airflow-{name.replace('_', '-')} on that host")  # fmt: skip
 
 
-def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Check]:
+def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
     queues = seen.workers.get("queues") or {}
     hostnames = {state.host.name: state.data.get("hostname") for state in seen.after}
     for host in cluster.group("worker"):
@@ -91,17 +95,17 @@ def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Check]:
         missing = [queue for queue in wanted if queue not in consumed]
         detail = f"consumes {', '.join(consumed)}" if consumed else "it does not answer"
         cause = seen.workers.get("error")
-        yield Check(host.name, "worker", "queues", not missing,
+        yield Proof("running.queues", host.name, "worker", "queues", not missing,
                     detail + (f"; lacks {', '.join(missing)}" if missing and consumed else "")
                     + (f" ({cause})" if cause and missing else ""),
                     f"ssh {host.address} journalctl -u airflow-worker")  # fmt: skip
 
 
-def _same(found: list[HostState]) -> Iterator[Check]:
+def _same(found: list[HostState]) -> Iterator[Proof]:
     """Release and secrets have one value on all hosts that have them."""
     reached = [state for state in found if not state.problem]
     releases = {state.host.name: state.data["release"] for state in reached}
-    yield Check("", "", "same release", len(set(releases.values())) == 1,
+    yield Proof("running.same_release", "", "", "same release", len(set(releases.values())) == 1,
                 ", ".join(sorted({str(release) for release in releases.values()})),
                 "toolkit provision without --limit")  # fmt: skip
     names = sorted({name for state in reached for name in state.data["digests"]})
@@ -109,22 +113,22 @@ def _same(found: list[HostState]) -> Iterator[Check]:
         values = {state.data["digests"][name] for state in reached if name in state.data["digests"]}
         # Addresses in URLs differ between the host that is the server and the others.
         if not name.endswith(("_CONN", "_URL", "_BACKEND")):
-            yield Check("", "", f"same {name}", len(values) == 1,
+            yield Proof("running.same_secret", "", "", f"same {name}", len(values) == 1,
                         "equal" if len(values) == 1 else f"{len(values)} different values",
                         "toolkit provision without --limit")  # fmt: skip
 
 
-def _clocks(found: list[HostState]) -> Iterator[Check]:
+def _clocks(found: list[HostState]) -> Iterator[Proof]:
     for state in found:
         if not state.problem:
             middle = (state.data["sent"] + state.data["received"]) / 2
             slack = (state.data["received"] - state.data["sent"]) / 2
             offset = max(0.0, abs(state.data["clock"] - middle) - slack)
-            yield Check(state.host.name, "", "clock", offset <= CLOCK_TOLERANCE,
+            yield Proof("running.clock", state.host.name, "", "clock", offset <= CLOCK_TOLERANCE,
                         f"{offset:.1f} s off this machine's", "timedatectl set-ntp true")  # fmt: skip
 
 
-def _canary_ran(cluster: Cluster, seen: Evidence) -> Iterator[Check]:
+def _canary_ran(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
     states_ = {task["task"]: task["state"] for task in seen.canary.get("tasks", ())}
     log = f"\n    {seen.canary['log']}" if seen.canary.get("log") else ""
     fix = "toolkit airflow -- tasks states-for-dag-run, or the web UI's log of toolkit_canary"
@@ -133,5 +137,5 @@ def _canary_ran(cluster: Cluster, seen: Evidence) -> Iterator[Check]:
         ok = results == ["success", "success"]
         seconds = f" in {seen.canary['seconds']} s" if ok and "seconds" in seen.canary else ""
         cause = seen.canary.get("error") or f"bash {results[0]}, python {results[1]}"
-        yield Check(host.name, "", "canary DAG", ok,
+        yield Proof("running.canary", host.name, "", "canary DAG", ok,
                     f"a bash and a Python task succeeded{seconds}" if ok else f"{cause}{log}", fix)  # fmt: skip

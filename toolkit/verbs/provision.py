@@ -13,7 +13,7 @@ from typing import Any
 
 from toolkit import checks as rules
 from toolkit import findings
-from toolkit.checks.proof import Check
+from toolkit.checks.proof import Proof
 from toolkit.cluster import Cluster, lock, settings
 from toolkit.cluster import vault as secrets
 from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
@@ -50,7 +50,7 @@ class Result:
     findings: list[Finding] = field(default_factory=list)
     failures: list[apply.Event] = field(default_factory=list)
     changes: list[apply.Event] = field(default_factory=list)
-    checks: list[Check] = field(default_factory=list)
+    checks: list[Proof] = field(default_factory=list)
     url: str = ""
 
     def as_json(self) -> str:

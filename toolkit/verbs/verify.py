@@ -1,4 +1,4 @@
-"""The proof that a running cluster works; `judge` is pure, so it is tested without hosts.
+"""The proof that a running cluster works; what is pure of it is checks/running.py.
 
 Airflow's health endpoint was seen all green in six states in which no task could succeed, so the
 canary DAG has the last word; the other checks say why when it fails.
@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from toolkit.checks import remote_logs
-from toolkit.checks.proof import Check
-from toolkit.checks.running import Evidence, judge
+from toolkit.checks.proof import Proof
+from toolkit.checks.running import Evidence, prove
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster import vault as secrets
 from toolkit.cluster.topology import canary_tasks, release_line
@@ -27,7 +27,7 @@ CANARY_USER = "toolkit-canary"
 """The account that the role makes for this proof (roles/airflow/vars/main.yml)."""
 
 
-def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> list[Check]:
+def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> list[Proof]:
     """Prove the whole cluster, whatever the limit.
 
     Args:
@@ -45,10 +45,10 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
         before = first.result()
         report("waiting for health and running the canary DAG")
         ran, queues = canary.result(), workers.result()
-    report("looking at units, ports, secrets and clocks")
+    report("checking units, ports, secrets and clocks")
     after = states(cluster, remote, hosts)
     refused = refusals(cluster, remote, ran)
-    return judge(cluster, Evidence(before, after, ran, queues, refused))
+    return prove(cluster, Evidence(before, after, ran, queues, refused))
 
 
 def _settled(

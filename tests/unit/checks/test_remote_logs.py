@@ -1,4 +1,4 @@
-"""Whether logs got to S3 and back, judged from what the canary and S3 said; no host needed."""
+"""Whether logs got to S3 and back, from the answers of the canary and of S3; no host needed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support.preflight_data import CELERY, SINGLE, make_cluster
 
-from toolkit.checks.proof import Check
-from toolkit.checks.remote_logs import checks, remedy
+from toolkit.checks.proof import Proof
+from toolkit.checks.remote_logs import proofs, remedy
 from toolkit.cluster import Cluster
 from toolkit.onhost.host_canary import remote_log
 from toolkit.verbs.verify import refusals
@@ -25,10 +25,10 @@ def cluster_of(tmp_path: Path, hosts: Any = CELERY, folder: str = FOLDER) -> Clu
     return make_cluster(tmp_path, hosts, airflow_remote_log_folder=folder)
 
 
-def judged(cluster: Cluster, logs: dict[str, Any], refused: Any = ()) -> dict[str, Check]:
-    found = list(checks(cluster, {"logs": logs}, dict(refused)))
-    assert {check.name for check in found} == {"remote logs"}
-    return {check.host: check for check in found}
+def proved(cluster: Cluster, logs: dict[str, Any], refused: Any = ()) -> dict[str, Proof]:
+    found = list(proofs(cluster, {"logs": logs}, dict(refused)))
+    assert {proof.name for proof in found} == {"remote logs"}
+    return {proof.host: proof for proof in found}
 
 
 def logs_of(*hosts: str) -> dict[str, Any]:
@@ -36,29 +36,29 @@ def logs_of(*hosts: str) -> dict[str, Any]:
 
 
 def test_nothing_is_said_when_logs_stay_on_the_hosts(tmp_path: Path) -> None:
-    assert list(checks(cluster_of(tmp_path, folder=""), {"state": "success"}, {})) == []
+    assert list(proofs(cluster_of(tmp_path, folder=""), {"state": "success"}, {})) == []
 
 
 def test_every_worker_has_a_line(tmp_path: Path) -> None:
-    found = judged(cluster_of(tmp_path), logs_of("w1", "w2"))
-    assert {host: check.ok for host, check in found.items()} == {"w1": True, "w2": True}
+    found = proved(cluster_of(tmp_path), logs_of("w1", "w2"))
+    assert {host: proof.ok for host, proof in found.items()} == {"w1": True, "w2": True}
     assert FOLDER in found["w1"].detail
 
 
 def test_without_workers_the_scheduler_has_one(tmp_path: Path) -> None:
-    found = judged(cluster_of(tmp_path, SINGLE), {"bash": THERE, "python": THERE})
+    found = proved(cluster_of(tmp_path, SINGLE), {"bash": THERE, "python": THERE})
     assert found["h1"].ok
 
 
 def test_a_canary_that_failed_proves_nothing(tmp_path: Path) -> None:
-    found = list(checks(cluster_of(tmp_path, SINGLE), {"state": "failed"}, {}))
-    assert [check.ok for check in found] == [False]
+    found = list(proofs(cluster_of(tmp_path, SINGLE), {"state": "failed"}, {}))
+    assert [proof.ok for proof in found] == [False]
     assert "did not succeed" in found[0].detail
 
 
 def test_what_s3_refuses_a_worker_is_named_with_the_statement(tmp_path: Path) -> None:
     logs = logs_of("w1", "w2") | {"python_on_w2": MISSING}
-    found = judged(cluster_of(tmp_path), logs, {"w2": DENIED, "a1": {"failed": None}})
+    found = proved(cluster_of(tmp_path), logs, {"w2": DENIED, "a1": {"failed": None}})
     assert found["w1"].ok and not found["w2"].ok
     assert "s3:PutObject on arn:aws:s3:::my-logs/prod/*" in found["w2"].detail
     assert '"Resource": "arn:aws:s3:::my-logs/prod/*"' in found["w2"].fix
@@ -70,16 +70,16 @@ def test_what_s3_refuses_the_web_server_is_told_for_it(tmp_path: Path) -> None:
         "w1": {"failed": None},
         "a1": {"failed": DENIED["failed"] | {"action": "s3:ListBucket"}},
     }
-    check = judged(cluster_of(tmp_path), {"bash_on_w1": MISSING}, refused)["w1"]
-    assert check.detail.startswith(
+    proof = proved(cluster_of(tmp_path), {"bash_on_w1": MISSING}, refused)["w1"]
+    assert proof.detail.startswith(
         "a1 gets AccessDenied for s3:ListBucket on arn:aws:s3:::my-logs:"
     )
 
 
 def test_a_log_that_is_missing_for_no_reason_of_s3(tmp_path: Path) -> None:
-    check = judged(cluster_of(tmp_path), {"bash_on_w1": MISSING}, {"w1": {"failed": None}})["w1"]
-    assert "refuses nothing" in check.detail and MISSING["text"] in check.detail
-    assert "journalctl" in check.fix
+    proof = proved(cluster_of(tmp_path), {"bash_on_w1": MISSING}, {"w1": {"failed": None}})["w1"]
+    assert "refuses nothing" in proof.detail and MISSING["text"] in proof.detail
+    assert "journalctl" in proof.fix
 
 
 @pytest.mark.parametrize(

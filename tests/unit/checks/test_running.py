@@ -1,4 +1,4 @@
-"""Judging what hosts said; no host needed."""
+"""What a running cluster proves by the answers of its hosts; no host needed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from toolkit.checks.proof import Proof, failures
+from toolkit.checks.running import Evidence, prove
 from toolkit.cluster import Cluster, Host
+from toolkit.hosts import HostProblem
 from toolkit.hosts.state import HostState
 from toolkit.verbs.status import rows, text
-from toolkit.verbs.verify import Evidence, judge
 
 GROUPS = ("scheduler", "webserver", "metadata_db")
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -43,10 +45,14 @@ def state(**changes: Any) -> HostState:
     return HostState(HOST, COMPONENTS, data=data | changes)
 
 
+def proofs(before: HostState, after: HostState, canary: dict[str, Any]) -> list[Proof]:
+    found = prove(CLUSTER, Evidence([before], [after], canary))
+    assert len(found) >= 10
+    return found
+
+
 def failed(before: HostState, after: HostState, canary: dict[str, Any]) -> set[tuple[str, str]]:
-    checks = judge(CLUSTER, Evidence([before], [after], canary))
-    assert len(checks) >= 10
-    return {(check.component, check.name) for check in checks if not check.ok}
+    return {(one.component, one.name) for one in proofs(before, after, canary) if not one.ok}
 
 
 def test_all_holds() -> None:
@@ -91,3 +97,23 @@ def test_table_shows_heartbeat_and_the_journal_of_a_dead_unit() -> None:
     shown = text(found)
     assert "failed (failed)" in shown
     assert "boom" in shown
+
+
+def test_what_does_not_hold_is_a_finding_of_its_own_kind() -> None:
+    after = state(clock=1010.0, ports=[8080, 8793, 8794])
+    after.data["units"]["triggerer"]["since"] = 500.0
+    after.data["units"]["scheduler"] |= {"active": "failed", "journal": ["boom"]}
+    found = {one.id: one for one in failures(proofs(state(), after, CANARY))}
+    assert set(found) == {"running.restarted", "running.unit", "running.port", "running.clock"}
+    unit = found["running.unit"]
+    assert (unit.host, unit.what) == ("h1", "scheduler unit: failed (running), 0 restart(s)")
+    assert "journalctl -u airflow-scheduler" in unit.fix
+    assert unit.why
+
+
+def test_a_host_that_does_not_answer_is_the_problem_of_its_connection() -> None:
+    problem = HostProblem("unreachable", "h1", "10.0.0.1 port 22 refuses connections", "start it")
+    silent = HostState(HOST, COMPONENTS, problem=problem)
+    (finding,) = failures([one for one in prove(CLUSTER, Evidence([state()], [silent], CANARY))
+                           if one.name == "reached"])  # fmt: skip
+    assert (finding.id, finding.fix) == ("access.unreachable", "start it")
