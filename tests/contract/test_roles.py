@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from toolkit.cluster.lockfile import shipped_lock
-from toolkit.cluster.specs import ROLES, load_specs
+from toolkit.cluster.specs import load_specs, roles
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TASK_FILES = sorted(REPOSITORY.glob("roles/*/tasks/*.yml")) + sorted(
@@ -49,7 +49,7 @@ def tasks_of(role: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", roles())
 def test_defaults_are_those_of_the_specification(role: str) -> None:
     defaults = load(REPOSITORY / f"roles/{role}/defaults/main.yml")
     options = load(REPOSITORY / f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"][
@@ -58,7 +58,7 @@ def test_defaults_are_those_of_the_specification(role: str) -> None:
     assert defaults == {name: option.get("default") for name, option in options.items()}
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", roles())
 def test_settings_carry_their_roles_prefix_and_a_description(role: str) -> None:
     options = load(REPOSITORY / f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"][
         "options"
@@ -80,7 +80,7 @@ def test_tasks_have_names_and_hide_secrets(path: Path) -> None:
             assert task.get("no_log") is True, task["name"]
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", roles())
 def test_every_setting_is_used(role: str) -> None:
     files = [path for path in (REPOSITORY / "roles").rglob("*") if path.suffix in {".yml", ".j2"}]
     used = "\n".join(
@@ -94,7 +94,7 @@ def test_every_setting_is_used(role: str) -> None:
         assert name in used, f"{name} is used nowhere"
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", roles())
 def test_templates_and_files_exist_and_are_used(role: str) -> None:
     root = REPOSITORY / "roles" / role
     sources = {
@@ -114,7 +114,7 @@ def test_templates_and_files_exist_and_are_used(role: str) -> None:
     assert {name for name in there - named if name not in elsewhere} == set()
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", roles())
 def test_handlers_exist_and_are_notified(role: str) -> None:
     path = REPOSITORY / f"roles/{role}/handlers/main.yml"
     handlers = load(path) if path.exists() else []
@@ -126,10 +126,12 @@ def test_handlers_exist_and_are_notified(role: str) -> None:
     assert notified == names
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", roles())
 def test_private_variables_are_used(role: str) -> None:
     root = REPOSITORY / "roles" / role
     text = "\n".join(path.read_text() for path in root.rglob("*") if path.suffix in {".yml", ".j2"})
+    for readers in ("cluster", "checks"):  # of the tables that roles and toolkit share
+        text += "\n".join(path.read_text() for path in REPOSITORY.glob(f"toolkit/{readers}/*.py"))
     for path in (*root.glob("vars/*.yml"), *root.glob("platforms/*.yml")):
         for name in load(path):
             uses = len(re.findall(rf"\b{name}\b", text))

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from toolkit.cluster import Cluster
+from toolkit.cluster.disks import paths
 from toolkit.findings import Finding
 from toolkit.hosts.facts import (
     Airflow,
@@ -24,7 +25,6 @@ from toolkit.hosts.facts import (
     Python,
     Systemd,
 )
-from toolkit.hosts.payload import PATHS
 
 SINGLE = {"h1": ("metadata_db", "scheduler", "webserver")}
 CELERY = {
@@ -69,7 +69,7 @@ def good_facts(number: int = 1, **changes: Any) -> Facts:
         paths=tuple(
             PathFacts(path, device=1, mount="/", free_mb=20_000, total_mb=40_000,
                       free_inodes=1_000_000)
-            for path in PATHS
+            for path in paths()
         ),
         packages=Packages(manager="apt-get"),
         pythons=(Python("/usr/bin/python3", "3.11.2", ("ensurepip",), default=True),),

@@ -10,11 +10,10 @@ from toolkit.checks.common import SETTINGS_FILE, answering, error, host_rule, li
 from toolkit.checks.thresholds import (
     BURSTABLE,
     COMFORTABLE_MB,
-    DISKS,
     SWAP_BELOW_MB,
-    Disk,
 )
 from toolkit.cluster import Cluster, Host
+from toolkit.cluster.disks import disks
 from toolkit.cluster.lock import release_name
 from toolkit.cluster.sizing import (
     RESERVED_CONNECTIONS,
@@ -32,7 +31,7 @@ from toolkit.hosts.facts import Facts, PathFacts, Probe
 class _Need:
     """What one path needs now, and the filesystem that it is on."""
 
-    disk: Disk
+    purpose: str
     place: PathFacts
     megabytes: int
     inodes: int
@@ -53,27 +52,26 @@ def disk(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 
 def _needs(cluster: Cluster, host: Host, facts: Facts, release: str = "") -> Iterator[_Need]:
     """What is needed on this host; less where something is installed already."""
-    users = {"", *servers(cluster, host)}
-    if airflow_components(cluster, host):
-        users.add("airflow")
+    runs = bool(airflow_components(cluster, host))
     places = {place.path: place for place in facts.paths}
     again = facts.airflow.configured
     built = release in facts.airflow.built
-    for entry in DISKS:
-        if entry.user not in users or entry.path not in places:
+    for path, entry in disks(facts.os, servers(cluster, host), airflow=runs):
+        if path not in places:
             continue
-        if built and entry.path == "/opt/airflow":
-            yield _Need(entry, places[entry.path], 0, 0)
+        if built and path == "/opt/airflow":
+            yield _Need(entry.purpose, places[path], 0, 0)
         else:
             megabytes = entry.again_mb if again else entry.first_mb
-            yield _Need(entry, places[entry.path], megabytes, 0 if again else entry.inodes)
+            inodes = 0 if again else entry.inodes
+            yield _Need(entry.purpose, places[path], megabytes, inodes)
 
 
 def _space(host: str, needs: list[_Need]) -> Iterator[Finding]:
     place, total = needs[0].place, sum(need.megabytes for need in needs)
     if place.free_mb < total:
         parts = listed(
-            f"{need.disk.path} {need.megabytes} MB ({need.disk.purpose})"
+            f"{need.place.path} {need.megabytes} MB ({need.purpose})"
             for need in needs
             if need.megabytes
         )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
 from functools import partial
 
 from toolkit.cluster import Cluster, Host
+from toolkit.cluster.tables import Engine
 from toolkit.findings import Finding, Severity
 from toolkit.hosts.facts import Facts, Probe
 
@@ -33,6 +35,13 @@ def answering(cluster: Cluster, probe: Probe) -> Iterator[tuple[Host, Facts]]:
     for host in cluster.hosts:
         if host.name in probe.facts:
             yield host, probe.facts[host.name]
+
+
+def installed_servers(engine: Engine, facts: Facts) -> list[str]:
+    """The distribution's packages of a server that a host has."""
+    platform, there = engine.on(facts.os), facts.packages.servers if facts.packages else ()
+    patterns = platform.installed_packages if platform else ()
+    return [name for name in there if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def listed(names: Iterable[object]) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from toolkit.checks.common import answering, error, host_rule, warning
 from toolkit.cluster import Cluster
 from toolkit.cluster.lock import release_name
+from toolkit.cluster.tables import with_sudo, words
 from toolkit.findings import Finding
-from toolkit.hosts.facts import PortCheck, Probe, UrlCheck
+from toolkit.hosts.facts import PortCheck, Probe, Reach, UrlCheck
 
 _CAUSES: Mapping[str, str] = {
     "dns": "its name is not known there",
@@ -117,20 +118,27 @@ def firewalls(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 host=link.target,
                 what=f"port {link.port} is closed to {link.source}: a connection to {link.address} {how}"
                 + (", though the check listened there" if link.listened else ""),
-                fix=f"open it to {link.source}: sudo ufw allow {link.port}/tcp, or sudo firewall-cmd "
-                f"--permanent --add-port={link.port}/tcp && sudo firewall-cmd --reload, or in the "
-                f"security group; {link.setting} moves it",
-                remedy=_OPEN_PORT.format(port=link.port),
+                fix=f"open it to {link.source}: "
+                + ", or ".join(with_sudo(command) for _, command in _openers(probe, link))
+                + f", or in the security group; {link.setting} moves it",
+                remedy=_open_port(_openers(probe, link)),
             )
 
 
-_OPEN_PORT = (
-    "if ufw status 2>/dev/null | grep -q '^Status: active'; then ufw allow {port}/tcp; "
-    "elif firewall-cmd --state >/dev/null 2>&1; then firewall-cmd --permanent --add-port={port}/tcp "
-    "&& firewall-cmd --reload; "
-    "else echo 'neither ufw nor firewalld is active here: look at nft list ruleset and at the "
-    "security group' >&2; exit 1; fi"
-)
+def _openers(probe: Probe, link: Reach) -> list[tuple[str, str]]:
+    """The firewalls of the target's distribution: what succeeds where one is active, what opens it."""
+    target = probe.facts.get(link.target)
+    firewalls = words(target.os if target else None).firewalls
+    return [(one.active, one.open.format(port=link.port)) for one in firewalls]
+
+
+def _open_port(openers: list[tuple[str, str]]) -> str:
+    """A shell command that opens a port in whichever firewall is active."""
+    branches = "".join(f"if {active}; then {command}; el" for active, command in openers)
+    return branches + (
+        "se echo 'no firewall that the distribution knows is active here: see nft list ruleset, "
+        "and the security group' >&2; exit 1; fi"
+    )
 
 
 def _external(host: str, port: PortCheck) -> Finding:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from toolkit.checks.common import answering, error, host_rule, listed, warning
 from toolkit.checks.thresholds import CLOCK_ERROR, CLOCK_WARNING
 from toolkit.cluster import Cluster, Host
+from toolkit.cluster.tables import words
 from toolkit.cluster.topology import airflow_components
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Facts, Probe
@@ -27,15 +28,20 @@ def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     behind = min(offsets, key=lambda name: offsets[name][1])
     difference = offsets[ahead][0] - offsets[behind][1]
     if difference > CLOCK_WARNING:
-        severity = error if difference > CLOCK_ERROR else warning
+        severity, own = (
+            error if difference > CLOCK_ERROR else warning,
+            words(probe.facts[behind].os),
+        )
         yield severity(
             "peers.clock",
             host=behind,
             what=f"its clock is {difference:.1f} s or more behind that of {ahead}",
-            fix="synchronise both clocks: sudo apt-get install -y systemd-timesyncd && "
-            "sudo timedatectl set-ntp true",
-            remedy="{ command -v chronyc >/dev/null || { apt-get -qq update; "
-            "DEBIAN_FRONTEND=noninteractive apt-get -qq install -y systemd-timesyncd >/dev/null; }; } && timedatectl set-ntp true",
+            fix="synchronise both clocks: "
+            + own.sudo("install", packages=own.time_package)
+            + " && sudo timedatectl set-ntp true",
+            remedy="{ command -v chronyc >/dev/null || { "
+            + own.command("install_quietly", packages=own.time_package)
+            + "; }; } && timedatectl set-ntp true",
         )
 
 

@@ -10,7 +10,8 @@ from toolkit.checks.common import SETTINGS_FILE, error, listed
 from toolkit.cluster import EC2_FILE, GROUPS, Cluster
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned
-from toolkit.cluster.topology import ports, release_line, release_lines
+from toolkit.cluster.tables import release_lines, server_groups
+from toolkit.cluster.topology import engine, ports, release_line
 from toolkit.errors import Location
 from toolkit.findings import Finding
 
@@ -32,7 +33,9 @@ def release(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
 
 def groups(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
     """Every group that is needed or named has hosts."""
-    external = {group for group, setting in _EXTERNAL.items() if _is_set(cluster, setting, secrets)}
+    external = {
+        name for name, group in server_groups().items() if _is_set(cluster, group.url, secrets)
+    }
     for group in GROUPS:
         named = group in cluster.group_names
         if cluster.group(group) or group in external:
@@ -50,7 +53,6 @@ def groups(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
             )
 
 
-_EXTERNAL: Mapping[str, str] = {"metadata_db": "metadata_db_url", "broker": "broker_url"}
 _GROUPS: Mapping[str, str] = {
     "metadata_db": "Airflow keeps everything in its metadata database",
     "broker": "the broker carries tasks to the workers",
@@ -93,7 +95,7 @@ def broker(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
     yield from _one_server(cluster, "broker", secrets)
     for url in _values(cluster, "broker_url", secrets):
         parts = urlsplit(url)
-        if parts.scheme not in ("redis", "rediss") or parts.path not in ("", "/"):
+        if parts.scheme not in engine(cluster, "broker").schemes or parts.path not in ("", "/"):
             yield error(
                 "planning.broker_url",
                 host="",
@@ -105,21 +107,21 @@ def broker(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
 
 def _one_server(cluster: Cluster, group: str, secrets: Secrets) -> Iterator[Finding]:
     hosts = [host.name for host in cluster.group(group)]
-    if hosts and _is_set(cluster, _EXTERNAL[group], secrets):
+    url = server_groups()[group].url
+    if hosts and _is_set(cluster, url, secrets):
         yield error(
             "planning.two_servers",
             host="",
-            what=f"{_EXTERNAL[group]} is set, and group {group} has hosts ({listed(hosts)})",
+            what=f"{url} is set, and group {group} has hosts ({listed(hosts)})",
             why="only one of the two can be meant",
-            fix=f"remove {_EXTERNAL[group]}, or the group",
+            fix=f"remove {url}, or the group",
         )
     elif len(hosts) > 1:
         yield error(
             "planning.two_servers",
             host="",
             what=f"{_hosts_file(cluster)}: group {group} has {len(hosts)} hosts ({listed(hosts)})",
-            fix=f"leave one host in {group}, or name a server that is run elsewhere in "
-            f"{_EXTERNAL[group]}",
+            fix=f"leave one host in {group}, or name a server that is run elsewhere in {url}",
         )
 
 

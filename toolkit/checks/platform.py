@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from toolkit.checks.common import answering, error, host_rule, listed, warning
-from toolkit.checks.thresholds import ARCHITECTURES, NO_MYSQL, REFUSED, SUPPORTED
+from toolkit.checks.common import (
+    answering,
+    error,
+    host_rule,
+    installed_servers,
+    listed,
+    warning,
+)
+from toolkit.checks.thresholds import ARCHITECTURES
 from toolkit.cluster import Cluster
-from toolkit.cluster.topology import database, servers
+from toolkit.cluster.tables import distributions, engines, is_supported, words
+from toolkit.cluster.topology import engine, servers
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
 
@@ -15,60 +23,55 @@ from toolkit.hosts.facts import Probe
 @host_rule
 def distribution(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Only distributions that the roles have data for."""
+    supported = [name for one in distributions().values() for name in one.releases.values()]
     for host, facts in answering(cluster, probe):
-        key = (facts.os.id, facts.os.version) if facts.os else None
-        if facts.os is None or key in SUPPORTED:
+        if facts.os is None or is_supported(facts.os):
             continue
-        reason = REFUSED.get((facts.os.id, facts.os.version))
+        known = distributions().get(facts.os.id)
+        reason = known.refused.get(facts.os.version) if known else None
         yield error(
             "platform.distribution",
             host=host.name,
             what=f"{facts.os.name or facts.os.id or 'this system'} is not supported"
             + (f": {reason}" if reason else ""),
-            fix=f"use a host with {listed(SUPPORTED.values())}",
+            fix=f"use a host with {listed(supported)}",
         )
 
 
 @host_rule
 def database_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """The engine that is asked for must be there to install, and stay what it was."""
-    engine = database(cluster)
+    wanted = engine(cluster, "metadata_db")
+    others = [one for one in engines().values() if one.group == wanted.group and one != wanted]
     for host, facts in answering(cluster, probe):
-        if engine not in servers(cluster, host):
+        if wanted.name not in servers(cluster, host):
             continue
-        elsewhere = cluster.setting("mysql_repository_url", host)
-        if (
-            engine == "mysql"
-            and facts.os
-            and (facts.os.id, facts.os.version) in NO_MYSQL
-            and not elsewhere
-        ):
+        platform = wanted.on(facts.os)
+        own_repository = wanted.repository and cluster.setting(wanted.repository, host)
+        lacking = platform is None or (facts.os and facts.os.version in platform.lacking)
+        if facts.os and is_supported(facts.os) and lacking and not own_repository:
             yield error(
                 "platform.no_mysql",
                 host=host.name,
-                what=f"{facts.os.name or facts.os.id} has no MySQL, only MariaDB",
-                fix="metadata_db_engine: postgres, or metadata_db_url of a MySQL elsewhere, "
-                "or MySQL's own repository: mysql_repository_url and mysql_repository_key",
+                what=f"{facts.os.name or facts.os.id} has no {wanted.title}",
+                fix=f"metadata_db_engine: {' or '.join(one.name for one in others)}, or "
+                f"metadata_db_url of a {wanted.title} elsewhere"
+                + (
+                    f", or {wanted.title}'s own repository: {wanted.repository}"
+                    if wanted.repository
+                    else ""
+                ),
             )
-        installed = facts.packages.servers if facts.packages else ()
-        ours = {name for name in _SERVER_PACKAGES if _has(installed, _SERVER_PACKAGES[name])}
-        if facts.airflow.ours and ours and engine not in ours:
-            (earlier,) = ours
+        earlier = [one.name for one in others if installed_servers(one, facts)]
+        if facts.airflow.ours and earlier and not installed_servers(wanted, facts):
             yield error(
                 "platform.engine_changed",
                 host=host.name,
-                what=f"metadata_db_engine is {engine}, and the cluster's database on this host is "
-                f"{earlier}",
-                fix=f"metadata_db_engine: {earlier}; to move for good, provision a new cluster and "
+                what=f"metadata_db_engine is {wanted.name}, and the cluster's database on this "
+                f"host is {listed(earlier)}",
+                fix=f"metadata_db_engine: {earlier[0]}; to move for good, provision a new cluster and "
                 "carry over what you need: airflow connections export, airflow variables export",
             )
-
-
-_SERVER_PACKAGES = {"postgres": "postgresql", "mysql": "mysql-"}
-
-
-def _has(installed: Iterable[str], prefix: str) -> bool:
-    return any(name.startswith(prefix) for name in installed)
 
 
 @host_rule
@@ -120,7 +123,8 @@ def unfinished_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "platform.unfinished_packages",
                 host=host.name,
                 what=f"packages are half installed: {listed(facts.packages.unfinished)}",
-                fix="nothing, it is finished first; if that fails: sudo dpkg --configure -a",
+                fix="nothing, it is finished first; if that fails: "
+                + words(facts.os).sudo("repair"),
             )
 
 

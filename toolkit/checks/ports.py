@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from shlex import quote
 
-from toolkit.checks.common import SETTINGS_FILE, answering, error, host_rule, listed, warning
+from toolkit.checks.common import (
+    SETTINGS_FILE,
+    answering,
+    error,
+    host_rule,
+    installed_servers,
+    listed,
+    warning,
+)
 from toolkit.cluster import Cluster
-from toolkit.cluster.topology import BROKER, Port, ports, servers
+from toolkit.cluster.tables import engines, server_groups, words
+from toolkit.cluster.topology import Port, ports, servers
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Facts, Listener, Probe
-
-# Server -> the units of the distribution that the role manages (on Debian, PostgreSQL's cluster
-# `main` and Redis's only instance), how its packages begin, the setting for one's own server.
-_SERVERS: Mapping[str, tuple[str, str, str]] = {
-    "postgres": (r"postgresql(@\d+-main)?\.service", "postgresql", "metadata_db_url"),
-    "mysql": (r"mysql\.service", "mysql-server", "metadata_db_url"),
-    BROKER: (r"redis6?(-server)?\.service", "redis", "broker_url"),
-}
 
 
 @host_rule
@@ -33,18 +34,15 @@ def taken(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 
 
 def _expected(listener: Listener, port: Port, facts: Facts) -> bool:
-    if port.component in _SERVERS:
+    engine = engines().get(port.component)
+    if engine:
         # Whether it was there before the toolkit, `present` decides.
-        installed = facts.packages is None or bool(_installed(port.component, facts))
-        return installed and bool(re.fullmatch(_SERVERS[port.component][0], listener.unit))
+        platform = engine.on(facts.os)
+        if platform is None or facts.packages is None:
+            return True
+        own = any(fnmatchcase(listener.unit, unit) for unit in platform.units)
+        return own and bool(installed_servers(engine, facts))
     return listener.unit in {unit.name for unit in facts.airflow.units if unit.ours}
-
-
-def _installed(server: str, facts: Facts) -> list[str]:
-    """The distribution's packages of a server that the host has."""
-    package = _SERVERS[server][1]
-    names = facts.packages.servers if facts.packages else ()
-    return [name for name in names if name.startswith(package)]
 
 
 def _taken(host: str, port: Port, listener: Listener) -> Finding:
@@ -72,7 +70,8 @@ def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
         if facts.airflow.ours:
             continue
         for server in servers(cluster, host):
-            found, setting = _installed(server, facts), _SERVERS[server][2]
+            engine = engines()[server]
+            found, setting = installed_servers(engine, facts), server_groups()[engine.group].url
             if found and not cluster.setting(f"{server}_adopt", host):
                 yield error(
                     "ports.server_present",
@@ -80,7 +79,8 @@ def present(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     what=f"{listed(found)} is installed here, and not by the toolkit",
                     fix=f"to use it as it is, set {setting} and take the host out of the group; "
                     f"to have it configured for Airflow as well: {server}_adopt: true; "
-                    f"if nobody needs it: sudo apt-get purge {' '.join(found)}",
+                    f"if nobody needs it: "
+                    + words(facts.os).sudo("remove", packages=" ".join(found)),
                 )
 
 
@@ -89,6 +89,8 @@ def open_redis(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Redis without a password, as its package installs it, opened to the network."""
     for host, facts in answering(cluster, probe):
         if facts.system.open_redis:
+            redis = engines()["redis"].on(facts.os)
+            name = redis.service if redis else "redis"
             everywhere = facts.system.open_redis == "everywhere"
             severity = error if everywhere else warning
             yield severity(
@@ -97,5 +99,6 @@ def open_redis(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 what="a Redis here answers without a password, "
                 + ("on every address" if everywhere else "to everybody who is logged in"),
                 fix="in redis.conf: requirepass PASSWORD and bind 127.0.0.1, then: "
-                "sudo systemctl restart redis-server; or remove it: sudo apt-get purge redis-server",
+                f"sudo systemctl restart {name}; or remove it: "
+                + words(facts.os).sudo("remove", packages=name),
             )

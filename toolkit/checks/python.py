@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-import yaml
-
 from toolkit.checks.common import answering, error, host_rule, listed, warning
-from toolkit.checks.thresholds import BRINGS_PYTHON
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import read_header, supports
+from toolkit.cluster.tables import platform, platforms
 from toolkit.cluster.topology import airflow_components, release_line
 from toolkit.content import content_dir
 from toolkit.findings import Finding
@@ -28,8 +26,9 @@ def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     for host, facts in answering(cluster, probe):
         if line is None or not facts.pythons or not airflow_components(cluster, host):
             continue
-        if facts.os and facts.os.id in BRINGS_PYTHON and not _wanted(cluster, host):
-            continue
+        offers = platform("python", facts.os)
+        if offers and offers["offered"] != ":" and not _wanted(cluster, host):
+            continue  # role python installs one there
         chosen = _chosen(cluster, host, facts, line["pythons"])
         if chosen is None:
             yield _finding(
@@ -119,15 +118,15 @@ def build_packages(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     for host, facts in answering(cluster, probe):
         if not built or not airflow_components(cluster, host):
             continue
-        family = "redhat" if facts.packages and facts.packages.manager == "dnf" else "debian"
-        unknown = [name for name in built if name not in _known_builds(family)]
+        table = platform("airflow", facts.os) or {"build_packages": {}, "example_packages": ["gcc"]}
+        unknown = [name for name in built if name not in table["build_packages"]]
         if unknown and not cluster.setting("base_packages", host):
             yield warning(
                 "python.build_packages",
                 host=host.name,
                 what=f"{listed(unknown)} will be compiled there, and what that needs is not known",
                 fix="name the packages with compiler and headers in base_packages, for example "
-                f"base_packages: [{_EXAMPLES[family]}]",
+                f"base_packages: [{', '.join(table['example_packages'])}]",
             )
         noexec = any(path.path == "/tmp" and path.noexec for path in facts.paths)
         if noexec:
@@ -144,15 +143,4 @@ def _needing_nothing() -> set[str]:
     """Pure Python without a wheel: in the shipped locks, and not in the role's table of builds."""
     locks = (content_dir() / "roles" / "airflow" / "files" / "locks").glob("*.lock")
     built = {name for lock in locks for name in read_header(lock).built_on_hosts}
-    return built - set(_known_builds("debian"))
-
-
-_EXAMPLES = {"debian": "gcc, python3-dev, libffi-dev", "redhat": "gcc, libffi-devel"}
-
-
-@cache
-def _known_builds(family: str) -> dict[str, list[str]]:
-    """What the role installs by itself for packages without a wheel: package -> system packages."""
-    path = content_dir() / "roles" / "airflow" / "platforms" / f"{family}.yml"
-    found: dict[str, list[str]] = yaml.safe_load(path.read_text("utf-8"))["build_packages"]
-    return found
+    return built - {name for table in platforms("airflow") for name in table["build_packages"]}

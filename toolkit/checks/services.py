@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from toolkit.checks.common import error, host_rule, listed, note, warning
-from toolkit.checks.thresholds import SERVER_VERSIONS
 from toolkit.cluster import Cluster
 from toolkit.cluster.releases import known
+from toolkit.cluster.tables import engines, server_groups
 from toolkit.findings import Finding
-from toolkit.hosts.external import EXTERNAL, Service
+from toolkit.hosts.external import Service
 from toolkit.hosts.facts import Probe
 
 _VAULT = "group_vars/all/vault.yml"
@@ -20,7 +20,7 @@ _VAULT = "group_vars/all/vault.yml"
 def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """It has to let Airflow in."""
     for service in probe.services:
-        setting = EXTERNAL[service.role]
+        setting = server_groups()[service.role].url
         if service.problem == "login":
             who = f"user {service.user}" if service.user else "password"
             yield error(
@@ -44,7 +44,9 @@ def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
 def server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A server that this Airflow can work with."""
     for service in _answering(probe):
-        finding = partial(error, host="", fix=f"name another server in {EXTERNAL[service.role]}")
+        finding = partial(
+            error, host="", fix=f"name another server in {server_groups()[service.role].url}"
+        )
         if service.server == "MariaDB":
             allowed = cluster.setting("metadata_db_allow_unsupported")
             yield (warning if allowed else error)(
@@ -55,7 +57,7 @@ def server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "metadata_db_allow_unsupported: true",
             )
             continue
-        oldest = SERVER_VERSIONS[service.server]
+        oldest = {one.title: one.oldest for one in engines().values()}.get(service.server, ())
         if service.version < oldest:
             yield finding(
                 "services.version",

@@ -8,6 +8,7 @@ from shlex import quote
 from toolkit.checks.common import answering, error, host_rule, listed, note, warning
 from toolkit.checks.thresholds import ENTROPY, LOCALES_BUILT_IN, OPEN_FILES, SYSTEMD
 from toolkit.cluster import Cluster
+from toolkit.cluster.tables import words
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
 
@@ -119,24 +120,18 @@ def locale(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Named in the configuration, and never generated: minimal images have this often."""
     for host, facts in answering(cluster, probe):
         name, there = facts.system.language, {_locale(entry) for entry in facts.locales}
+        own = words(facts.os)
         if name and there and _locale(name) not in {*there, *LOCALES_BUILT_IN}:
             yield warning(
                 "system.locale",
                 host=host.name,
                 what=f"the configured locale {name} does not exist",
-                fix=f"sudo localedef -i {name.partition('.')[0]} -f UTF-8 {name} (package locales), "
-                "or another one: sudo update-locale LANG=C.UTF-8",
-                remedy=_MAKE_LOCALE.format(
-                    name=quote(name), language=quote(name.partition(".")[0])
-                ),
+                fix=f"sudo localedef -i {name.partition('.')[0]} -f UTF-8 {name} "
+                f"(package {own.locale_package}), or another one: "
+                + own.sudo("set_locale", locale="C.UTF-8"),
+                remedy=own.command("install_quietly", packages=own.locale_package)
+                + f" && localedef -i {quote(name.partition('.')[0])} -f UTF-8 {quote(name)}",
             )
-
-
-_MAKE_LOCALE = (
-    "if command -v apt-get >/dev/null; then apt-get -qq update; "
-    "DEBIAN_FRONTEND=noninteractive apt-get -qq install -y locales >/dev/null; "
-    "else dnf -q install -y glibc-locale-source; fi && localedef -i {language} -f UTF-8 {name}"
-)
 
 
 def _locale(name: str) -> str:
@@ -148,10 +143,12 @@ def _locale(name: str) -> str:
 def entropy(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Kernels before 5.18 run dry."""
     for host, facts in answering(cluster, probe):
+        own = words(facts.os)
         if 0 <= facts.system.entropy < ENTROPY:
             yield warning(
                 "system.entropy",
                 host=host.name,
                 what=f"the kernel has {facts.system.entropy} bits of randomness",
-                fix="sudo apt-get install -y haveged, or give the machine a virtio-rng device",
+                fix=own.sudo("install", packages=own.entropy_package)
+                + ", or give the machine a virtio-rng device",
             )

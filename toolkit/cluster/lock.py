@@ -19,7 +19,8 @@ from toolkit.cluster.lockfile import (
 )
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.resolve import resolve
-from toolkit.cluster.topology import database
+from toolkit.cluster.tables import engine_of
+from toolkit.cluster.topology import driver, engine, major
 from toolkit.errors import Location, ToolkitError
 
 
@@ -54,24 +55,25 @@ def ensure_lock(cluster: Cluster, say: Callable[[str], None] = lambda _: None) -
 def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
     """Airflow's version, extras and additional requirements as the settings have them.
 
-    MySQL's driver comes with the engine, and the provider that writes task logs to S3 with their
+    The driver comes with the engine, and the provider that writes task logs to S3 with their
     folder: nobody has to know the extra.
     """
     url = str(
         cluster.setting("metadata_db_url") or secrets.read_vault(cluster).get("metadata_db_url", "")
     )
-    mysql = url.startswith("mysql") or (not url and database(cluster) == "mysql")
-    pure = cluster.setting("metadata_db_mysql_driver") == "pymysql"
-    version = str(cluster.setting("airflow_version"))
-    # Airflow 3 does not start without mysqlclient, whichever driver it then uses.
-    compiled = mysql and not (pure and version.startswith("2."))
+    used = engine_of(url) if url else engine(cluster, "metadata_db")
+    extras: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    if used:
+        chosen = driver(cluster, used)
+        extras, requirements = chosen.extras.get(major(cluster), ()), chosen.requirements
     return (
-        version,
+        str(cluster.setting("airflow_version")),
         [*(cluster.setting("airflow_extras") or ()),
-         *(["mysql"] if compiled else []),
+         *extras,
          *(["amazon"] if cluster.setting("airflow_remote_log_folder") else [])],
         [*(cluster.setting("airflow_requirements") or ()),
-         *(["pymysql", "aiomysql"] if mysql and pure else [])],
+         *requirements],
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from toolkit.cluster.topology import release_lines
+from toolkit.cluster.tables import release_lines
 
 _OWN_KEYS = ("_transport_options",)
 """Ends of the names of sections that are passed on whole, to libraries with options of their own."""

@@ -9,12 +9,18 @@ from dataclasses import dataclass
 from functools import cache
 
 from toolkit.cluster.model import Cluster, Host
-from toolkit.cluster.topology import airflow_components, release_line, servers
+from toolkit.cluster.tables import engines
+from toolkit.cluster.topology import (
+    airflow_components,
+    host_records,
+    release_line,
+    runs_tasks,
+    servers,
+)
 from toolkit.content import content_dir
 
 SYSTEM_MB = 150
 """Kernel and daemons of a small virtual machine."""
-SERVER_MB: Mapping[str, int] = {"postgres": 75, "mysql": 450, "redis": 25}
 CLI_MB = 160
 """One call of Airflow's own command line."""
 MEMORY_MARGIN = 1.2
@@ -23,12 +29,6 @@ TUNED_MB = 900
 TUNED_TASKS = 2
 DEFAULT_PARALLELISM = 32
 """Airflow's own default, which roles/airflow leaves under Celery: workers set the limit there."""
-CONNECTIONS: Mapping[str, Mapping[str, tuple[int, int]]] = {
-    "2": {"webserver": (6, 0), "scheduler": (4, 1), "triggerer": (2, 0), "worker": (2, 1)},
-    "3": {"api-server": (6, 0), "scheduler": (3, 0), "dag-processor": (2, 0), "triggerer": (2, 0)},
-}
-"""Release line -> component -> database connections at most: for itself (a web server for each
-web worker), and for each task. Measured under 16 tasks, rounded up; tasks of Airflow 3 have none."""
 SERVER_CONNECTIONS: Mapping[str, int] = {"": 50, "scheduler": 40, "webserver": 30, "worker": 35}
 """What roles postgres and mysql let in at least: for each host of a group, and once."""
 SERVER_CONNECTIONS_STEP = 300
@@ -66,7 +66,7 @@ def sizes(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, 
         return {}
     derived = _sizing()(memory_mb, cpus, line, list(components))
     wanted = {
-        "web_workers": bool({"webserver", "api-server"} & set(components)),
+        "web_workers": any(one.web for one in host_records(cluster, host)),
         "parallelism": "scheduler" in components,
         "worker_concurrency": "worker" in components,
     }
@@ -92,7 +92,10 @@ def tasks(cluster: Cluster, chosen: Mapping[str, Size]) -> int:
 def memory(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, int]:
     """What each part needs of a host's memory, in MB; together what `need` says."""
     line, components = release_line(cluster), airflow_components(cluster, host)
-    shares = {"system": SYSTEM_MB, **{name: SERVER_MB[name] for name in servers(cluster, host)}}
+    shares = {
+        "system": SYSTEM_MB,
+        **{name: engines()[name].memory_mb for name in servers(cluster, host)},
+    }
     if line is None or not components:
         return shares
     chosen = sizes(cluster, host, memory_mb, cpus)
@@ -100,9 +103,8 @@ def memory(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str,
     web_workers = chosen["web_workers"].value if "web_workers" in chosen else 0
     if running <= TUNED_TASKS and web_workers <= 1 and "triggerer" not in components:
         return shares | {"Airflow, tuned for 1 GB": TUNED_MB - sum(shares.values())}
-    for name in components:
-        data = line["components"][name]
-        shares[name] = data["memory_mb"] + web_workers * data.get("worker_memory_mb", 0)
+    for one in host_records(cluster, host):
+        shares[one.name] = one.memory_mb + web_workers * one.worker_memory_mb
     if running:
         shares[f"{running} tasks"] = running * line["task_memory_mb"]
     shares["airflow command"] = CLI_MB
@@ -122,14 +124,11 @@ def need(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> int:
 def connections(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, int]:
     """How many database connections each component of a host opens, at most."""
     chosen = sizes(cluster, host, memory_mb, cpus)
-    major = str(cluster.setting("airflow_version")).partition(".")[0]
     found = {}
-    for name in airflow_components(cluster, host):
-        fixed, for_each_task = CONNECTIONS[major].get(name, (0, 0))
-        local = name == "scheduler" and cluster.executor == "LocalExecutor"
-        running = tasks(cluster, chosen) if name == "worker" or local else 0
-        times = chosen["web_workers"].value if name in ("webserver", "api-server") else 1
-        found[name] = fixed * times + for_each_task * running
+    for one in host_records(cluster, host):
+        running = tasks(cluster, chosen) if runs_tasks(cluster, one) else 0
+        times = chosen["web_workers"].value if one.web else 1
+        found[one.name] = one.connections.itself * times + one.connections.each_task * running
     return {name: count for name, count in found.items() if count}
 
 

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import yaml
-
+from toolkit.cluster.tables import engines, read, server_groups
 from toolkit.content import content_dir
-
-ROLES = ("airflow", "metadata_db", "postgres", "mysql", "broker", "redis", "python", "base")
 
 
 @dataclass(frozen=True)
@@ -53,15 +50,23 @@ def setting(name: str, role: str, spec: Mapping[str, Any]) -> Setting:
     )
 
 
+def roles() -> tuple[str, ...]:
+    """The roles in the order of their reference: each group before the engines that serve it."""
+    served = [
+        name
+        for group in server_groups()
+        for name in (group, *(one.name for one in engines().values() if one.group == group))
+    ]
+    return ("airflow", *served, "python", "base")
+
+
 @cache
 def load_specs() -> dict[str, Setting]:
-    """Every setting by name, in the order of ROLES and of their files."""
+    """Every setting by name, in the order of the roles and of their files."""
     found: dict[str, Setting] = {}
-    for role in ROLES:
+    for role in roles():
         path = content_dir() / "roles" / role / "meta" / "argument_specs.yml"
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        specs = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-        for name, spec in specs["argument_specs"]["main"]["options"].items():
+        for name, spec in read(path)["argument_specs"]["main"]["options"].items():
             found[name] = setting(name, role, spec)
     return found
 

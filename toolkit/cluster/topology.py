@@ -1,37 +1,22 @@
-"""Which parts of Airflow run on a host, and the ports they open; from roles/airflow's own table."""
+"""Which parts of Airflow run on a host, and the ports they open, from the roles' tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import yaml
-
 from toolkit.cluster.model import Cluster, Host
-from toolkit.content import content_dir
+from toolkit.cluster.tables import (
+    Component,
+    Driver,
+    Engine,
+    components,
+    engines,
+    release_lines,
+    server_groups,
+)
 from toolkit.errors import ToolkitError
-
-BROKER = "redis"
-
-_PORT_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "webserver": ("airflow_web_port",),
-    "api-server": ("airflow_web_port",),
-    "scheduler": ("airflow_scheduler_health_port",),
-    "triggerer": ("airflow_triggerer_log_port",),
-    "worker": ("airflow_worker_log_port",),
-    "postgres": ("postgres_port",),
-    "mysql": ("mysql_port",),
-    BROKER: ("redis_port",),
-}
-
-
-_ACCESS: Mapping[str, str] = {
-    "metadata_db": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-    "broker": "AIRFLOW__CELERY__BROKER_URL",
-}
-"""Group of a server -> the secret that gives a component access to it."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +40,20 @@ class Link:
     setting: str
 
 
-@cache
-def release_lines() -> Mapping[str, Any]:
-    """The release lines ("2", "3") with their components, Pythons and memory needs."""
-    path = content_dir() / "roles" / "airflow" / "files" / "release_lines.yml"
-    lines: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return lines
+def major(cluster: Cluster) -> str:
+    """The name of the line that airflow_version belongs to, for example "3"."""
+    return str(cluster.setting("airflow_version")).partition(".")[0]
 
 
 def release_line(cluster: Cluster) -> Mapping[str, Any] | None:
     """The line that airflow_version belongs to; None for one that is not supported."""
-    line: Mapping[str, Any] | None = release_lines().get(
-        str(cluster.setting("airflow_version")).partition(".")[0]
-    )
+    line: Mapping[str, Any] | None = release_lines().get(major(cluster))
     return line
+
+
+def records(cluster: Cluster) -> Mapping[str, Component]:
+    """The components of the cluster's release line by name."""
+    return components(major(cluster))
 
 
 def airflow_components(cluster: Cluster, host: Host) -> tuple[str, ...]:
@@ -76,12 +61,28 @@ def airflow_components(cluster: Cluster, host: Host) -> tuple[str, ...]:
     chosen = cluster.setting("airflow_components", host)
     if isinstance(chosen, list) and chosen:
         return tuple(str(name) for name in chosen)
-    triggerer = cluster.setting("airflow_triggerer_enabled", host) is not False
     return tuple(
         name
-        for name, component in (release_line(cluster) or {"components": {}})["components"].items()
-        if component["group"] in host.groups and (name != "triggerer" or triggerer)
+        for name, component in records(cluster).items()
+        if component.group in host.groups and is_enabled(cluster, component, host)
     )
+
+
+def is_enabled(cluster: Cluster, component: Component, host: Host) -> bool:
+    """Whether no setting turns a component off."""
+    switch = component.enabled_by
+    return not switch or cluster.setting(switch, host) is not False
+
+
+def host_records(cluster: Cluster, host: Host) -> tuple[Component, ...]:
+    """The records of a host's components; of one that the release line lacks there is none."""
+    found = records(cluster)
+    return tuple(found[name] for name in airflow_components(cluster, host) if name in found)
+
+
+def runs_tasks(cluster: Cluster, component: Component) -> bool:
+    """Whether tasks run below a component."""
+    return cluster.executor in component.runs_tasks
 
 
 def canary_tasks(cluster: Cluster) -> list[tuple[Host, tuple[str, str]]]:
@@ -93,9 +94,32 @@ def canary_tasks(cluster: Cluster) -> list[tuple[Host, tuple[str, str]]]:
     return workers or [(cluster.group("scheduler")[0], ("bash", "python"))]
 
 
+def engine(cluster: Cluster, group: str) -> Engine:
+    """The engine that the roles would install for a group (metadata_db or broker).
+
+    Raises:
+        ToolkitError: the setting names an engine that there is no table of.
+    """
+    setting = server_groups()[group].engine
+    able = {name: one for name, one in engines().items() if one.group == group}
+    name = str(cluster.setting(setting)) if setting else next(iter(able))
+    if name not in able:
+        raise ToolkitError(
+            f"{setting} is {name}, and there is no such engine",
+            fix=f"{setting}: {' or '.join(able)}",
+        )
+    return able[name]
+
+
 def database(cluster: Cluster) -> str:
-    """The database server that the roles would install: postgres or mysql."""
-    return str(cluster.setting("metadata_db_engine"))
+    """The database server that the roles would install, for example postgres."""
+    return engine(cluster, "metadata_db").name
+
+
+def driver(cluster: Cluster, engine: Engine) -> Driver:
+    """The Python driver that Airflow gets for an engine."""
+    chosen = str(cluster.setting(engine.driver_setting)) if engine.driver_setting else ""
+    return engine.drivers.get(chosen) or next(iter(engine.drivers.values()))
 
 
 def server_port(cluster: Cluster, group: str) -> int:
@@ -104,30 +128,33 @@ def server_port(cluster: Cluster, group: str) -> int:
     Raises:
         ToolkitError: the setting is no plain number.
     """
-    name = _PORT_SETTINGS[database(cluster) if group == "metadata_db" else BROKER][0]
-    port = cluster.setting(name)
+    wanted = engine(cluster, group)
+    port = cluster.setting(wanted.port)
     if not isinstance(port, int):
-        raise ToolkitError(f"{name} has to be a plain number here", fix=f"{name}: 5432")
+        raise ToolkitError(
+            f"{wanted.port} has to be a plain number here",
+            fix=f"{wanted.port}: {wanted.default_port}",
+        )
     return port
 
 
 def servers(cluster: Cluster, host: Host) -> tuple[str, ...]:
     """The database and broker servers that the roles install on a host."""
-    found = []
-    if "metadata_db" in host.groups and not cluster.setting("metadata_db_url", host):
-        found.append(database(cluster))
-    if "broker" in host.groups and not cluster.setting("broker_url", host):
-        found.append(BROKER)
-    return tuple(found)
+    return tuple(
+        engine(cluster, name).name
+        for name, group in server_groups().items()
+        if name in host.groups and not cluster.setting(group.url, host)
+    )
 
 
 def ports(cluster: Cluster, host: Host) -> tuple[Port, ...]:
     """The TCP ports that will be opened on a host, as far as the inventory says plain numbers."""
-    names = (*airflow_components(cluster, host), *servers(cluster, host))
-    wanted = [(name, setting) for name in names for setting in _PORT_SETTINGS.get(name, ())]
-    if "scheduler" in names and cluster.executor == "LocalExecutor":
-        # Tasks run below the scheduler there, so it serves their logs.
-        wanted.append(("scheduler", "airflow_worker_log_port"))
+    found = host_records(cluster, host)
+    wanted = [(one.name, port.setting) for one in found for port in one.ports]
+    wanted += [(name, engines()[name].port) for name in servers(cluster, host)]
+    # Whoever runs tasks serves their logs.
+    task_port = (release_line(cluster) or {}).get("task_port", {}).get("setting", "")
+    wanted += [(one.name, task_port) for one in found if runs_tasks(cluster, one)]
     numbers = [(name, setting, cluster.setting(setting, host)) for name, setting in wanted]
     return tuple(Port(*found) for found in numbers if isinstance(found[2], int))
 
@@ -135,8 +162,8 @@ def ports(cluster: Cluster, host: Host) -> tuple[Port, ...]:
 def uses(cluster: Cluster, host: Host, group: str) -> bool:
     """Whether a component of the host connects to the server of metadata_db or broker."""
     line = release_line(cluster) or {"secrets": {}}
-    users = set(line["secrets"].get(_ACCESS[group], ()))
-    wanted = group == "metadata_db" or cluster.executor == "CeleryExecutor"
+    users = set(line["secrets"].get(server_groups()[group].secret, ()))
+    wanted = group != "broker" or cluster.executor == "CeleryExecutor"
     return wanted and bool(users & set(airflow_components(cluster, host)))
 
 
@@ -160,17 +187,11 @@ def links(cluster: Cluster) -> tuple[Link, ...]:
 
 def _wanted_by(cluster: Cluster, host: Host) -> set[str]:
     """The settings of those ports that a host's components connect to, wherever they are."""
-    components = set(airflow_components(cluster, host))
-    wanted = set()
-    if uses(cluster, host, "metadata_db"):
-        wanted.add(f"{database(cluster)}_port")
-    if uses(cluster, host, "broker"):
-        wanted.add("redis_port")
-    if components & {"webserver", "api-server"}:
-        wanted |= {"airflow_worker_log_port", "airflow_triggerer_log_port"}
-    line_3 = "api-server" in (release_line(cluster) or {"components": {}})["components"]
-    if line_3 and "worker" in components:
-        wanted.add("airflow_web_port")
-    if line_3 and "scheduler" in components and cluster.executor == "LocalExecutor":
-        wanted.add("airflow_web_port")
+    found = host_records(cluster, host)
+    wanted = {name for component in found for name in component.connects_to}
+    wanted |= {
+        engine(cluster, group).port for group in server_groups() if uses(cluster, host, group)
+    }
+    if any(runs_tasks(cluster, component) for component in found):
+        wanted |= set((release_line(cluster) or {}).get("task_connects_to", ()))
     return wanted

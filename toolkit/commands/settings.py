@@ -27,11 +27,11 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def command(name: str | None, role: str | None, as_json: bool) -> None:
     """What can be set in the inventory: type, default, choices, and what it does."""
-    from toolkit.cluster.specs import ROLES, load_specs, nearest
+    from toolkit.cluster.specs import load_specs, nearest, roles
 
     specs = load_specs()
-    if role and role not in ROLES:
-        raise ToolkitError(f"there is no role {role}", fix="use one of: " + ", ".join(ROLES))
+    if role and role not in roles():
+        raise ToolkitError(f"there is no role {role}", fix="use one of: " + ", ".join(roles()))
     if name and name not in specs:
         near = nearest(name)
         guess = f"; did you mean {near}?" if near else ""

@@ -10,14 +10,12 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.tables import engine_of, server_groups
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.payload import host_and_port, is_template
 
 TIMEOUT = 10
 """Seconds for connecting to a server, and for each of its answers."""
-
-EXTERNAL: Mapping[str, str] = {"metadata_db": "metadata_db_url", "broker": "broker_url"}
-"""Group -> the setting that names a server elsewhere in its place."""
 
 _PARAMETER_GROUPS: Mapping[str, str] = {
     ".rds.amazonaws.com": "DB parameter group",
@@ -83,8 +81,8 @@ def external_urls(cluster: Cluster, host: Host | None = None) -> dict[str, str]:
     """
     vault = secrets.read_vault(cluster)
     found = {
-        role: str(vault.get(setting) or cluster.setting(setting, host) or "")
-        for role, setting in EXTERNAL.items()
+        role: str(vault.get(group.url) or cluster.setting(group.url, host) or "")
+        for role, group in server_groups().items()
     }
     found = {role: url for role, url in found.items() if url and not is_template(url)}
     setting = "metadata_db_ca_certificate"
@@ -102,18 +100,20 @@ def ask(remote: Remote, via: Host, role: str, url: str, authorities: Sequence[st
         authorities: certificates (PEM) that the hosts trust beside those of this machine.
     """
     parts, (address, port) = urlsplit(url), host_and_port(url)
-    scheme = parts.scheme.partition("+")[0]
+    engine = engine_of(url)
+    asker = _ASKERS.get(engine.name) if engine else None
     base: dict[str, Any] = {
         "role": role,
         "address": f"{address}:{port}",
         "user": unquote(parts.username or ""),
         "password": bool(parts.password),
     }
-    if not address or not port or scheme not in _ASKERS:
-        return Service(**base, problem="url", detail=f"{scheme}:// is no server that can be asked")
+    if not address or not port or asker is None:
+        told = f"{parts.scheme.partition('+')[0]}:// is no server that can be asked"
+        return Service(**base, problem="url", detail=told)
     try:
         with remote.tunnel(via, address, port) as local:
-            return Service(**base, **_ASKERS[scheme](parts, local, authorities))
+            return Service(**base, **asker(parts, local, authorities))
     except HostProblem as problem:
         return Service(**base, problem="silent", detail=problem.what)
 
@@ -225,12 +225,11 @@ def _ask_redis(parts: SplitResult, port: int, authorities: Sequence[str]) -> dic
 
 
 _ASKERS: Mapping[str, Callable[[SplitResult, int, Sequence[str]], dict[str, Any]]] = {
-    "postgresql": _ask_postgres,
     "postgres": _ask_postgres,
     "mysql": _ask_mysql,
     "redis": _ask_redis,
-    "rediss": _ask_redis,
 }
+"""Engine -> the function that speaks its protocol."""
 
 
 def _numbers(version: str) -> tuple[int, ...]:

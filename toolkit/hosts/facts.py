@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from toolkit.cluster.tables import OsRelease
 from toolkit.hosts import HostProblem
 from toolkit.hosts.external import Service
 
 
 @dataclass(frozen=True)
-class Distribution:
+class Distribution(OsRelease):
     """os-release(5)."""
 
-    id: str = ""
-    id_like: tuple[str, ...] = ()
-    version: str = ""
     codename: str = ""
     name: str = ""
 

@@ -10,27 +10,32 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.cluster import Cluster, Host
+from toolkit.cluster.disks import paths
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS
-from toolkit.cluster.topology import BROKER, address_of, airflow_components, database, ports, uses
+from toolkit.cluster.tables import (
+    all_components,
+    drop_in_files,
+    engine_of,
+    installed_packages,
+    server_groups,
+)
+from toolkit.cluster.topology import address_of, airflow_components, engine, ports, uses
 from toolkit.errors import ToolkitError
 
-PATHS = (
-    "/opt/airflow",
-    "/var/lib/airflow",
-    "/var/log/airflow",
-    "/var/lib/postgresql",
-    "/var/lib/mysql",
-    "/var/lib/redis",
-    "/var/cache/apt",
-    "/usr",
-    "/tmp",
+_OWN_FILES = (
+    "/etc/airflow/*",
+    "/etc/systemd/system/airflow*",
+    "/etc/tmpfiles.d/airflow.conf",
+    "/etc/logrotate.d/airflow",
+    "/usr/local/bin/airflow",
+    "/usr/local/lib/airflow-toolkit/*",
+    "/opt/airflow/current",
+    "/var/lib/airflow/dags/toolkit/*.py",
 )
-"""Every path that an installation writes to."""
+"""Patterns of the files that role airflow writes."""
 
 NETWORK_TIMEOUT = 4
 """Seconds for each URL and port; they are tried at the same time."""
-
-_DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379, "rediss": 6379}
 
 
 def payload(
@@ -53,7 +58,7 @@ def payload(
         # The page of the package itself: some indexes have no front page, some a huge one.
         urls = [{"url": f"{index.rstrip('/')}/apache-airflow/", "role": "index"}]
     return {
-        "paths": list(PATHS),
+        "paths": list(paths()),
         "dags_folder": str(cluster.setting("airflow_dags_folder", host) or "") if installs else "",
         "interpreter": str(cluster.setting("python_interpreter", host) or ""),
         "environment": _environment(cluster, host),
@@ -63,7 +68,16 @@ def payload(
         "ports": [*_external_ports(cluster, host, external), *_peer_ports(cluster, host)],
         "timeout": NETWORK_TIMEOUT,
         "default_passwords": list(DEFAULT_PASSWORDS),
+        "server_packages": list(installed_packages()),
+        "airflow_commands": sorted(
+            {"standalone", *(one.arguments.split()[0] for one in all_components())}
+        ),
     }
+
+
+def owned_files() -> tuple[str, ...]:
+    """Patterns of the files that a provision writes; what is no pattern of ours is not looked at."""
+    return (*_OWN_FILES, *drop_in_files())
 
 
 def index_url(cluster: Cluster) -> str:
@@ -132,7 +146,8 @@ def host_and_port(url: str) -> tuple[str, int]:
     """Where a database or broker URL leads to; "" and 0 when it cannot be read."""
     try:
         parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme.partition("+")[0], 0)
+        known = engine_of(url)
+        port = parts.port or (known.default_port if known else 0)
     except ValueError:  # a slash or colon in a password that is not escaped
         return "", 0
     return parts.hostname or "", port
@@ -140,12 +155,12 @@ def host_and_port(url: str) -> tuple[str, int]:
 
 def _peer_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
     """The cluster's own servers on other hosts: is there a way to them at all?"""
-    for group, server in (("metadata_db", database(cluster)), ("broker", BROKER)):
+    for group in server_groups():
         for peer in cluster.group(group):
             if peer.name == host.name or not uses(cluster, host, group):
                 continue
             for port in ports(cluster, peer):
-                if port.component == server:
+                if port.setting == engine(cluster, group).port:
                     yield {
                         "host": address_of(peer),
                         "port": port.number,

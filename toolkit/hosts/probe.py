@@ -10,7 +10,7 @@ from toolkit.cluster import Cluster
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.external import Service, ask, external_urls
 from toolkit.hosts.facts import Facts, Probe
-from toolkit.hosts.payload import authorities, index_url, payload
+from toolkit.hosts.payload import authorities, index_url, owned_files, payload
 from toolkit.hosts.reach import meet
 from toolkit.onhost import source
 
@@ -61,7 +61,9 @@ def _source(name: str) -> str:
 
 def record(cluster: Cluster, remote: Remote) -> None:
     """Have the hosts write down how our files are now; checks compare with it later."""
-    remote.fan_out(cluster.hosts, f"{_source('host_drift')}\n\nmain = record\n", {})
+    remote.fan_out(
+        cluster.hosts, f"{_source('host_drift')}\n\nmain = record\n", {"files": owned_files()}
+    )
 
 
 def _services(

@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Literal
 
+from toolkit.cluster.tables import OsRelease, words
 from toolkit.errors import ToolkitError
 from toolkit.findings import Finding
 
@@ -229,12 +230,13 @@ def _of_python(named: str, distribution: str, login: Login) -> HostProblem:
     if named:
         what = f"there is no {named} on this host, which ansible_python_interpreter names"
         return HostProblem("no_python", login.host, what, "correct or remove it in the inventory")
-    install = "dnf" if re.search("rhel|fedora", distribution) else "apt-get"
+    id, *like = distribution.split() or [""]
+    install = words(OsRelease(id, tuple(like))).sudo("install", packages="python3")
     return HostProblem(
         "no_python",
         login.host,
         "there is no Python 3 on this host, and Ansible needs one",
-        f"{login.command} 'sudo {install} install -y python3'",
+        f"{login.command} '{install}'",
     )
 
 

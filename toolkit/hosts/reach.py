@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.cluster import Cluster
+from toolkit.cluster.tables import openings
 from toolkit.cluster.topology import Link, links
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.facts import Facts, Reach, Resolution
@@ -14,7 +15,6 @@ from toolkit.onhost import source
 
 SECONDS = 2.0
 """How long hosts wait for each other; over as soon as all connections are made."""
-_LOG_PORTS = ("airflow_worker_log_port", "airflow_triggerer_log_port")
 
 
 def meet(
@@ -42,9 +42,10 @@ Names = dict[tuple[str, str], str]  # host and the name that has to be known the
 def _names(wanted: list[Link], facts: Mapping[str, Facts]) -> Names:
     """Airflow looks for the logs of a task at the name that its host gives itself."""
     owners = {}
+    by_name = {port.setting for port in openings().values() if port.by_name}
     for link in wanted:
         network = facts[link.target].network
-        if link.setting in _LOG_PORTS and network:
+        if link.setting in by_name and network:
             owners[link.source, network.fqdn or network.hostname] = link.target
     return owners
 

@@ -8,16 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.cluster import Cluster, Host
+from toolkit.cluster.tables import all_components
 from toolkit.cluster.topology import airflow_components, release_line
 from toolkit.hosts import HostProblem, Remote
 from toolkit.onhost import source
-
-JOB_TYPES: Mapping[str, str] = {
-    "scheduler": "SchedulerJob",
-    "triggerer": "TriggererJob",
-    "dag-processor": "DagProcessorJob",
-}
-"""Airflow's name, in table `job`, for each component that writes heartbeats."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +68,7 @@ def heartbeats(found: Iterable[HostState]) -> dict[tuple[str, str], float]:
     ages = {}
     for state in found:
         for job_type, hostname, age in (state.data.get("database") or {}).get("jobs", ()):
-            for component, name in JOB_TYPES.items():
-                if name == job_type:
-                    ages[component, hostname] = age
+            for component in all_components():
+                if component.heartbeat == job_type:
+                    ages[component.name, hostname] = age
     return ages

@@ -14,28 +14,14 @@ import pwd
 import stat
 
 MANIFEST = "/usr/local/lib/airflow-toolkit/manifest.json"
-FILES = [
-    "/etc/airflow/*",
-    "/etc/systemd/system/airflow*",
-    "/etc/tmpfiles.d/airflow.conf",
-    "/etc/logrotate.d/airflow",
-    "/usr/local/bin/airflow",
-    "/usr/local/lib/airflow-toolkit/*",
-    "/opt/airflow/current",
-    "/var/lib/airflow/dags/toolkit/*.py",
-    "/etc/postgresql/*/main/conf.d/airflow-toolkit.conf",
-    "/var/lib/pgsql/data/conf.d/airflow-toolkit.conf",
-    "/etc/mysql/*/zz-airflow-toolkit.cnf",
-    "/etc/redis*/airflow-toolkit.conf",
-]
 
 
-def record(_):
+def record(payload):
     """Write down how the files are now; the key stays, so that nothing changes without a reason."""
     if not os.path.isdir(os.path.dirname(MANIFEST)):
         return {"files": 0}
     key = manifest().get("key") or hashlib.sha256(os.urandom(32)).hexdigest()
-    found = {path: state(path, key) for path in present()}
+    found = {path: state(path, key) for path in present(payload["files"])}
     text = json.dumps({"key": key, "files": found}, sort_keys=True) + "\n"
     temporary = MANIFEST + ".new"
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -69,9 +55,9 @@ def manifest():
         return {}
 
 
-def present():
+def present(patterns):
     """The toolkit's files that are there."""
-    paths = {path for pattern in FILES for path in glob.glob(pattern)}
+    paths = {path for pattern in patterns for path in glob.glob(pattern)}
     return sorted(path for path in paths if not os.path.isdir(path) or os.path.islink(path))
 
 

@@ -8,6 +8,7 @@ network) runs in threads, so the whole takes as long as the slowest part.
 Other host_*.py of this package are sent along, behind this one; each adds its PARTS to MORE.
 """
 
+import fnmatch
 import functools
 import glob
 import json
@@ -34,14 +35,6 @@ PACKAGE_LOCKS = [
     "/var/cache/apt/archives/lock",
 ]
 PACKAGE_MANAGERS = ["apt-get", "dnf", "zypper", "apk", "pacman"]
-SERVER_PACKAGES = (
-    r"(?:postgresql-\d+|postgresql\d*-server|redis-server|redis6|valkey-server|mysql-server.*"
-    r"|mariadb.*-server.*)"
-)
-SERVER_UNITS = ["postgresql.service", "redis-server.service", "valkey-server.service",
-                "mysql.service", "mariadb.service"]  # fmt: skip
-AIRFLOW_COMMANDS = {"webserver", "api-server", "scheduler", "dag-processor", "triggerer",
-                    "standalone", "celery"}  # fmt: skip
 UNIT_DIRECTORIES = ["/etc/systemd/system", "/lib/systemd/system", "/usr/local/lib/systemd/system"]
 LATE = {"result": "timeout", "detail": "no answer in time"}
 # Any of these means that the toolkit has been at work here, if only for a moment.
@@ -61,12 +54,12 @@ def main(payload):
         "systemd": systemd,
         "paths": lambda: [path_facts(path) for path in payload.get("paths", [])],
         "listeners": listeners,
-        "packages": packages,
+        "packages": lambda: packages(payload.get("server_packages", [])),
         "pythons": lambda: pythons(payload.get("interpreter", "")),
         "network": network_names,
         "time_zone": time_zone,
         "locales": locales,
-        "airflow": airflow,
+        "airflow": lambda: airflow(payload.get("airflow_commands", [])),
         "urls": lambda: urls(payload),
         "ports": lambda: ports(payload),
     }
@@ -304,40 +297,47 @@ def process(pid):
 # Packages
 
 
-def packages():
-    """The package manager: what it left half done, who holds its lock, servers it installed."""
+def packages(servers):
+    """The package manager: what it left half done, who holds its lock, servers it installed.
+
+    `servers` are patterns of their names.
+    """
     manager = next((name for name in PACKAGE_MANAGERS if shutil.which(name)), "")
     if manager == "dnf":
-        unfinished, servers = [], rpm_servers()
+        unfinished, installed = [], rpm_packages()
     else:
-        unfinished, servers = package_states(read("/var/lib/dpkg/status"))
+        unfinished, installed = package_states(read("/var/lib/dpkg/status"))
     return {
         "manager": manager,
         "unfinished": unfinished,
-        "servers": servers,
+        "servers": {name: installed[name] for name in installed if is_one_of(name, servers)},
         "lock": package_lock(),
     }
 
 
 def package_states(status):
-    """From dpkg's status file: packages left half done, and servers with their versions."""
+    """From dpkg's status file: packages left half done, and those installed with their versions."""
     entry = re.compile(
         r"^Package: (\S+)\nStatus: \S+ \S+ (\S+)\n(?:(?!\n).*\n)*?Version: (\S+)", re.M
     )
-    unfinished, servers = [], {}
+    unfinished, installed = [], {}
     for name, state, version in entry.findall(status):
         if state in ("half-installed", "unpacked", "half-configured"):
             unfinished.append(name)
-        elif state == "installed" and re.match("(?:%s)$" % SERVER_PACKAGES, name):
-            servers[name] = version
-    return unfinished, servers
+        elif state == "installed":
+            installed[name] = version
+    return unfinished, installed
 
 
-def rpm_servers():
-    """Servers that are installed as RPMs, with their versions."""
+def is_one_of(name, patterns):
+    """Whether a name matches one of these patterns of fnmatch(3)."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def rpm_packages():
+    """The RPMs that are installed, with their versions."""
     listed = output("rpm", "--query", "--all", "--queryformat", "%{NAME} %{VERSION}\\n")
-    pairs = (line.split() for line in listed.splitlines() if len(line.split()) == 2)
-    return {name: version for name, version in pairs if re.match(SERVER_PACKAGES + "$", name)}
+    return dict(line.split() for line in listed.splitlines() if len(line.split()) == 2)
 
 
 def package_lock():
@@ -419,8 +419,11 @@ def own_addresses():
 # Airflow and what it needs
 
 
-def airflow():
-    """What the toolkit installed earlier, and any Airflow that somebody else runs here."""
+def airflow(commands):
+    """What the toolkit installed earlier, and any Airflow that somebody else runs here.
+
+    `commands` are those of Airflow's command line that keep running.
+    """
     units = unit_states()
     releases = [
         {"name": os.path.basename(path), "complete": os.path.exists(path + "/.complete")}
@@ -434,20 +437,21 @@ def airflow():
         "configured": os.path.isfile("/etc/airflow/airflow.cfg"),
         "releases": releases,
         "units": units,
-        "foreign": foreign_airflow([unit["name"] for unit in units if unit["ours"]]),
+        "foreign": foreign_airflow([unit["name"] for unit in units if unit["ours"]], commands),
     }
 
 
 def unit_states():
-    """State of every unit with airflow in its name, and of the database and broker servers."""
+    """State of every unit with airflow in its name."""
     files = {}
     for directory in UNIT_DIRECTORIES:
         for path in glob.glob(directory + "/*airflow*.service"):
             files.setdefault(os.path.basename(path), path)
-    wanted = sorted(files) + SERVER_UNITS
+    if not files:  # systemctl would show its own manager's properties
+        return []
     properties = ["Id", "LoadState", "ActiveState", "SubState", "NRestarts", "MainPID",
                   "UnitFileState", "DropInPaths"]  # fmt: skip
-    text = output("systemctl", "show", "--property=" + ",".join(properties), "--", *wanted)
+    text = output("systemctl", "show", "--property=" + ",".join(properties), "--", *sorted(files))
     found = []
     for block in text.split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -469,14 +473,14 @@ def unit_states():
     return found
 
 
-def foreign_airflow(our_units):
+def foreign_airflow(our_units, commands):
     """Airflow processes that run outside our units; their arguments stay here."""
     found = []
     for pid in processes():
         words = read("/proc/%d/cmdline" % pid).split("\0")
         if not any(os.path.basename(word) == "airflow" for word in words[:3]):
             continue
-        command = next((word for word in words if word in AIRFLOW_COMMANDS), "")
+        command = next((word for word in words if word in commands), "")
         facts = process(pid)
         if command and facts["unit"] not in our_units:
             found.append(dict(facts, command=command))

@@ -11,12 +11,13 @@ from toolkit.cluster import Cluster, Host, sizing
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned
 from toolkit.cluster.releases import package_bytes
+from toolkit.cluster.tables import server_groups
 from toolkit.cluster.topology import (
-    BROKER,
     Link,
     address_of,
     airflow_components,
     database,
+    engine,
     links,
     ports,
     servers,
@@ -149,11 +150,11 @@ def _measured(cluster: Cluster, host: Host, facts: Facts) -> dict[str, Any]:
 def _servers(cluster: Cluster, external: Mapping[str, str]) -> dict[str, str]:
     """Group -> which server, and where."""
     found = {}
-    for group, name in (("metadata_db", database(cluster)), ("broker", BROKER)):
+    for group in server_groups():
         if group in external:
             found[group] = f"{external[group]} (run elsewhere)"
         elif cluster.group(group) and (group != "broker" or cluster.executor == "CeleryExecutor"):
-            found[group] = f"{name} on {cluster.group(group)[0].name}"
+            found[group] = f"{engine(cluster, group).name} on {cluster.group(group)[0].name}"
     return found
 
 

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from toolkit.cluster.tables import all_components
 from toolkit.content import content_dir
 from toolkit.verbs.plan import HostPlan, Plan
 
-_COLUMNS = (("webserver", "api-server"), ("scheduler",), ("worker",), ())
-"""Components that decide which column a host stands in; the rest, with servers alone, comes last."""
+_COLUMNS = ("webserver", "scheduler", "worker")
+"""Groups whose components decide which column a host is in; with servers alone it is in the last."""
 _WIDTH, _GAP_X, _GAP_Y, _MARGIN, _TOP = 220, 150, 40, 30, 116
 _HEAD, _ROW, _FOOT = 44, 22, 40
 
@@ -70,14 +71,14 @@ def _boxes(plan: Plan) -> list[Box]:
     for host in plan.hosts:
         columns[_column(host)].append(host)
     outside = [(group, text) for group, text in plan.servers.items() if "elsewhere" in text]
-    used = sorted({*columns, *([len(_COLUMNS) - 1] if outside else [])})
+    used = sorted({*columns, *([len(_COLUMNS)] if outside else [])})
     found = []
     for place, column in enumerate(used):
         x, y = _MARGIN + place * (_WIDTH + _GAP_X), _TOP
         for host in columns[column]:
             found.append(_box(host, x, y))
             y += found[-1].height + _GAP_Y
-        for group, text in outside if column == len(_COLUMNS) - 1 else ():
+        for group, text in outside if column == len(_COLUMNS) else ():
             address = text.partition(" ")[0]
             rows = ((group, address.rpartition(":")[2]),)
             found.append(Box(f"{group}:", address, rows, x, y, _HEAD + _ROW + 12, outside=True))
@@ -86,7 +87,8 @@ def _boxes(plan: Plan) -> list[Box]:
 
 
 def _column(host: HostPlan) -> int:
-    return next((n for n, names in enumerate(_COLUMNS) if set(names) & set(host.components)), 3)
+    groups = {one.group for one in all_components() if one.name in host.components}
+    return next((n for n, group in enumerate(_COLUMNS) if group in groups), len(_COLUMNS))
 
 
 def _box(host: HostPlan, x: int, y: int) -> Box:

@@ -16,7 +16,7 @@ from toolkit.checks.proof import Proof
 from toolkit.checks.running import Evidence, prove
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster import vault as secrets
-from toolkit.cluster.topology import canary_tasks, release_line
+from toolkit.cluster.topology import canary_tasks, is_enabled, records, release_line
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.state import HostState, states
 from toolkit.onhost import source
@@ -74,10 +74,9 @@ def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
     web = cluster.group("webserver")[0]
     line = release_line(cluster) or {}
     components = {
-        component["health"]
-        for name, component in line["components"].items()
-        if component["health"]
-        and (name != "triggerer" or cluster.setting("airflow_triggerer_enabled", web) is not False)
+        component.health
+        for component in records(cluster).values()
+        if component.health and is_enabled(cluster, component, web)
     }
     payload = {
         "port": cluster.setting("airflow_web_port", web),

@@ -12,14 +12,13 @@ from jinja2.nativetypes import NativeEnvironment
 from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
 
 from toolkit.checks import capacity, validate_hosts
-from toolkit.checks.thresholds import DISKS
+from toolkit.cluster.disks import paths as all_paths
 from toolkit.cluster.lock import release_name
 from toolkit.cluster.sizing import need, server_connections
 from toolkit.content import content_dir
 from toolkit.findings import Finding, Severity
 from toolkit.hosts.external import Service
 from toolkit.hosts.facts import Airflow, Machine, Memory, PathFacts, Probe, Release
-from toolkit.hosts.payload import PATHS
 
 
 def findings(
@@ -37,12 +36,8 @@ def paths(root: dict[str, Any], **others: dict[str, Any]) -> tuple[PathFacts, ..
         replace(base, path=path, device=2, mount=path, **mounts[path])
         if path in mounts
         else replace(base, path=path, **root)
-        for path in PATHS
+        for path in all_paths()
     )
-
-
-def test_every_path_of_the_table_is_probed() -> None:
-    assert {disk.path for disk in DISKS} <= set(PATHS)
 
 
 def test_needs_on_one_filesystem_are_added_up(tmp_path: Path) -> None:

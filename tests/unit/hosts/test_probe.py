@@ -21,6 +21,7 @@ import pytest
 from support.preflight_data import CELERY, SINGLE, make_cluster
 
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.tables import installed_packages
 from toolkit.errors import ToolkitError
 from toolkit.hosts.external import external_urls
 from toolkit.hosts.facts import Facts, Listener
@@ -202,7 +203,11 @@ def test_package_states(script: dict[str, Any]) -> None:
         "Package: mariadb-server\nStatus: deinstall ok config-files\nVersion: 10.11\n\n"
         "Package: postgresql-client-15\nStatus: install ok installed\nVersion: 15.1\n"
     )
-    assert script["package_states"](status) == (["redis-server"], {"postgresql-15": "15.1"})
+    unfinished, installed = script["package_states"](status)
+    assert unfinished == ["redis-server"]
+    assert installed == {"libc6": "2.36", "postgresql-15": "15.1", "postgresql-client-15": "15.1"}
+    servers = [name for name in installed if script["is_one_of"](name, installed_packages())]
+    assert servers == ["postgresql-15"]
 
 
 def test_addresses_of_the_kernel_s_tables(script: dict[str, Any]) -> None:

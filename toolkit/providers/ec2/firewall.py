@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toolkit.cluster import Cluster
+from toolkit.cluster.tables import openings
 from toolkit.cluster.topology import ports, server_port
 from toolkit.providers.ec2.config import BASTION, MANAGED, Config
 
 SSH_PORT = 22
-WEB = ("airflow_web_port",)
-"""The settings whose port people reach with a browser."""
-LOCAL = ("airflow_scheduler_health_port",)
-"""The settings whose port is asked on the host itself only."""
 
 
 @dataclass(frozen=True, order=True)
@@ -69,9 +66,10 @@ def wanted(config: Config, cluster: Cluster, access: Sequence[str]) -> tuple[Sec
     for one in config.instances:
         rules = set()
         for port in (port for host in one.hosts for port in ports(cluster, cluster.host(host))):
-            if len(cluster.all_hosts) > 1 and port.setting not in LOCAL:
+            known = openings().get(port.setting)
+            if len(cluster.all_hosts) > 1 and not (known and known.open_to == "host"):
                 rules.add(Rule(port.number, members))
-            if port.setting in WEB:
+            if known and known.open_to == "people":
                 rules |= {Rule(port.number, network) for network in web}
         name = set_group(config.name, one.name)
         text = f"Airflow cluster {config.name}: {', '.join(one.groups)}"

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from toolkit.cluster import Cluster
-from toolkit.cluster.topology import database, server_port
+from toolkit.cluster.tables import engines
+from toolkit.cluster.topology import database, driver, server_port
 from toolkit.providers.ec2.service import Kind, Part, Service, Wish
 
 _SUBNETS = Kind("DB subnet group", "DBSubnetGroup", "DBSubnetGroupName", "DBSubnetGroupArn")
@@ -97,13 +98,9 @@ def _endpoint(raw: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _address(raw: Mapping[str, Any], password: str, cluster: Cluster) -> str:
-    pure = cluster.setting("metadata_db_mysql_driver") == "pymysql"
-    drivers = {
-        "postgres": "postgresql+psycopg2",
-        "mysql": "mysql+pymysql" if pure else "mysql+mysqldb",
-    }
+    scheme = driver(cluster, engines()[raw["Engine"]]).scheme
     host, port = _endpoint(raw)
-    return (f"{drivers[raw['Engine']]}://{raw['MasterUsername']}:{quote(password, safe='')}"
+    return (f"{scheme}://{raw['MasterUsername']}:{quote(password, safe='')}"
             f"@{host}:{port}/{raw['DBName']}")  # fmt: skip
 
 
