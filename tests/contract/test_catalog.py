@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -15,33 +16,43 @@ from click.testing import CliRunner
 from toolkit.commands.check import command
 from toolkit.findings import Severity, entries, topics
 from toolkit.hosts.problem import Kind
+from toolkit.providers.ec2.errors import answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SOURCES = [*REPOSITORY.glob("toolkit/checks/*.py"), REPOSITORY / "toolkit/cluster/settings.py"]
+PACKAGE = REPOSITORY / "toolkit"
+SOURCES = [path for path in PACKAGE.rglob("*.py") if "onhost" not in path.parts]
 NAMES = {"error": Severity.ERROR, "warning": Severity.WARNING, "note": Severity.NOTE}
 COMPOSED = {
     **{f"access.{kind}": {Severity.ERROR} for kind in get_args(Kind)},
     **{f"services.{problem}": {Severity.ERROR} for problem in ("url", "login", "silent")},
+    **{answer.id: {Severity.ERROR} for answer in answers().values()},
 }
-"""Ids that a rule puts together."""
+"""Ids that code puts together, or reads from data."""
+ID = re.compile(rf"({'|'.join(topic.name for topic in topics())})\.(?!yml$|py$)[a-z_]+")
 
 
-def emitted() -> dict[str, set[Severity]]:
-    """Every id that stands in a rule, with the severities that its call can give it."""
+def ids_in(path: Path) -> dict[str, set[Severity]]:
+    """Every id that a file has as text, with the severities that a call there can give it."""
     found: defaultdict[str, set[Severity]] = defaultdict(set)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found[node.value] |= set()
+        if isinstance(node, ast.Call) and node.args:
+            severity = NAMES.get(getattr(node.func, "id", ""))
+            for part in ast.walk(node.args[0]):
+                if severity and isinstance(part, ast.Constant):
+                    found[part.value] |= {severity}
+    return {id: severities for id, severities in found.items() if ID.fullmatch(str(id))}
+
+
+@cache
+def emitted() -> dict[str, set[Severity]]:
+    """Every id in the package's code."""
+    found: defaultdict[str, set[Severity]] = defaultdict(set, COMPOSED)
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found[node.value] |= set()
-            if isinstance(node, ast.Call) and node.args:
-                severity = NAMES.get(getattr(node.func, "id", ""))
-                for part in ast.walk(node.args[0]):
-                    if severity and isinstance(part, ast.Constant):
-                        found[part.value] |= {severity}
-    known = {topic.name for topic in topics()}
-    ids = {id: s for id, s in found.items() if re.fullmatch(r"[a-z]+\.[a-z_]+", id)}
-    ids = {id: s for id, s in ids.items() if id.partition(".")[0] in known}
-    return {**ids, **COMPOSED}
+        for id, severities in ids_in(path).items():
+            found[id] = found[id] | severities
+    return found
 
 
 def test_every_finding_is_in_the_catalog_and_the_other_way_round() -> None:
@@ -62,6 +73,19 @@ def test_every_finding_is_explained(id: str) -> None:
     for text in (id, entry.title, entry.why, entry.fix, *entry.stories):
         assert text in done.output
     assert not entry.title.endswith(".")
+
+
+RULES = [path for path in PACKAGE.glob("checks/*.py") if ids_in(path)]
+OTHER_TOPIC = {"remote_logs": "running", "components": "planning"}
+"""A file of rules whose findings are a part of another topic."""
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_a_file_of_rules_has_its_catalog_beside_it(path: Path) -> None:
+    topic = OTHER_TOPIC.get(path.stem, path.stem)
+    assert {id.partition(".")[0] for id in ids_in(path)} == {topic}
+    room = "hosts" if topic == "access" else "checks"  # where HostProblem is
+    assert (PACKAGE / room / f"{topic}.findings.yml").exists()
 
 
 def test_every_story_led_to_a_finding() -> None:

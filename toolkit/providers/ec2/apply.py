@@ -10,7 +10,7 @@ from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.providers.ec2 import managed
 from toolkit.providers.ec2.account import Account
 from toolkit.providers.ec2.config import Config
-from toolkit.providers.ec2.errors import NO_CAPACITY, code_of
+from toolkit.providers.ec2.errors import code_of, no_capacity
 from toolkit.providers.ec2.firewall import Rule, SecurityGroup, set_group
 from toolkit.providers.ec2.found import (
     CLUSTER_TAG,
@@ -185,7 +185,7 @@ def _launch(action: Action, work: Work) -> None:
             work.started[server.host] = _launch_in(subnet, server, work)
             return
         except ClientError as error:
-            if code_of(error) not in NO_CAPACITY or subnet == work.network.subnets[-1]:
+            if not no_capacity(error) or subnet == work.network.subnets[-1]:
                 raise
             work.say(f"{subnet} has no capacity for {server.type}; trying the next subnet")
 

@@ -1,4 +1,4 @@
-"""What AWS refuses, told so that a person can mend it."""
+"""What AWS refuses, in words that help to correct it; the codes are in answers.yml."""
 
 from __future__ import annotations
 
@@ -6,66 +6,43 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from toolkit.errors import EXIT_FAILED, ToolkitError
 
-_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
-_UNKNOWN = ("AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException",
-            "SignatureDoesNotMatch", "InvalidSignatureException")  # fmt: skip
 _REFUSED = ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
-_THROTTLED = ("RequestLimitExceeded", "Throttling", "ThrottlingException")
-NO_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "Unsupported",
-               "InsufficientFreeAddressesInSubnet")  # fmt: skip
-"""RunInstances may still succeed in another subnet."""
+_SIGN_IN = "aws configure, or aws sso login; or name another profile with --profile"
+_AGAIN = "run the same command again to continue"
 
-_FIXES: Mapping[str, str] = {
-    "VcpuLimitExceeded": "ask for more in Service Quotas (Running On-Demand instances), or use "
-    "fewer or smaller instances; then run it again",
-    "InstanceLimitExceeded": "ask for more in Service Quotas, or use fewer instances; then run it "
-    "again",
-    "MaxSpotInstanceCountExceeded": "ask for more in Service Quotas (Spot Instance requests), or use "
-    "fewer; then run it again",
-    "AuthFailure.ServiceLinkedRoleCreationNotPermitted": "once in an account: aws iam "
-    "create-service-linked-role --aws-service-name spot.amazonaws.com",
-    "AddressLimitExceeded": "ask for more in Service Quotas (EC2-VPC Elastic IPs), or set address: "
-    "public",
-    "SecurityGroupLimitExceeded": "ask for more in Service Quotas (VPC security groups per Region)",
-    "InvalidInstanceType": "correct type in ec2.yml; aws ec2 describe-instance-type-offerings lists "
-    "those of the region",
-    "InvalidKeyPair.NotFound": "correct key_pair in ec2.yml, or remove it to import key_file",
-    "InvalidAMIID.NotFound": "correct image in ec2.yml; an AMI has another id in each region",
-    "InvalidAMIID.Malformed": "correct image in ec2.yml",
-    "InvalidSubnetID.NotFound": "correct subnets in ec2.yml",
-    "InvalidVpcID.NotFound": "correct vpc in ec2.yml",
-    "ParameterNotFound": "this region has no such image; choose another image",
-    **dict.fromkeys(
-        (
-            "InstanceQuotaExceeded",
-            "StorageQuotaExceeded",
-            "DBSubnetGroupQuotaExceeded",
-            "DBParameterGroupQuotaExceeded",
-        ),
-        "ask for more in Service Quotas (Amazon RDS); then run it again",
-    ),
-    **dict.fromkeys(
-        (
-            "NodeQuotaForClusterExceeded",
-            "NodeQuotaForCustomerExceeded",
-            "ClusterQuotaForCustomerExceeded",
-            "CacheSubnetGroupQuotaExceeded",
-            "CacheParameterGroupQuotaExceeded",
-        ),
-        "ask for more in Service Quotas (Amazon ElastiCache); then run it again",
-    ),
-    **dict.fromkeys(
-        ("InsufficientDBInstanceCapacity", "InsufficientCacheClusterCapacity"),
-        "there is no capacity for that type now: choose another in ec2.yml, or run it again later",
-    ),
-    "DBSubnetGroupDoesNotCoverEnoughAZs": "name subnets of two zones in ec2.yml",
-    "DependencyViolation": "something that the toolkit did not make uses it; detach that, then run "
-    "it again",
-}
+
+@dataclass(frozen=True)
+class Answer:
+    """What an error code of AWS means: the finding, the sentence as a template, and the fix."""
+
+    id: str = "ec2.refused"
+    what: str = "AWS refused {action} ({code}): {said}"
+    fix: str = f"correct it, then {_AGAIN}"
+
+
+@cache
+def answers() -> Mapping[str, Answer]:
+    """Every code in answers.yml."""
+    text = (Path(__file__).parent / "answers.yml").read_text(encoding="utf-8")
+    found: dict[str, Answer] = {}
+    for record in yaml.safe_load(text):
+        codes = record.pop("codes")
+        found |= dict.fromkeys(codes, Answer(**record))
+    return found
+
+
+def no_capacity(error: Any) -> bool:
+    """Whether RunInstances may still succeed in another subnet."""
+    return answers().get(code_of(error), Answer()).id == "ec2.no_capacity"
 
 
 @contextmanager
@@ -73,7 +50,7 @@ def told() -> Iterator[None]:
     """Turn what boto3 raises in the block into a ToolkitError.
 
     Raises:
-        ToolkitError: says which action was refused, why, and what mends it.
+        ToolkitError: says which action was refused, why, and what corrects it.
     """
     from botocore import exceptions
 
@@ -89,22 +66,15 @@ def told() -> Iterator[None]:
         exceptions.SSOError,
         exceptions.ProfileNotFound,
     ) as error:
-        raise ToolkitError(f"no credentials for AWS: {error}", fix=_SIGN_IN) from None
+        what = f"no credentials for AWS: {error}"
+        raise ToolkitError(what, fix=_SIGN_IN, id="ec2.credentials") from None
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        raise ToolkitError(
-            f"AWS cannot be reached: {error}",
-            fix="see to the network or proxy; then run the same command again to continue",
-            exit_code=EXIT_FAILED,
-        ) from None
+        fix = f"see to the network or proxy; then {_AGAIN}"
+        raise _failed("ec2.unreachable", f"AWS cannot be reached: {error}", fix) from None
     except exceptions.WaiterError as error:
-        raise ToolkitError(
-            f"{error}", fix="run the same command again to continue", exit_code=EXIT_FAILED
-        ) from None
+        raise _failed("ec2.late", str(error), _AGAIN) from None
     except exceptions.BotoCoreError as error:
-        raise ToolkitError(f"AWS: {error}", exit_code=EXIT_FAILED) from None
-
-
-_SIGN_IN = "aws configure, or aws sso login; or name another profile with --profile"
+        raise _failed("ec2.client", f"AWS: {error}", None) from None
 
 
 def code_of(error: Any) -> str:
@@ -116,25 +86,14 @@ def of_answer(error: Any) -> ToolkitError:
     """An error answer of AWS (botocore's ClientError) in the user's words."""
     code, action = code_of(error), str(error.operation_name)
     said = str(error.response.get("Error", {}).get("Message", "")).strip()
-    if code in _EXPIRED:
-        return _failed("the AWS credentials have expired", _SIGN_IN + "; then run it again")
-    if code in _UNKNOWN:
-        return _failed(f"AWS does not know these credentials ({code}): {said}", _SIGN_IN)
     if code in _REFUSED:
         return _refused(action, said)
-    if code in _THROTTLED:
-        return _failed(f"AWS throttles {action} ({code})", "wait a minute, then run it again")
-    if code in NO_CAPACITY:
-        return _failed(
-            f"no subnet has capacity for it ({code}): {said}",
-            "name more subnets, or another instance type; or run it again later",
-        )
-    fix = _FIXES.get(code, "correct it, then run the same command again to continue")
-    return _failed(f"AWS refused {action} ({code}): {said}", fix)
+    answer = answers().get(code, Answer())
+    return _failed(answer.id, answer.what.format(code=code, action=action, said=said), answer.fix)
 
 
-def _failed(what: str, fix: str) -> ToolkitError:
-    return ToolkitError(what, fix=fix, exit_code=EXIT_FAILED)
+def _failed(id: str, what: str, fix: str | None) -> ToolkitError:
+    return ToolkitError(what, fix=fix, exit_code=EXIT_FAILED, id=id)
 
 
 def _refused(action: str, said: str) -> ToolkitError:
@@ -145,6 +104,7 @@ def _refused(action: str, said: str) -> ToolkitError:
     resource = (named[2] if named else None) or "*"
     statement = {"Effect": "Allow", "Action": permission, "Resource": resource}
     return _failed(
+        "ec2.permission",
         f"these credentials may not do {permission} on {resource}",
         f"add to their IAM policy (docs/ec2.md has all of it): {json.dumps(statement)}",
     )
