@@ -26,6 +26,7 @@ from toolkit.hosts.facts import (
     Systemd,
 )
 
+AMAZON = Distribution("amzn", ("fedora",), "2023", "", "Amazon Linux 2023")
 SINGLE = {"h1": ("metadata_db", "scheduler", "webserver")}
 CELERY = {
     "d1": ("metadata_db", "broker"),

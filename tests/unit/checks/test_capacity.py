@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jinja2.nativetypes import NativeEnvironment
-from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
+from support.preflight_data import AMAZON, CELERY, good_facts, make_cluster, only, probe_of
 
 from toolkit.checks import capacity, validate_hosts
 from toolkit.cluster.disks import paths as all_paths
@@ -212,3 +212,13 @@ def test_the_server_roles_derive_the_same_limit(tmp_path: Path) -> None:
             groups = {name: [h.name for h in cluster.group(name)] for name in cluster.group_names}
             derived = NativeEnvironment().from_string(template).render(groups=groups)
             assert int(derived) == server_connections(cluster, engine)
+
+
+def test_amazon_linux_keeps_its_data_elsewhere(tmp_path: Path) -> None:
+    finding = only(
+        findings(tmp_path, os=AMAZON, paths=paths({"free_mb": 2000})), "capacity.disk", "h1"
+    )
+    assert "/var/lib/pgsql 1000 MB" in finding.what
+    assert "/var/cache/dnf 200 MB" in finding.what
+    assert "/var/lib/postgresql" not in finding.what
+    assert "/var/cache/apt" not in finding.what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from support.preflight_data import good_facts, ids, make_cluster, only, probe_of
 from toolkit.checks import validate_hosts
 from toolkit.cluster.topology import airflow_components
 from toolkit.hosts.facts import Airflow, Unit
+from toolkit.hosts.payload import owned_files
 
 SCRIPT = Path(__file__).parents[3] / "toolkit" / "onhost" / "host_drift.py"
 
@@ -97,3 +99,18 @@ def test_a_unit(tmp_path: Path, change: dict[str, Any] | None, needle: str) -> N
         found = validate_hosts(cluster, probe_of(cluster, h1=good_facts(airflow=airflow)))
         assert ids(found) == expected
     assert needle in found[0].what
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/postgresql/15/main/conf.d/airflow-toolkit.conf",
+        "/var/lib/pgsql/data/conf.d/airflow-toolkit.conf",
+        "/etc/mysql/mysql.conf.d/zz-airflow-toolkit.cnf",
+        "/etc/my.cnf.d/zz-airflow-toolkit.cnf",
+        "/etc/redis6/airflow-toolkit.conf",
+        "/etc/systemd/system/airflow-scheduler.service",
+    ],
+)
+def test_what_the_roles_write_is_watched_on_every_distribution(path: str) -> None:
+    assert any(fnmatchcase(path, pattern) for pattern in owned_files())

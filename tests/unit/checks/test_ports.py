@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.preflight_data import CELERY, good_facts, ids, make_cluster, only, probe_of
+from support.preflight_data import AMAZON, CELERY, good_facts, ids, make_cluster, only, probe_of
 
 from toolkit.checks import validate_hosts
 from toolkit.findings import Finding
-from toolkit.hosts.facts import Airflow, Listener, Packages, Unit
+from toolkit.hosts.facts import Airflow, Listener, Packages, System, Unit
 
 OURS = Airflow(ours=True, units=(Unit("airflow-api-server.service", ours=True), Unit("af.service")))
 
@@ -139,3 +139,29 @@ def test_only_the_cluster_that_the_role_manages_may_have_the_port(
 def test_packages_that_could_not_be_read_make_no_server_foreign(tmp_path: Path) -> None:
     busy = (listener(5432, "postgresql@15-main.service"),)
     assert findings(tmp_path, listeners=busy, packages=None, airflow=OURS) == []
+
+
+def test_on_amazon_linux_mysql_s_own_server_is_the_cluster_s(tmp_path: Path) -> None:
+    cluster = make_cluster(
+        tmp_path, metadata_db_engine="mysql", mysql_repository_url="https://mysql.example.com/el9"
+    )
+    there: dict[str, Any] = {
+        "os": AMAZON,
+        "packages": Packages(manager="dnf", servers={"mysql-community-server": "8.4.3"}),
+        "listeners": (listener(3306, "mysqld.service"),),
+    }
+    ours = good_facts(airflow=OURS, **there)
+    assert validate_hosts(cluster, probe_of(cluster, h1=ours)) == []
+    found = validate_hosts(cluster, probe_of(cluster, h1=good_facts(**there)))
+    finding = only(found, "ports.server_present", "h1")
+    assert "sudo dnf remove mysql-community-server" in finding.fix
+
+
+def test_fixes_for_redis_name_the_distribution_s_own(tmp_path: Path) -> None:
+    system = System(open_redis="everywhere")
+    finding = only(findings(tmp_path, os=AMAZON, system=system), "ports.open_redis", "h1")
+    assert "systemctl restart redis6;" in finding.fix
+    assert "sudo dnf remove redis6" in finding.fix
+    finding = only(findings(tmp_path, system=system), "ports.open_redis", "h1")
+    assert "systemctl restart redis-server;" in finding.fix
+    assert "sudo apt-get purge redis-server" in finding.fix

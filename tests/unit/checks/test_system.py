@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
+from support.preflight_data import AMAZON, CELERY, good_facts, make_cluster, only, probe_of
 
 from toolkit.checks import validate_hosts
 from toolkit.findings import Severity
-from toolkit.hosts.facts import Memory, System, Systemd
+from toolkit.hosts.facts import (
+    Memory,
+    Packages,
+    Probe,
+    Reach,
+    System,
+    Systemd,
+)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +114,26 @@ def test_a_small_host_without_swap(tmp_path: Path) -> None:
     small = good_facts(2, memory=Memory(total_mb=1000))
     found = only(validate_hosts(cluster, probe_of(cluster, h2=small)), "capacity.no_swap", "h2")
     assert "swapon" in found.fix
+
+
+DEBIANS = ("apt", "dpkg", "ufw", "timesyncd", "haveged", "update-locale", "redis-server")
+
+
+def test_no_fix_on_amazon_linux_is_debian_s(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path, CELERY)
+    wrong = good_facts(
+        os=AMAZON,
+        packages=Packages("dnf", ("libc6",), {"postgresql15-server": "15.9", "redis6": "6.2"}),
+        system=System(entropy=40, language="ko_KR.UTF-8", open_redis="everywhere"),
+        locales=("C",),
+        clock_start=0.2,
+        clock_end=0.4,
+    )
+    closed = Reach("w1", "d1", "10.0.0.1", 5432, "postgres_port", "timeout", "no answer", True)
+    found = validate_hosts(cluster, Probe(probe_of(cluster, d1=wrong).facts, reach=(closed,)))
+    assert {one.id for one in found} == {
+        "platform.unfinished_packages", "system.locale", "system.entropy", "ports.server_present",
+        "ports.open_redis", "network.firewall", "peers.clock",
+    }  # fmt: skip
+    for one in found:
+        assert not [word for word in DEBIANS if word in one.fix + one.remedy], one.fix
