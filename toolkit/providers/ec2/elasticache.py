@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from toolkit.cluster import Cluster
 from toolkit.cluster.topology import server_port
+from toolkit.providers.ec2.config import MANAGED
 from toolkit.providers.ec2.service import Kind, Part, Service, Wish
 
 _SUBNETS = Kind("cache subnet group", "CacheSubnetGroup", "CacheSubnetGroupName", "ARN")
@@ -76,7 +77,7 @@ def _address(raw: Mapping[str, Any], password: str, _: Cluster) -> str:
 
 SERVICE = Service(
     name="elasticache",
-    url="broker_url",
+    group=MANAGED["elasticache"],
     password="broker_password",
     # API reference of CreateReplicationGroup, AuthToken.
     takes=(r"[A-Za-z0-9!&#$^<>-]{16,128}",

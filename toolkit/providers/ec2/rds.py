@@ -9,6 +9,7 @@ from urllib.parse import quote
 from toolkit.cluster import Cluster
 from toolkit.cluster.tables import engines
 from toolkit.cluster.topology import database, driver, server_port
+from toolkit.providers.ec2.config import MANAGED
 from toolkit.providers.ec2.service import Kind, Part, Service, Wish
 
 _SUBNETS = Kind("DB subnet group", "DBSubnetGroup", "DBSubnetGroupName", "DBSubnetGroupArn")
@@ -106,7 +107,7 @@ def _address(raw: Mapping[str, Any], password: str, cluster: Cluster) -> str:
 
 SERVICE = Service(
     name="rds",
-    url="metadata_db_url",
+    group=MANAGED["rds"],
     password="metadata_db_password",
     # Both engines' limits (API reference of CreateDBInstance, MasterUserPassword).
     takes=(r"[!#-&(-.0-?A-~]{8,41}", "8 to 41 characters, none of / ' \" @ or a space"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.cluster import Cluster
+from toolkit.cluster.tables import server_groups
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Service:
 
     Attributes:
         name: of boto3's client, and of the section in ec2.yml.
-        url: the setting that says where the server is.
+        group: of the inventory, in whose place the server is.
         password: the setting with its password.
         takes: what AWS takes as such a password, as a pattern and in words.
         password_argument, groups_argument: where the server's call wants password and security
@@ -102,7 +103,7 @@ class Service:
     """
 
     name: str
-    url: str
+    group: str
     password: str
     takes: tuple[str, str]
     password_argument: str
@@ -116,6 +117,11 @@ class Service:
     facts: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     endpoint: Callable[[Mapping[str, Any]], tuple[str, int]]
     address: Callable[[Mapping[str, Any], str, Cluster], str]
+
+    @property
+    def url(self) -> str:
+        """The setting that says where the server is."""
+        return server_groups()[self.group].url
 
     @property
     def server(self) -> Kind:
