@@ -14,6 +14,7 @@ from support.cloud import ACCESS, NOTHING, REGION, Call, Cloud, Dropped
 from support.managed import PARTS, parts
 
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.vaultfile import vault_file
 from toolkit.providers.ec2 import config
 
 SMALL = f"""
@@ -173,7 +174,7 @@ def own(calls: list[tuple[int, Call]]) -> list[tuple[int, Call]]:
 
 def connected(cloud: Cloud) -> set[str]:
     """What the cluster's vault says about servers."""
-    known = secrets.read_vault(config.load(cloud.directory).cluster())
+    known = secrets.stored(config.load(cloud.directory).cluster())
     return {"metadata_db_url", "broker_url", "metadata_db_ca_certificate"} & set(known)
 
 
@@ -187,7 +188,7 @@ def test_up_with_servers(served: Cloud, share: int) -> None:
     assert len(changes) == 2 * 4
     for number, when in moments(own(calls), share):
         empty(served)
-        secrets.vault_file(served.directory).unlink()
+        vault_file(served.directory).unlink()
         assert run_and_kill(served, number, when, "up", "--no-wait"), (number, when)
         served.up()
         assert (served.whole(), parts(served)) == (MANAGED_ALL, PARTS), (number, when)

@@ -12,6 +12,7 @@ from support.managed import ELASTICACHE, HOSTS, MANAGED, PARTS, RDS, parts
 
 from toolkit.cluster import Cluster
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.vaultfile import vault_file
 from toolkit.errors import ToolkitError
 from toolkit.providers.ec2 import config, connect
 from toolkit.run import record as runs
@@ -31,7 +32,7 @@ def instance(cloud: Cloud) -> Any:
 
 
 def vault(cloud: Cloud) -> dict[str, Any]:
-    return secrets.read_vault(config.load(cloud.directory).cluster())
+    return secrets.stored(config.load(cloud.directory).cluster())
 
 
 def settings(cloud: Cloud, text: str) -> None:
@@ -140,7 +141,7 @@ def test_the_cluster_knows_its_servers(managed: Cloud) -> None:
     token = created["elasticache:CreateReplicationGroup"]["AuthToken"]
     assert token == known["broker_password"]
     # Nothing is said about it but in the vault, and what uses the cluster is content with it.
-    assert secrets.vault_file(managed.directory).read_text().startswith("$ANSIBLE_VAULT")
+    assert vault_file(managed.directory).read_text().startswith("$ANSIBLE_VAULT")
     written = [path for path in (managed.directory.parent / "state").rglob("*") if path.is_file()]
     assert written
     for text in [path.read_text() for path in written]:
@@ -149,8 +150,8 @@ def test_the_cluster_knows_its_servers(managed: Cloud) -> None:
     from toolkit.cluster.settings import validate
 
     cluster = Cluster.load(managed.directory)
-    assert validate(cluster, known) == []
-    assert rules.validate_plan(cluster, known) == []
+    assert validate(cluster) == []
+    assert rules.validate_plan(cluster) == []
 
 
 def test_mysql(managed: Cloud) -> None:

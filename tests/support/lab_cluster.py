@@ -57,7 +57,7 @@ class Cluster:
         """The generated secrets."""
         from toolkit.cluster import Cluster as Inventory
 
-        return vault.read_vault(Inventory.load(self.directory))
+        return vault.stored(Inventory.load(self.directory))
 
     def ssh(self, host: str, command: str, *, check: bool = True) -> str:
         """Run a shell command as root on a host, with OpenSSH; returns what it printed."""

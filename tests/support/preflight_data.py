@@ -11,6 +11,7 @@ import yaml
 
 from toolkit.cluster import Cluster
 from toolkit.cluster.disks import paths
+from toolkit.cluster.vaultfile import vault_file, write_encrypted
 from toolkit.findings import Finding
 from toolkit.hosts.facts import (
     Airflow,
@@ -41,9 +42,14 @@ def make_cluster(
     hosts: Mapping[str, Iterable[str]] = SINGLE,
     host_variables: Mapping[str, Mapping[str, Any]] | None = None,
     named_groups: Iterable[str] = (),
+    vault: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Cluster:
-    """An inventory directory with these hosts, groups and settings, read as a user's is."""
+    """An inventory directory with these hosts, groups and settings, read as a user's is.
+
+    Args:
+        vault: what is encrypted.
+    """
     variables = {
         name: {"ansible_host": f"10.0.0.{number}"} | dict((host_variables or {}).get(name, {}))
         for number, name in enumerate(hosts, start=1)
@@ -57,6 +63,8 @@ def make_cluster(
     (directory / "hosts.yml").write_text(yaml.safe_dump(tree, sort_keys=False))
     (directory / "group_vars" / "all").mkdir(parents=True, exist_ok=True)
     (directory / "group_vars" / "all" / "airflow.yml").write_text(yaml.safe_dump(settings))
+    if vault is not None:
+        write_encrypted(vault_file(directory), directory, yaml.safe_dump(dict(vault)))
     return Cluster.load(directory)
 
 

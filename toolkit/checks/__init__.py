@@ -37,15 +37,13 @@ PLANNING = (
 )
 
 
-def validate_plan(cluster: Cluster, secret_names: planning.Secrets = ()) -> list[Finding]:
+def validate_plan(cluster: Cluster) -> list[Finding]:
     """What cannot work whatever the hosts are like; connects nowhere.
 
-    Args:
-        cluster: the inventory.
-        secret_names: variables that the vault sets, which `cluster` does not have; a mapping
-            with their values lets these be validated as well.
+    Raises:
+        ToolkitError: the vault's password is missing or wrong.
     """
-    return [finding for rule in PLANNING for finding in rule(cluster, secret_names)]
+    return [finding for rule in PLANNING for finding in rule(cluster)]
 
 
 def validate_hosts(cluster: Cluster, probe: Probe) -> list[Finding]:

@@ -11,7 +11,7 @@ from toolkit.cluster.topology import airflow_components, release_line
 from toolkit.findings import Finding
 
 
-def known(cluster: Cluster, _: object) -> Iterator[Finding]:
+def known(cluster: Cluster) -> Iterator[Finding]:
     """Release lines have different ones: webserver is api-server in Airflow 3."""
     has = list((release_line(cluster) or {"components": {}})["components"])
     for host in cluster.all_hosts if has else ():

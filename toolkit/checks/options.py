@@ -22,9 +22,10 @@ class _Set:
     section: str
     option: str
     value: Any
+    secret: bool
 
 
-def options(cluster: Cluster, _: object) -> Iterator[Finding]:
+def options(cluster: Cluster) -> Iterator[Finding]:
     """Airflow passes over what it does not know, so nobody else would say it."""
     version = str(cluster.setting("airflow_version"))
     release = known(version)
@@ -85,8 +86,9 @@ def _value(chosen: _Set, kind: str) -> Iterator[Finding]:
     problem = None
     if chosen.option in ("default_timezone", "default_ui_timezone"):
         problem = time_zone(text)
+        problem = "there is no such time zone" if problem and chosen.secret else problem
     elif not _READS[kind](text):
-        problem = f"{text!r} is no {kind}"
+        problem = f"{'its value' if chosen.secret else repr(text)} is no {kind}"
     if problem:
         yield error(
             "options.value",
@@ -130,7 +132,8 @@ def _of_config(variable: Variable, config: Mapping[Any, Any]) -> Iterator[_Set]:
     for section, entries in config.items():
         for option, value in entries.items() if isinstance(entries, dict) else ():
             name = f"{section}.{option} in airflow_config"
-            yield _Set(f"{variable.location}: {name}", str(section), str(option).lower(), value)
+            yield _Set(f"{variable.location}: {name}", str(section), str(option).lower(), value,
+                       variable.secret)  # fmt: skip
 
 
 def _of_environment(
@@ -143,4 +146,4 @@ def _of_environment(
         section, _, option = rest.lower().partition("__")
         if prefix == "AIRFLOW" and option:
             where = f"{variable.location}: {name} in airflow_environment"
-            yield _Set(where, sections.get(section, section), option, value)
+            yield _Set(where, sections.get(section, section), option, value, variable.secret)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from toolkit.checks.common import SETTINGS_FILE, error, listed
@@ -15,11 +16,8 @@ from toolkit.cluster.topology import engine, ports, release_line
 from toolkit.errors import Location
 from toolkit.findings import Finding
 
-Secrets = Collection[str] | Mapping[str, object]
-"""Names of the variables that the vault sets; with their values where the caller has them."""
 
-
-def release(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+def release(cluster: Cluster) -> Iterator[Finding]:
     """A release line that there is data for."""
     if release_line(cluster) is None:
         lines = listed(f"{line}.x" for line in release_lines())
@@ -31,11 +29,9 @@ def release(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
         )
 
 
-def groups(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
+def groups(cluster: Cluster) -> Iterator[Finding]:
     """Every group that is needed or named has hosts."""
-    external = {
-        name for name, group in server_groups().items() if _is_set(cluster, group.url, secrets)
-    }
+    external = {name for name, group in server_groups().items() if _is_set(cluster, group.url)}
     for group in GROUPS:
         named = group in cluster.group_names
         if cluster.group(group) or group in external:
@@ -62,9 +58,9 @@ _GROUPS: Mapping[str, str] = {
 }
 
 
-def metadata_db(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
+def metadata_db(cluster: Cluster) -> Iterator[Finding]:
     """One database: a host of ours, or somebody's URL."""
-    hosts, external = cluster.group("metadata_db"), _is_set(cluster, "metadata_db_url", secrets)
+    hosts, external = cluster.group("metadata_db"), _is_set(cluster, "metadata_db_url")
     if not hosts and not external and "metadata_db" not in cluster.group_names:
         yield error(
             "planning.no_metadata_db",
@@ -75,12 +71,12 @@ def metadata_db(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
             fix="name a host below metadata_db:, or set metadata_db_url in "
             "group_vars/all/vault.yml",
         )
-    yield from _one_server(cluster, "metadata_db", secrets)
+    yield from _one_server(cluster, "metadata_db")
 
 
-def broker(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
+def broker(cluster: Cluster) -> Iterator[Finding]:
     """Celery needs a broker: a host of ours, or somebody's URL."""
-    hosts, external = cluster.group("broker"), _is_set(cluster, "broker_url", secrets)
+    hosts, external = cluster.group("broker"), _is_set(cluster, "broker_url")
     named = "broker" in cluster.group_names
     if cluster.executor == "CeleryExecutor" and not (hosts or external or named):
         workers = listed(host.name for host in cluster.group("worker"))
@@ -92,8 +88,8 @@ def broker(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
             why=_GROUPS["broker"],
             fix="name a host below broker:, or set broker_url in group_vars/all/vault.yml",
         )
-    yield from _one_server(cluster, "broker", secrets)
-    for url in _values(cluster, "broker_url", secrets):
+    yield from _one_server(cluster, "broker")
+    for url in _values(cluster, "broker_url"):
         parts = urlsplit(url)
         if parts.scheme not in engine(cluster, "broker").schemes or parts.path not in ("", "/"):
             yield error(
@@ -105,10 +101,10 @@ def broker(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
             )
 
 
-def _one_server(cluster: Cluster, group: str, secrets: Secrets) -> Iterator[Finding]:
+def _one_server(cluster: Cluster, group: str) -> Iterator[Finding]:
     hosts = [host.name for host in cluster.group(group)]
     url = server_groups()[group].url
-    if hosts and _is_set(cluster, url, secrets):
+    if hosts and _is_set(cluster, url):
         yield error(
             "planning.two_servers",
             host="",
@@ -125,14 +121,15 @@ def _one_server(cluster: Cluster, group: str, secrets: Secrets) -> Iterator[Find
         )
 
 
-def sqlite(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
+def sqlite(cluster: Cluster) -> Iterator[Finding]:
     """SQLite is for Airflow's own tests."""
     found = [
         (name, url)
         for name in ("metadata_db_url", "airflow_database_url")
-        for url in _values(cluster, name, secrets)
+        for url in _values(cluster, name)
     ]
-    found += _options(cluster, "database", "sql_alchemy_conn")
+    options = _options(cluster, "database", "sql_alchemy_conn")
+    found += [(option.name, option.value) for option in options]
     for name, url in found:
         if url.startswith("sqlite"):
             yield error(
@@ -143,15 +140,15 @@ def sqlite(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
             )
 
 
-def executor(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+def executor(cluster: Cluster) -> Iterator[Finding]:
     """Groups decide about the executor; an option that says otherwise breaks the plan."""
-    for name, value in _options(cluster, "core", "executor"):
-        if value.rpartition(".")[2] != cluster.executor:
+    for option in _options(cluster, "core", "executor"):
+        if option.value.rpartition(".")[2] != cluster.executor:
             workers = bool(cluster.group("worker"))
             yield error(
                 "planning.executor",
                 host="",
-                what=f"{name} is {value}, but the inventory "
+                what=f"{option.name} is {option.shown}, but the inventory "
                 + ("has workers" if workers else "has no worker")
                 + f", which means {cluster.executor}",
                 fix="remove the option"
@@ -159,20 +156,21 @@ def executor(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
             )
 
 
-def dags_folder(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+def dags_folder(cluster: Cluster) -> Iterator[Finding]:
     """Airflow's own option would hide the canary, and DAGs that are deployed later."""
-    for name, value in _options(cluster, "core", "dags_folder"):
+    for option in _options(cluster, "core", "dags_folder"):
         yield error(
             "planning.dags_folder",
             host="",
-            what=f"{name} is {value}, which has a setting of its own",
-            fix=f"remove the option, and set in {SETTINGS_FILE}: airflow_dags_folder: {value}",
+            what=f"{option.name} is {option.shown}, which has a setting of its own",
+            fix=f"remove the option, and set in {SETTINGS_FILE}: airflow_dags_folder: "
+            f"{option.shown}",
         )
 
 
-def remote_logs(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+def remote_logs(cluster: Cluster) -> Iterator[Finding]:
     """What writes task logs to S3 comes with the lock; one that was made before may lack it."""
-    if not _is_set(cluster, "airflow_remote_log_folder", ()):
+    if not _is_set(cluster, "airflow_remote_log_folder"):
         return
     lock = lock_file(cluster)
     if lock and "apache-airflow-providers-amazon" not in pinned(lock):
@@ -186,7 +184,7 @@ def remote_logs(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
         )
 
 
-def ports_apart(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+def ports_apart(cluster: Cluster) -> Iterator[Finding]:
     """Two components of one host cannot have one port."""
     for host in cluster.all_hosts:
         users: defaultdict[int, list[str]] = defaultdict(list)
@@ -202,21 +200,31 @@ def ports_apart(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
                 )
 
 
-def _is_set(cluster: Cluster, name: str, secrets: Secrets) -> bool:
-    value = secrets.get(name) if isinstance(secrets, Mapping) else name in secrets
-    return bool(value) or any(cluster.setting(name, host) for host in cluster.all_hosts)
+def _is_set(cluster: Cluster, name: str) -> bool:
+    return any(cluster.setting(name, host) for host in cluster.all_hosts)
 
 
-def _values(cluster: Cluster, name: str, secrets: Secrets) -> list[str]:
+def _values(cluster: Cluster, name: str) -> list[str]:
     """The values that can be read here: set, and no template."""
     found = [cluster.setting(name, host) for host in cluster.all_hosts]
-    if isinstance(secrets, Mapping):
-        found.append(secrets.get(name))
     return sorted({str(value) for value in found if value and "{{" not in str(value)})
 
 
-def _options(cluster: Cluster, section: str, key: str) -> list[tuple[str, str]]:
-    """Where an option of airflow.cfg is set by hand (a name with its place), and to what."""
+@dataclass(frozen=True)
+class _Option:
+    """An option of airflow.cfg that is set by hand: a name with its place, and its value."""
+
+    name: str
+    value: str
+    secret: bool
+
+    @property
+    def shown(self) -> str:
+        """The value, unless it comes from a vault."""
+        return "a value from the vault" if self.secret else self.value
+
+
+def _options(cluster: Cluster, section: str, key: str) -> list[_Option]:
     environment = f"AIRFLOW__{section}__{key}".upper()
     found = []
     for variable in cluster.variables:
@@ -227,7 +235,8 @@ def _options(cluster: Cluster, section: str, key: str) -> list[tuple[str, str]]:
         else:
             continue
         if value:
-            found.append((f"{variable.location}: {option} in {variable.name}", str(value)))
+            name = f"{variable.location}: {option} in {variable.name}"
+            found.append(_Option(name, str(value), variable.secret))
     return found
 
 

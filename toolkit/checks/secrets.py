@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from toolkit.checks.common import error, warning
-from toolkit.checks.planning import Secrets
 from toolkit.cluster import Cluster
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS, SHORT_PASSWORD
 from toolkit.cluster.specs import load_specs
-from toolkit.cluster.vault import GENERATED, vault_file, vault_password_file
+from toolkit.cluster.vault import GENERATED
+from toolkit.cluster.vaultfile import vault_file, vault_password_file
 from toolkit.cluster.yamlfile import VaultedValue, is_vaulted
 from toolkit.findings import Finding
 
@@ -31,9 +31,9 @@ class _Password:
     value: str
 
 
-def passwords(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
+def passwords(cluster: Cluster) -> Iterator[Finding]:
     """None that scanners try first."""
-    for password in _passwords(cluster, secrets):
+    for password in _passwords(cluster):
         remedy = (
             f"remove {password.setting}, and a good one is generated"
             if password.setting in GENERATED
@@ -61,9 +61,9 @@ def is_default(password: str, user: str = "") -> bool:
     return password.lower() in {*DEFAULT_PASSWORDS, user.lower()}
 
 
-def fernet_key(cluster: Cluster, secrets: Secrets) -> Iterator[Finding]:
+def fernet_key(cluster: Cluster) -> Iterator[Finding]:
     """One key, or the new one and older ones with commas between."""
-    for name, value in _values(cluster, secrets):
+    for name, value in _values(cluster):
         if name == "airflow_fernet_key" and not all(map(_is_fernet_key, value.split(","))):
             yield error(
                 "secrets.fernet_key",
@@ -81,12 +81,12 @@ def _is_fernet_key(text: str) -> bool:
         return False
 
 
-def plain(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+def plain(cluster: Cluster) -> Iterator[Finding]:
     """Secrets belong into the vault."""
     vault, specs = vault_file(cluster.directory), load_specs()
     for variable in cluster.variables:
         spec, value = specs.get(variable.name), variable.value
-        if spec is None or not spec.secret or variable.location.path == vault:
+        if spec is None or not spec.secret or variable.secret:
             continue
         if value and _is_plain(value):
             yield warning(
@@ -107,7 +107,7 @@ def _is_plain(value: object) -> bool:
     return any(_is_plain(part) for part in inner)
 
 
-def file_modes(cluster: Cluster, _: Secrets) -> Iterator[Finding]:
+def file_modes(cluster: Cluster) -> Iterator[Finding]:
     """What opens the secrets is its owner's alone."""
     vault = vault_file(cluster.directory)
     files = [vault_password_file(cluster.directory)]
@@ -127,8 +127,8 @@ def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def _passwords(cluster: Cluster, secrets: Secrets) -> Iterator[_Password]:
-    for name, value in _values(cluster, secrets):
+def _passwords(cluster: Cluster) -> Iterator[_Password]:
+    for name, value in _values(cluster):
         if name.endswith("_password"):
             owner = cluster.setting(name.removesuffix("password") + "user")
             owner = owner or cluster.setting(name.removesuffix("password") + "username")
@@ -137,27 +137,27 @@ def _passwords(cluster: Cluster, secrets: Secrets) -> Iterator[_Password]:
             user, password = _in_url(value)
             if password:
                 yield _Password(f"the password in {name}", name, user, password)
-    for account in _accounts(cluster, secrets):
+    for account in _accounts(cluster):
         user, given = str(account.get("username", "")), account.get("password")
         if isinstance(given, str) and "{{" not in given:
             name = f"airflow_users: the password of {user}"
             yield _Password(name, "airflow_users", user, given)
 
 
-def _values(cluster: Cluster, secrets: Secrets) -> Iterator[tuple[str, str]]:
+def _values(cluster: Cluster) -> Iterator[tuple[str, str]]:
     """Every secret setting that is text which can be read here, once a value."""
-    vault = secrets if isinstance(secrets, Mapping) else {}
-    for name, spec in load_specs().items():
-        chosen: list[Any] = [vault.get(name)] if spec.secret else []
-        chosen += [variable.value for variable in cluster.variables if variable.name == name]
-        for value in dict.fromkeys(v for v in chosen if spec.secret and isinstance(v, str) and v):
-            if not isinstance(value, VaultedValue) and "{{" not in value:
-                yield name, value
+    specs, seen = load_specs(), set()
+    for variable in cluster.variables:
+        spec, value = specs.get(variable.name), variable.value
+        if spec is None or not spec.secret or not isinstance(value, str) or not value:
+            continue
+        if not isinstance(value, VaultedValue) and "{{" not in value:
+            seen.add((variable.name, value))
+    yield from sorted(seen)
 
 
-def _accounts(cluster: Cluster, secrets: Secrets) -> list[dict[str, Any]]:
-    chosen: Any = secrets.get("airflow_users") if isinstance(secrets, Mapping) else None
-    chosen = chosen or cluster.setting("airflow_users") or ()
+def _accounts(cluster: Cluster) -> list[dict[str, Any]]:
+    chosen = cluster.setting("airflow_users") or ()
     return [account for account in chosen if isinstance(account, dict)]
 
 

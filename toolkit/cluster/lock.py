@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from toolkit.cluster import vault as secrets
 from toolkit.cluster.lockfile import (
     LOCK_NAME,
     Header,
@@ -58,9 +57,7 @@ def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
     The driver comes with the engine, and the provider that writes task logs to S3 with their
     folder: nobody has to know the extra.
     """
-    url = str(
-        cluster.setting("metadata_db_url") or secrets.read_vault(cluster).get("metadata_db_url", "")
-    )
+    url = str(cluster.setting("metadata_db_url") or "")
     used = engine_of(url) if url else engine(cluster, "metadata_db")
     extras: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from toolkit.cluster.pattern import match
-from toolkit.cluster.reader import EC2_FILE, Tree, Variable, read_tree, variable_files
+from toolkit.cluster.reader import EC2_FILE, read_tree, variable_files
 from toolkit.cluster.specs import load_specs
-from toolkit.errors import ToolkitError
+from toolkit.cluster.tree import Tree
+from toolkit.cluster.variables import ALL, File, Layer, Scope, Variable, Variables
+from toolkit.cluster.vaultfile import vault_file
+from toolkit.cluster.yamlfile import VaultedValue
+from toolkit.errors import Location, ToolkitError
 
 GROUPS = ("metadata_db", "broker", "scheduler", "webserver", "worker")
 """The inventory groups that decide which component runs where."""
+
+
+BECOME_PASSWORDS = ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass")
+"""Ansible's names for sudo's password; the last one that is set counts."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +55,34 @@ class Host:
         path = self.variables.get("ansible_ssh_private_key_file")
         return None if path is None else Path(str(path)).expanduser()
 
+    @property
+    def become_password(self) -> str | None:
+        """sudo's password; None when the inventory has none that can be read here."""
+        for name in reversed(BECOME_PASSWORDS):
+            value = self.variables.get(name)
+            if value is not None and not isinstance(value, VaultedValue) and "{{" not in str(value):
+                return str(value)
+        return None
+
 
 @dataclass(frozen=True)
 class Cluster:
-    """All that the inventory says. `hosts` are those in play, `all_hosts` those of the cluster."""
+    """All that the inventory says, its vault included, which is opened when it is needed.
+
+    Attributes:
+        directory: the inventory's.
+        all_hosts: the cluster's hosts; `hosts` are those in play.
+        sources: where variables come from.
+        members: group -> names of its hosts, in Ansible's order.
+        group_names: the groups that the host lists name.
+        limit: the pattern that chooses the hosts in play.
+    """
 
     directory: Path
     all_hosts: tuple[Host, ...]
-    variables: tuple[Variable, ...]
-    group_names: tuple[str, ...]
+    sources: Variables = field(default_factory=Variables, repr=False)
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    group_names: tuple[str, ...] = ()
     limit: str | None = None
 
     @property
@@ -73,7 +100,7 @@ class Cluster:
 
     def group(self, name: str) -> tuple[Host, ...]:
         """Every host of a group, whatever the limit: plans are about the whole cluster."""
-        return tuple(host for host in self.all_hosts if name in host.groups)
+        return tuple(self.host(member) for member in self.members.get(name, ()))
 
     def host(self, name: str) -> Host:
         """The host of that inventory name.
@@ -89,15 +116,39 @@ class Cluster:
         return "CeleryExecutor" if self.group("worker") else "LocalExecutor"
 
     def setting(self, name: str, host: Host | None = None) -> Any:
-        """A setting's value on a host (or for all): the inventory's, else the role's default."""
-        if host is not None and name in host.variables:
-            return host.variables[name]
-        if host is None:
-            for variable in reversed(self.variables):
-                if variable.name == name and variable.scope == "all":
-                    return variable.value
+        """A setting's value on a host (or for all): the inventory's, else the role's default.
+
+        Raises:
+            ToolkitError: it is a secret, and the vault's password is missing or wrong.
+        """
+        variables = self._of_all if host is None else host.variables
+        if name in variables:
+            return variables[name]
         spec = load_specs().get(name)
         return spec.default if spec else None
+
+    @cached_property
+    def _of_all(self) -> Mapping[str, Any]:
+        return self.sources.of_all()
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Every variable as it is written in the inventory.
+
+        Raises:
+            ToolkitError: a file is encrypted, and the password is missing or wrong.
+        """
+        return tuple(self.sources.everything())
+
+    @property
+    def vault(self) -> File:
+        """The file that generated secrets are stored in; it need not exist yet."""
+        path = vault_file(self.directory)
+        return next(
+            layer
+            for layer in self.sources.files[ALL]
+            if isinstance(layer, File) and layer.path == path
+        )
 
     def limited(self, pattern: str | None) -> Cluster:
         """The same cluster with only the hosts that an Ansible pattern names in play.
@@ -130,25 +181,39 @@ class Cluster:
         tree = read_tree(directory)
         if not tree.hosts:
             raise _no_host(directory)
-        return cls._of(directory, tree)
+        return cls._of(directory, tree, {})
 
     @classmethod
-    def planned(cls, directory: Path, groups: Mapping[str, Iterable[str]]) -> Cluster:
+    def planned(
+        cls,
+        directory: Path,
+        groups: Mapping[str, Iterable[str]],
+        expected: Mapping[str, Any] | None = None,
+    ) -> Cluster:
         """The cluster that a directory's settings make of hosts that need not exist yet.
 
         Args:
             groups: host -> its groups.
+            expected: variables that the vault will have, beside those that are set by then.
         """
-        tree = Tree(hosts={host: set(names) for host, names in groups.items()})
-        tree.children = {name: set() for names in groups.values() for name in names}
-        return cls._of(directory, tree)
+        tree = Tree(directory)
+        for host, names in groups.items():
+            for name in ("all", *names):
+                tree.add_group(name)
+                tree.add_host(host, name)
+        return cls._of(directory, tree, expected or {})
 
     @classmethod
-    def _of(cls, directory: Path, tree: Tree) -> Cluster:
-        files = list(variable_files(directory, tree))
-        hosts = tuple(_host(name, tree, files) for name in tree.hosts)
-        variables = (*tree.variables, *files)
-        return cls(directory, hosts, variables, tuple(tree.children))
+    def _of(cls, directory: Path, tree: Tree, expected: Mapping[str, Any]) -> Cluster:
+        files: dict[Scope, Sequence[Layer]] = dict(variable_files(directory, tree))
+        place = Location(vault_file(directory))
+        to_come = [Variable(name, value, place, "all", True) for name, value in expected.items()]
+        files[ALL] = [*files[ALL], Layer(to_come)]
+        sources = Variables(tree.inline(), files)
+        groups = {host: tree.groups_of(host) for host in tree.hosts}
+        hosts = tuple(Host(name, of, sources.of_host(name, of)) for name, of in groups.items())
+        members = {group: tree.members(group) for group in tree.groups}
+        return cls(directory, hosts, sources, members, tuple(tree.named))
 
 
 def _no_host(directory: Path) -> ToolkitError:
@@ -164,18 +229,3 @@ def _no_host(directory: Path) -> ToolkitError:
         fix="add one below a group, for example scheduler: {hosts: {h1: {ansible_host: "
         "203.0.113.7, ansible_user: ubuntu}}}",
     )
-
-
-def _host(name: str, tree: Tree, files: list[Variable]) -> Host:
-    groups = tree.groups_of(name)
-    merged: dict[str, Any] = {}
-    # Ansible's order: inline group variables, group_vars/all, group_vars/*, inline, host_vars.
-    for scope_order, source in (
-        (["all", *groups], tree.variables),
-        (["all", *groups], files),
-        ([name], tree.variables),
-        ([name], files),
-    ):
-        for scope in scope_order:
-            merged.update({v.name: v.value for v in source if v.scope == scope})
-    return Host(name, tuple(groups), merged)

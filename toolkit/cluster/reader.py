@@ -2,69 +2,49 @@
 
 Static YAML is read here, with line numbers and in a few milliseconds; importing Ansible's own
 reader takes over a second. Whatever is not plain YAML (INI, plugins, scripts, host ranges) is
-asked of `ansible-inventory`. A contract test holds the two readings against each other.
+asked of `ansible-inventory`. A contract test compares the two readings.
 """
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster.yamlfile import is_vaulted, read_mapping
+from toolkit.cluster.tree import Tree
+from toolkit.cluster.variables import ALL, File, Scope, Variable
+from toolkit.cluster.vaultfile import vault_file
+from toolkit.cluster.yamlfile import read_mapping
+from toolkit.content import content_dir
 from toolkit.errors import Location, ToolkitError
 
-NOT_INVENTORY = ("airflow.lock", "known_hosts")
-"""Files of ours in the directory that Ansible must not read as host lists (see ansible.cfg)."""
-
-IGNORED_ENDINGS = (
-    ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry",
-    ".pem", ".crt", ".asc", ".pub",
-)  # fmt: skip
-"""Ansible's own default for files that are no host lists, and those of certificates and keys."""
-
 EC2_FILE = "ec2.yml"
-"""What `toolkit ec2` makes. No host list either, but `hosts.aws_ec2.yml`, which ends alike, is one."""
 
-NOT_INVENTORY_PATTERN = f"^{re.escape(EC2_FILE)}$"
-
-
-@dataclass(frozen=True)
-class Variable:
-    """One variable as it stands in the inventory; `scope` is "all", a group or a host."""
-
-    name: str
-    value: Any
-    location: Location
-    scope: str
+_ENDINGS = ("", ".yml", ".yaml", ".json")
+"""Of files of variables, in the order in which Ansible looks for them; it takes the first."""
 
 
-@dataclass
-class Tree:
-    """Groups and hosts while they are read; `children` has every group that is named."""
+def ansible_config() -> Path:
+    """The configuration that Ansible gets from us, and plain users from a checkout."""
+    return content_dir() / "ansible.cfg"
 
-    hosts: dict[str, set[str]] = field(default_factory=dict)  # host -> groups it stands in
-    children: dict[str, set[str]] = field(default_factory=dict)  # group -> groups below it
-    variables: list[Variable] = field(default_factory=list)
 
-    def parents(self, group: str) -> set[str]:
-        """Every group above a group."""
-        direct = {name for name, below in self.children.items() if group in below}
-        return direct.union(*(self.parents(name) for name in direct))
-
-    def groups_of(self, host: str) -> list[str]:
-        """Its groups, the farthest ancestors first, as Ansible merges them."""
-        found = set(self.hosts[host])
-        for group in tuple(found):
-            found |= self.parents(group)
-        found.discard("all")
-        return sorted(found, key=lambda group: (len(self.parents(group) - {"all"}), group))
+@cache
+def _ignored() -> re.Pattern[str]:
+    """Names of files that are no host lists, by the configuration's section [inventory]."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(ansible_config().read_text(encoding="utf-8"))
+    section = parser["inventory"]
+    endings = [re.escape(text.strip()) + "$" for text in section["ignore_extensions"].split(",")]
+    patterns = [text.strip() for text in section["ignore_patterns"].split(",")]
+    return re.compile("|".join([r"^\.", *patterns, *endings]))
 
 
 def read_tree(directory: Path) -> Tree:
@@ -72,12 +52,9 @@ def read_tree(directory: Path) -> Tree:
     sources = [
         path
         for path in sorted(directory.iterdir())
-        if path.is_file()
-        and not path.name.startswith(".")
-        and path.name not in (*NOT_INVENTORY, EC2_FILE)
-        and not path.name.endswith(IGNORED_ENDINGS)
+        if path.is_file() and not _ignored().search(path.name)
     ]
-    tree = Tree()
+    tree = Tree(directory)
     if all(path.suffix in {".yml", ".yaml"} for path in sources):
         contents = {path: read_mapping(path) for path in sources}
         if not any("plugin" in content for content in contents.values()):
@@ -90,7 +67,7 @@ def read_tree(directory: Path) -> Tree:
 
 
 def _add_group(tree: Tree, group: str, body: Any, location: Location) -> None:
-    tree.children.setdefault(group, set())
+    tree.add_group(group)
     body = {} if body is None else body
     unknown = set(body) - {"hosts", "children", "vars"} if isinstance(body, dict) else {"?"}
     if unknown or any(not isinstance(part or {}, dict) for part in body.values()):
@@ -99,48 +76,84 @@ def _add_group(tree: Tree, group: str, body: Any, location: Location) -> None:
             where=location,
             fix=f"write {group}: {{hosts: {{h1: {{ansible_host: 203.0.113.7}}}}}}",
         )
-    for name, value in (body.get("vars") or {}).items():
-        tree.variables.append(Variable(str(name), value, location, group))
-    for host, variables in (body.get("hosts") or {}).items():
-        tree.hosts.setdefault(str(host), set()).add(group)
-        if not isinstance(variables or {}, dict):
-            raise ToolkitError(
-                f"host {host} has to be followed by its variables, one `name: value` a line",
-                where=location,
-                fix=f"write {host}: {{ansible_host: 203.0.113.7}}",
-            )
-        for name, value in (variables or {}).items():
-            tree.variables.append(Variable(str(name), value, location, str(host)))
-    for child, child_body in (body.get("children") or {}).items():
-        tree.children[group].add(str(child))
-        _add_group(tree, str(child), child_body, location)
+    for part, content in body.items():  # in the file's order: of two values the later one counts
+        for name, value in (content or {}).items():
+            _PARTS[part](tree, group, str(name), value, location)
 
 
-def variable_files(directory: Path, tree: Tree) -> Iterator[Variable]:
-    """Every variable of group_vars/ and host_vars/, in the order in which later ones win."""
-    known = {"group_vars": {"all", *tree.children}, "host_vars": set(tree.hosts)}
-    for kind, names in known.items():
-        root = directory / kind
-        entries = sorted(root.iterdir()) if root.is_dir() else []
-        for entry in sorted(entries, key=lambda path: (path.stem != "all", path.name)):
-            scope = entry.name if entry.is_dir() else entry.stem
-            if entry.name.startswith(".") or scope not in names:
-                continue
-            for path in _yaml_files(entry):
-                if not is_vaulted(path):
-                    for name, (value, location) in read_mapping(path).items():
-                        yield Variable(name, value, location, scope)
+def _add_variable(tree: Tree, group: str, name: str, value: Any, location: Location) -> None:
+    tree.set_variable(("group", group), Variable(name, value, location, group))
 
 
-def _yaml_files(entry: Path) -> Iterable[Path]:
-    if entry.is_file():
-        return [entry]
-    return sorted(
-        path
-        for path in entry.rglob("*")
-        if path.is_file() and path.suffix in {".yml", ".yaml", ".json", ""}
-        and not path.name.startswith(".")
-    )  # fmt: skip
+def _add_host(tree: Tree, group: str, host: str, variables: Any, location: Location) -> None:
+    tree.add_host(host, group)
+    if not isinstance(variables or {}, dict):
+        raise ToolkitError(
+            f"host {host} has to be followed by its variables, one `name: value` a line",
+            where=location,
+            fix=f"write {host}: {{ansible_host: 203.0.113.7}}",
+        )
+    for name, value in (variables or {}).items():
+        tree.set_variable(("host", host), Variable(str(name), value, location, host))
+
+
+def _add_child(tree: Tree, group: str, child: str, body: Any, location: Location) -> None:
+    tree.add_child(group, child)
+    _add_group(tree, child, body, location)
+
+
+_PARTS = {"vars": _add_variable, "hosts": _add_host, "children": _add_child}
+
+
+def variable_files(directory: Path, tree: Tree) -> Mapping[Scope, list[File]]:
+    """The files of group_vars/ and host_vars/, in the order in which later ones win.
+
+    Raises:
+        ToolkitError: one that is not encrypted cannot be read.
+    """
+    scopes = [*(("group", name) for name in tree.groups), *(("host", name) for name in tree.hosts)]
+    found = {scope: list(_files(directory, scope)) for scope in scopes}
+    _add_vault(found[ALL], directory)
+    for file in (file for files in found.values() for file in files if not file.encrypted):
+        file.variables()
+    return found
+
+
+def _files(directory: Path, scope: Scope) -> Iterator[File]:
+    kind, name = scope
+    root = directory / f"{kind}_vars"
+    if not name or name.startswith("/"):  # as Ansible: a path of a chroot is no name of a file
+        return
+    candidates = [root / f"{name}{ending}" for ending in _ENDINGS]
+    found = [path for path in candidates if root.is_dir() and path.exists()]
+    if len(found) > 1:
+        raise ToolkitError(
+            f"Ansible reads {found[0].name} alone, and leaves out {found[1].name} beside it",
+            where=str(root),
+            fix=f"mv {found[1]} {found[0]}/" if found[0].is_dir() else "remove one of the two",
+        )
+    for entry in found:
+        for path in _below(entry) if entry.is_dir() else [entry]:
+            yield File(path, name, directory)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The files of variables in a folder, as Ansible finds them."""
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or entry.name.endswith("~"):
+            continue
+        if entry.is_dir() and not entry.suffix:
+            yield from _below(entry)
+        elif entry.is_file() and entry.suffix in _ENDINGS:
+            yield entry
+
+
+def _add_vault(files: list[File], directory: Path) -> None:
+    """Give the vault its place among the files for all hosts; it may be written later."""
+    path = vault_file(directory)
+    if all(file.path != path for file in files):
+        files.append(File(path, "all", directory))
+        files.sort(key=lambda file: file.path.parts)
 
 
 def _ask_ansible(directory: Path) -> Tree:
@@ -148,10 +161,9 @@ def _ask_ansible(directory: Path) -> Tree:
     command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(directory), "--list"]
     command.append("--export")  # variables of groups stay with the groups
     environment = os.environ | {
-        "ANSIBLE_INVENTORY_IGNORE": ",".join([*IGNORED_ENDINGS, *NOT_INVENTORY]),
+        "ANSIBLE_CONFIG": str(ansible_config()),
         # Files of variables are read here: with line numbers, and without the vault's password.
         "ANSIBLE_VARS_ENABLED": "",
-        "ANSIBLE_INVENTORY_IGNORE_REGEX": NOT_INVENTORY_PATTERN,
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FATAL": "true",
     }
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -163,20 +175,20 @@ def _ask_ansible(directory: Path) -> Tree:
             fix=f"ansible-inventory -i {directory} --list",
         )
     listing = json.loads(done.stdout, object_hook=_plain)
-    tree = Tree()
-    whole = Location(directory)
-    for group, body in listing.items():
-        if group == "_meta":
-            continue
-        tree.children[group] = set(body.get("children", ()))
-        for name, value in body.get("vars", {}).items():
-            tree.variables.append(Variable(name, value, whole, group))
+    tree, whole = Tree(directory), Location(directory)
+    groups = {name: body for name, body in listing.items() if name != "_meta"}
+    for group, body in groups.items():
+        tree.add_group(group)
+        for child in body.get("children", ()):
+            tree.add_child(group, child)
         for host in body.get("hosts", ()):
-            tree.hosts.setdefault(host, set()).add(group)
+            tree.add_host(host, group)
+        for name, value in body.get("vars", {}).items():
+            tree.set_variable(("group", group), Variable(name, value, whole, group))
     for host, variables in listing["_meta"]["hostvars"].items():
-        tree.hosts.setdefault(host, set())
+        tree.add_host(host)
         for name, value in variables.items():
-            tree.variables.append(Variable(name, value, whole, host))
+            tree.set_variable(("host", host), Variable(name, value, whole, host))
     return tree
 
 

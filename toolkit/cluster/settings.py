@@ -16,11 +16,10 @@ from urllib.parse import urlsplit
 
 from toolkit.cluster.lockfile import normal_requirements
 from toolkit.cluster.model import Cluster
-from toolkit.cluster.reader import Variable
 from toolkit.cluster.specs import Setting, load_specs, nearest
-from toolkit.cluster.vault import vault_file
+from toolkit.cluster.variables import Variable
 from toolkit.cluster.yamlfile import VaultedValue
-from toolkit.errors import Location, ToolkitError
+from toolkit.errors import ToolkitError
 from toolkit.findings import Finding
 
 
@@ -33,34 +32,27 @@ class Mistake:
     fix: str
 
 
-def validate(cluster: Cluster, vault: Mapping[str, Any] | None = None) -> list[Finding]:
+def validate(cluster: Cluster) -> list[Finding]:
     """Everything that is wrong with the inventory's variables, each with file and line.
 
-    Args:
-        cluster: whose variables are validated.
-        vault: what its encrypted vault.yml holds; none of these values is ever repeated.
+    No value of a vault is ever repeated.
+
+    Raises:
+        ToolkitError: the vault's password is missing or wrong.
     """
     specs = load_specs()
     custom = cluster.setting("base_custom_variables")
     declared = {str(name) for name in custom} if isinstance(custom, list) else set()
     problems: list[Finding] = []
-    for variable in [*cluster.variables, *_vaulted(cluster, vault or {})]:
+    for variable in cluster.variables:
         spec = specs.get(variable.name)
-        if spec is not None and variable.location.path == vault_file(cluster.directory):
+        if spec is not None and variable.secret:
             spec = replace(spec, secret=True)
         if spec is not None:
             problems += [_finding(variable, found) for found in check_value(spec, variable.value)]
         elif variable.name not in declared and not variable.name.startswith(("ansible_", "_")):
             problems.append(_unknown(variable))
     return problems
-
-
-def _vaulted(cluster: Cluster, vault: Mapping[str, Any]) -> Iterator[Variable]:
-    """The vault's variables, unless the file was not encrypted and thus read already."""
-    path = vault_file(cluster.directory)
-    if not any(variable.location.path == path for variable in cluster.variables):
-        for name, value in vault.items():
-            yield Variable(name, value, Location(path), "all")
 
 
 def check(name: str, value: Any) -> Iterator[Mistake]:

@@ -161,7 +161,7 @@ def _summary(result: Result, directory: Path, check: bool) -> str:
 
 def _success(result: Result, directory: Path) -> list[str]:
     from toolkit.cluster import Cluster
-    from toolkit.cluster.vault import vault_password_file
+    from toolkit.cluster.vaultfile import vault_password_file
 
     user = Cluster.load(directory).setting("airflow_admin_username")
     proof = (

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from toolkit.cluster import Cluster, Host
-from toolkit.cluster import vault as secrets
 from toolkit.cluster.tables import engine_of, server_groups
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.payload import host_and_port, is_template
@@ -74,19 +73,16 @@ class Service:
 
 
 def external_urls(cluster: Cluster, host: Host | None = None) -> dict[str, str]:
-    """Role -> URL of a server that is run elsewhere; the vault is where such URLs belong.
+    """Role -> URL of a server that is run elsewhere.
 
     Raises:
         ToolkitError: the vault cannot be opened.
     """
-    vault = secrets.read_vault(cluster)
     found = {
-        role: str(vault.get(group.url) or cluster.setting(group.url, host) or "")
-        for role, group in server_groups().items()
+        role: str(cluster.setting(group.url, host) or "") for role, group in server_groups().items()
     }
     found = {role: url for role, url in found.items() if url and not is_template(url)}
-    setting = "metadata_db_ca_certificate"
-    ca = str(vault.get(setting) or cluster.setting(setting, host) or "")
+    ca = str(cluster.setting("metadata_db_ca_certificate", host) or "")
     if ca and found.get("metadata_db", "").startswith("postgres"):
         verified = urlencode({"sslmode": "verify-full", "sslrootcert": ca})
         found["metadata_db"] += f"{'&' if '?' in found['metadata_db'] else '?'}{verified}"

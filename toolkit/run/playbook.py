@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster import IGNORED_ENDINGS, NOT_INVENTORY, NOT_INVENTORY_PATTERN, Cluster
+from toolkit.cluster import Cluster, ansible_config
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.vaultfile import vault_password_file, write_private
 from toolkit.content import content_dir
 from toolkit.hosts.trust import ssh_option
 from toolkit.run.record import Run
@@ -75,10 +76,8 @@ def environment() -> dict[str, str]:
     use_mitogen = strategies is not None and os.environ.get(STRATEGY_VARIABLE) != PIPELINED
     chosen = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-        "ANSIBLE_CONFIG": str(content_dir() / "ansible.cfg"),
+        "ANSIBLE_CONFIG": str(ansible_config()),
         "ANSIBLE_ROLES_PATH": str(content_dir() / "roles"),
-        "ANSIBLE_INVENTORY_IGNORE": ",".join([*IGNORED_ENDINGS, *NOT_INVENTORY]),
-        "ANSIBLE_INVENTORY_IGNORE_REGEX": NOT_INVENTORY_PATTERN,
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_STRATEGY": MITOGEN if use_mitogen else PIPELINED,
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
@@ -103,7 +102,7 @@ def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[st
     ]
     known = ssh_option(cluster.directory / "known_hosts")
     command += ["--ssh-extra-args", f"{known} -o StrictHostKeyChecking=yes"]
-    password = secrets.vault_password_file(cluster.directory)
+    password = vault_password_file(cluster.directory)
     command += ["--vault-password-file", str(password)] if password.exists() else []
     command += ["--limit", cluster.limit] if cluster.limit else []
     command += ["--check"] if check else []
@@ -154,7 +153,7 @@ def run_playbook(
         if become_password:
             extra["ansible_become_password"] = become_password
         vars_file = Path(private) / "variables.json"
-        secrets.write_private(vars_file, json.dumps(extra))
+        write_private(vars_file, json.dumps(extra))
         command = playbook_command(cluster, playbook, check=check)
         result = ansible_runner.run(
             private_data_dir=private,
@@ -173,7 +172,7 @@ def run_playbook(
         output = Path(result.config.artifact_dir) / "stdout"
         log = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
     assert outcome.log is not None
-    secrets.write_private(outcome.log, secrets.mask(log, hidden))
+    write_private(outcome.log, secrets.mask(log, hidden))
     run.write("events.json", records)
     if not outcome.ok and not outcome.failures and not outcome.interrupted:
         lines = [line for line in log.splitlines() if line.strip()]

@@ -61,10 +61,8 @@ class Result:
 def read(directory: Path, limit: str | None) -> tuple[Cluster, list[Finding]]:
     """The inventory and what is wrong with it; connects nowhere and writes nothing."""
     cluster = Cluster.load(directory).limited(limit)
-    vault = secrets.read_vault(cluster)
     # Whether values make sense together is asked only of values that make sense alone.
-    problems = settings.validate(cluster, vault)
-    return cluster, problems or rules.validate_plan(cluster, secret_names=vault)
+    return cluster, settings.validate(cluster) or rules.validate_plan(cluster)
 
 
 def provision(directory: Path, options: Options) -> Result:

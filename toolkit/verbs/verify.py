@@ -15,7 +15,6 @@ from toolkit.checks import remote_logs
 from toolkit.checks.proof import Proof
 from toolkit.checks.running import Evidence, prove
 from toolkit.cluster import Cluster, Host
-from toolkit.cluster import vault as secrets
 from toolkit.cluster.topology import canary_tasks, is_enabled, records, release_line
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.state import HostState, states
@@ -84,8 +83,7 @@ def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
         "health_path": line["health_path"],
         "healthy": ["metadatabase", *sorted(components)],
         "username": CANARY_USER,
-        "password": secrets.read_vault(cluster).get("airflow_canary_password")
-        or cluster.setting("airflow_canary_password", web),
+        "password": cluster.setting("airflow_canary_password", web),
         "remote_log_folder": remote_logs.folder(cluster),
         "timeout": TIMEOUT,
     }

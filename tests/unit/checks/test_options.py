@@ -15,7 +15,7 @@ BOTH = ("2.11.2", "3.3.2")
 
 
 def found(directory: Path, version: str = "3.3.2", **chosen: Any) -> list[Any]:
-    return list(options(make_cluster(directory, airflow_version=version, **chosen), ()))
+    return list(options(make_cluster(directory, airflow_version=version, **chosen)))
 
 
 def one(directory: Path, section: str, option: str, value: Any = "x", **more: Any) -> list[Any]:

@@ -13,9 +13,9 @@ from toolkit.cluster.lockfile import LOCK_NAME, pinned, shipped_lock
 from toolkit.findings import Finding
 
 
-def validate_plan(cluster: Cluster, secrets: Any = ()) -> list[Finding]:
+def validate_plan(cluster: Cluster) -> list[Finding]:
     """Of this topic; the passwords of these tests are another's."""
-    found = rules.validate_plan(cluster, secrets)
+    found = rules.validate_plan(cluster)
     return [finding for finding in found if finding.id.startswith("planning.")]
 
 
@@ -30,13 +30,13 @@ def test_celery_without_a_broker(tmp_path: Path) -> None:
     assert "w1 and w2" in finding.what
 
 
-@pytest.mark.parametrize("where", ["inventory", "vault", "vault with values"])
+@pytest.mark.parametrize("where", ["inventory", "vault"])
 def test_celery_with_an_external_broker(tmp_path: Path, where: str) -> None:
     url = "redis://:secret@redis.example.com:6379"
-    settings: dict[str, Any] = {"broker_url": url} if where == "inventory" else {}
-    secrets = {"vault": ["broker_url"], "vault with values": {"broker_url": url}}.get(where, ())
+    settings: dict[str, Any] = {"broker_url": url}
+    settings = settings if where == "inventory" else {"vault": settings}
     hosts = CELERY | {"d1": ("metadata_db",)}
-    assert validate_plan(make_cluster(tmp_path, hosts, **settings), secrets) == []
+    assert validate_plan(make_cluster(tmp_path, hosts, **settings)) == []
 
 
 def test_no_database_at_all(tmp_path: Path) -> None:
@@ -95,9 +95,9 @@ def test_sqlite(tmp_path: Path, settings: dict[str, Any], hosts: Any, name: str)
 
 
 def test_sqlite_in_the_vault(tmp_path: Path) -> None:
-    cluster = make_cluster(tmp_path, {"h1": ("scheduler", "webserver")})
-    secrets = {"metadata_db_url": "sqlite:////var/lib/airflow/airflow.db"}
-    only(validate_plan(cluster, secrets), "planning.sqlite")
+    vault = {"metadata_db_url": "sqlite:////var/lib/airflow/airflow.db"}
+    cluster = make_cluster(tmp_path, {"h1": ("scheduler", "webserver")}, vault=vault)
+    only(validate_plan(cluster), "planning.sqlite")
 
 
 def test_an_option_set_by_hand_is_named_with_file_and_line(tmp_path: Path) -> None:

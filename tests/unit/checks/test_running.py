@@ -9,15 +9,15 @@ import pytest
 
 from toolkit.checks.proof import Proof, failures
 from toolkit.checks.running import Evidence, prove
-from toolkit.cluster import Cluster, Host
+from toolkit.cluster import Cluster
 from toolkit.hosts import HostProblem
 from toolkit.hosts.state import HostState
 from toolkit.verbs.status import rows, text
 
 GROUPS = ("scheduler", "webserver", "metadata_db")
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-HOST = Host("h1", GROUPS, {"ansible_host": "10.0.0.1"})
-CLUSTER = Cluster(Path("/inventory"), (HOST,), (), GROUPS)
+CLUSTER = Cluster.planned(Path("/inventory"), {"h1": GROUPS})
+HOST = CLUSTER.host("h1")
 HEALTHY = {
     name: {"status": "healthy"}
     for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from toolkit.cluster import Cluster
 from toolkit.cluster.settings import load_specs, validate
+from toolkit.cluster.vaultfile import vault_file, write_encrypted
 from toolkit.errors import ToolkitError
 
 HOSTS = "scheduler: {hosts: {h1: }}\n"
@@ -107,9 +108,9 @@ def test_a_secret_is_not_repeated(tmp_path: Path, text: str) -> None:
 
 def test_an_encrypted_vault_is_validated_too_and_not_repeated(tmp_path: Path) -> None:
     problems(tmp_path, "")
-    (tmp_path / "group_vars/all/vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n00\n")
     vault = {"airflow_web_port": "471147114711", "broker_ulr": "x", "airflow_admin_username": "a"}
-    found = validate(Cluster.load(tmp_path), vault)
+    write_encrypted(vault_file(tmp_path), tmp_path, yaml.safe_dump(vault, sort_keys=False))
+    found = validate(Cluster.load(tmp_path))
     assert [finding.id for finding in found] == ["settings.type", "settings.unknown"]
     assert all("vault.yml" in finding.what for finding in found)
     assert "broker_url" in found[1].what
@@ -119,7 +120,7 @@ def test_an_encrypted_vault_is_validated_too_and_not_repeated(tmp_path: Path) ->
 def test_a_vault_that_is_not_encrypted_is_validated_once(tmp_path: Path) -> None:
     problems(tmp_path, "")
     (tmp_path / "group_vars/all/vault.yml").write_text("broker_ulr: x\n")
-    assert len(validate(Cluster.load(tmp_path), {"broker_ulr": "x"})) == 1
+    assert len(validate(Cluster.load(tmp_path))) == 1
 
 
 SCALARS = (

@@ -81,10 +81,14 @@ class Config:
         """Whether the private key is one that the toolkit makes for this cluster."""
         return self.key_file == self.directory / OWN_KEY
 
-    def cluster(self) -> Cluster:
-        """The cluster that these instances will be, with the inventory's settings."""
+    def cluster(self, expected: Mapping[str, Any] | None = None) -> Cluster:
+        """The cluster that these instances will be, with the inventory's settings.
+
+        Args:
+            expected: variables that its vault will have.
+        """
         hosts = {host: one.groups for one in self.instances for host in one.hosts}
-        return Cluster.planned(self.directory, hosts)
+        return Cluster.planned(self.directory, hosts, expected)
 
 
 MANAGED: Mapping[str, str] = {"rds": "metadata_db", "elasticache": "broker"}

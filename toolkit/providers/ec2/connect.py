@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from toolkit.cluster import Cluster
 from toolkit.cluster import vault as secrets
 from toolkit.cluster.topology import database
+from toolkit.cluster.vaultfile import vault_file
 from toolkit.cluster.yamlfile import VaultedValue
 from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.providers.ec2.account import Account
@@ -27,17 +28,18 @@ CA_FILE = "rds-ca.pem"
 _CA = "metadata_db_ca_certificate"
 
 
-def expected(config: Config, cluster: Cluster, vault: Mapping[str, Any]) -> dict[str, Any]:
-    """The vault as `up` will have filled it, for rules that want to know whose server is used.
+def expected(config: Config, cluster: Cluster) -> dict[str, Any]:
+    """What `up` will put into the vault, for rules that need to know whose server is used.
 
     Raises:
         ToolkitError: what stands there does not go with the sections of ec2.yml.
     """
-    found = dict(vault)
+    found = {}
     for service in _chosen(config):
-        _refuse_other(config, cluster, vault, service)
-        _password(cluster, vault, service)
-        found.setdefault(service.url, f"{_SCHEMES[service.name]}://{_name(config)}.amazonaws.com")
+        _refuse_other(config, cluster, service)
+        _password(cluster, service)
+        if not cluster.setting(service.url):
+            found[service.url] = f"{_SCHEMES[service.name]}://{_name(config)}.amazonaws.com"
     return found
 
 
@@ -58,28 +60,26 @@ def _is_ours(url: str, config: Config) -> bool:
     return _name(config) in labels[:2] and "amazonaws" in labels
 
 
-def _refuse_other(
-    config: Config, cluster: Cluster, vault: Mapping[str, Any], service: Service
-) -> None:
-    url = str(vault.get(service.url) or cluster.setting(service.url) or "")
+def _refuse_other(config: Config, cluster: Cluster, service: Service) -> None:
+    url = str(cluster.setting(service.url) or "")
     if url and not _is_ours(url, config):
         raise ToolkitError(
             f"{service.url} names a server already, {urlsplit(url).hostname}",
             where=f"{config.path}: {service.name}",
-            fix=f"remove {service.url} from {secrets.vault_file(config.directory)} (what is in "
+            fix=f"remove {service.url} from {vault_file(config.directory)} (what is in "
             f"that server stays there), or the section {service.name}",
         )
 
 
-def _password(cluster: Cluster, vault: Mapping[str, Any], service: Service) -> str:
+def _password(cluster: Cluster, service: Service) -> str:
     """The password for a server; "" while it has yet to be generated.
 
     Raises:
         ToolkitError: it cannot be read here, or AWS would refuse it.
     """
-    value = vault.get(service.password) or cluster.setting(service.password) or ""
+    value = cluster.setting(service.password) or ""
     pattern, words = service.takes
-    where = str(secrets.vault_file(cluster.directory))
+    where = str(vault_file(cluster.directory))
     if isinstance(value, VaultedValue) or "{{" in str(value):
         raise ToolkitError(
             f"{service.password} cannot be read here, and {service.name} has to be told it",
@@ -100,8 +100,7 @@ def passwords(config: Config, cluster: Cluster) -> dict[str, str]:
     if not config.managed:
         return {}
     secrets.ensure(cluster)
-    vault = secrets.read_vault(cluster)
-    return {one.name: _password(cluster, vault, one) for one in _chosen(config)}
+    return {one.name: _password(cluster, one) for one in _chosen(config)}
 
 
 def certificate(config: Config, cluster: Cluster, source: str) -> str:
@@ -168,9 +167,7 @@ def connect(
 
 def disconnect(config: Config, cluster: Cluster) -> None:
     """Remove from the vault what `connect` wrote there: the servers are gone."""
-    if not secrets.vault_file(config.directory).exists():
-        return
-    vault = secrets.read_vault(cluster)
+    vault = secrets.stored(cluster)
     gone = [one.url for one in SERVICES if _is_ours(str(vault.get(one.url, "")), config)]
     gone += [_CA] if vault.get(_CA) == str(config.directory / CA_FILE) else []
     secrets.update(cluster, dict.fromkeys(gone))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster.vault import write_private
+from toolkit.cluster.vaultfile import write_private
 from toolkit.run.record import cluster_state
 
 

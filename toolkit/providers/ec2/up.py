@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit import checks as rules
 from toolkit.cluster import Cluster, settings
-from toolkit.cluster import vault as secrets
+from toolkit.cluster.vaultfile import write_private
 from toolkit.errors import ToolkitError
 from toolkit.findings import errors
 from toolkit.hosts import Remote
@@ -103,10 +103,8 @@ def prospect(directory: Path, profile: str | None, region: str | None) -> Prospe
 
 def _refuse_problems(chosen: Config, cluster: Cluster) -> None:
     """What `provision` would refuse by the settings alone is known before anything costs money."""
-    vault = connect.expected(chosen, cluster, secrets.read_vault(cluster))
-    problems = errors(
-        settings.validate(cluster, vault) or rules.validate_plan(cluster, secret_names=vault)
-    )
+    expected = chosen.cluster(connect.expected(chosen, cluster))
+    problems = errors(settings.validate(expected) or rules.validate_plan(expected))
     if problems:
         raise ToolkitError(problems[0].what, fix=problems[0].fix)
 
@@ -204,8 +202,8 @@ def make_ready(
         known += "".join(f"{line}\n" for line in lines)
         if lines:
             say(f"{address}: learned its host keys from the console of {instance}")
-    secrets.write_private(path, known)
+    write_private(path, known)
     say(f"waiting for SSH and cloud-init on {', '.join(waited)}")
     with Remote(cluster, say=say) as remote:
         boot.wait_ready(remote, [hosts[host] for host in waited if host in hosts], say)
-    secrets.write_private(path, trust.claimed(path.read_text(encoding="utf-8"), addresses))
+    write_private(path, trust.claimed(path.read_text(encoding="utf-8"), addresses))

@@ -1,0 +1,199 @@
+"""The inventory's variables: which of them counts where, in Ansible's order of precedence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.cluster.specs import load_specs
+from toolkit.cluster.vaultfile import read_encrypted, vault_file
+from toolkit.cluster.yamlfile import is_vaulted, parse_mapping
+from toolkit.errors import Location, ToolkitError
+
+Scope = tuple[str, str]
+"""What variables are for: ("group", NAME) or ("host", NAME); Ansible knows both of one name."""
+
+ALL: Scope = ("group", "all")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable as it is written in the inventory.
+
+    Attributes:
+        location: where.
+        scope: "all", a group or a host.
+        secret: it comes from a vault, so its value is never repeated.
+    """
+
+    name: str
+    value: Any = field(repr=False)
+    location: Location
+    scope: str
+    secret: bool = False
+
+
+class Layer:
+    """The variables of one scope from one place."""
+
+    def __init__(self, variables: Iterable[Variable]) -> None:
+        self._variables = {variable.name: variable for variable in variables}
+
+    def variables(self) -> Mapping[str, Variable]:
+        """All of them, by name.
+
+        Raises:
+            ToolkitError: they are encrypted, and the password is missing or wrong.
+        """
+        return self._variables
+
+
+class File(Layer):
+    """A file of variables; it is opened when one of them is asked for, and once.
+
+    Args:
+        path: the file, which need not exist yet.
+        scope: whose variables are in it.
+        directory: the inventory's, where the password for encrypted files is.
+    """
+
+    def __init__(self, path: Path, scope: str, directory: Path) -> None:
+        self.path = path
+        self._scope = scope
+        self._directory = directory
+        self._opened: Mapping[str, Variable] | ToolkitError | None = None
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the whole file is."""
+        return self.path.exists() and is_vaulted(self.path)
+
+    def variables(self) -> Mapping[str, Variable]:
+        """All of them, by name."""
+        if self._opened is None:
+            try:
+                self._opened = {variable.name: variable for variable in self._read()}
+            except ToolkitError as error:
+                self._opened = error  # the same at the next question
+        if isinstance(self._opened, ToolkitError):
+            raise self._opened
+        return self._opened
+
+    def forget(self) -> None:
+        """Read it again at the next question: it was written."""
+        self._opened = None
+
+    def _read(self) -> Iterator[Variable]:
+        if not self.path.exists():
+            return
+        encrypted = self.encrypted
+        text = (
+            read_encrypted(self.path, self._directory)
+            if encrypted
+            else self.path.read_text(encoding="utf-8")
+        )
+        secret = encrypted or self.path == vault_file(self._directory)
+        for name, (value, location) in parse_mapping(text, self.path).items():
+            yield Variable(name, value, location, self._scope, secret)
+
+
+class Merged(Mapping[str, Any]):
+    """The variables of a host, or of all hosts, as Ansible merges them.
+
+    Where an encrypted file cannot be opened, a secret setting that could be in it raises, and
+    everything else is answered without it.
+
+    Args:
+        layers: later ones win.
+    """
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        self._layers = tuple(layers)[::-1]
+
+    def find(self, name: str) -> Variable | None:
+        """The variable that counts, with its place.
+
+        Raises:
+            ToolkitError: it is a secret, and the vault's password is missing or wrong.
+        """
+        for layer in self._layers:
+            try:
+                found = layer.variables().get(name)
+            except ToolkitError:
+                if _is_secret(name):
+                    raise
+                continue
+            if found is not None:
+                return found
+        return None
+
+    def __getitem__(self, name: str) -> Any:
+        found = self.find(name)
+        if found is None:
+            raise KeyError(name)
+        return found.value
+
+    def __iter__(self) -> Iterator[str]:
+        names: dict[str, None] = {}
+        for layer in self._layers:
+            try:
+                names |= dict.fromkeys(layer.variables())
+            except ToolkitError:
+                continue
+        return iter(names)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def _is_secret(name: str) -> bool:
+    spec = load_specs().get(name)
+    return spec is not None and spec.secret
+
+
+@dataclass(frozen=True)
+class Variables:
+    """All variables of an inventory.
+
+    Attributes:
+        inline: those in the host lists.
+        files: those of group_vars/ and host_vars/, in Ansible's order of files.
+    """
+
+    inline: Mapping[Scope, Layer] = field(default_factory=dict)
+    files: Mapping[Scope, Sequence[Layer]] = field(default_factory=dict)
+
+    def everything(self) -> Iterator[Variable]:
+        """Every variable.
+
+        Raises:
+            ToolkitError: a file is encrypted, and the password is missing or wrong.
+        """
+        for layer in (
+            *self.inline.values(),
+            *(layer for part in self.files.values() for layer in part),
+        ):
+            yield from layer.variables().values()
+
+    def of_all(self) -> Merged:
+        """What is set for all hosts alike."""
+        return Merged([*self._inline(ALL), *self._files(ALL)])
+
+    def of_host(self, host: str, groups: Sequence[str]) -> Merged:
+        """What is set for a host.
+
+        Args:
+            groups: its groups, in Ansible's order; without "all".
+        """
+        scopes = [ALL, *(("group", group) for group in groups)]
+        own = ("host", host)
+        return Merged([*self._inline(*scopes), *self._files(*scopes),
+                       *self._inline(own), *self._files(own)])  # fmt: skip
+
+    def _inline(self, *scopes: Scope) -> list[Layer]:
+        return [self.inline[scope] for scope in scopes if scope in self.inline]
+
+    def _files(self, *scopes: Scope) -> list[Layer]:
+        return [layer for scope in scopes for layer in self.files.get(scope, ())]
