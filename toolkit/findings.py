@@ -85,6 +85,23 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: orders[finding.id.partition(".")[0]])
 
 
+def findings_text(findings: Iterable[Finding]) -> str:
+    """Findings as a table. Below what was found stand the reason and the fix, each whole on a line
+    of its own, so that a command can be copied.
+    """
+    headings = ("SEVERITY", "HOST", "FINDING", "WHAT")
+    rows = [headings]
+    for finding in findings:
+        rows.append((finding.severity.value, finding.host or "-", finding.id, finding.what))
+        rows += [("", "", "", f"why: {finding.why}")] if finding.why else []
+        rows += [("", "", "", f"fix: {finding.fix}")] if finding.fix else []
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    )
+
+
 @dataclass(frozen=True)
 class Entry:
     """One kind of finding.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.commands import options
 from toolkit.errors import ToolkitError
 
 
@@ -20,11 +21,13 @@ Examples:
 Exit status: that of Airflow's command.
 """,
 )
-@click.option("-i", "--inventory", required=True, help="The cluster's inventory directory.",
-              type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
+@options.inventory
+@options.become_password
 @click.option("--host", help="The host to run it on; the first scheduler unless given.")
 @click.argument("arguments", nargs=-1, required=True, metavar="-- ARGUMENTS...")
-def command(inventory: Path, host: str | None, arguments: tuple[str, ...]) -> int:
+def command(
+    inventory: Path, become_password: str | None, host: str | None, arguments: tuple[str, ...]
+) -> int:
     """Airflow's own command line on a scheduler host, with the units' user and environment."""
     from toolkit.cluster import Cluster
     from toolkit.hosts import Remote
@@ -40,6 +43,6 @@ def command(inventory: Path, host: str | None, arguments: tuple[str, ...]) -> in
             where=str(cluster.directory),
             fix="use one of: " + ", ".join(one.name for one in cluster.all_hosts),
         )
-    with Remote(cluster) as remote:
+    with Remote(cluster, become_password=become_password) as remote:
         stdin = None if sys.stdin.isatty() else sys.stdin.buffer
         return remote.run(chosen[0], ["/usr/local/bin/airflow", *arguments], stdin=stdin)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from toolkit.commands import options
 from toolkit.errors import EXIT_FAILED, EXIT_REFUSED
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Exit status: 0 nothing stands in the way; 1 warnings, with --strict; 2 errors.
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
 @click.option("-i", "--inventory", help="The cluster's inventory directory.",
               type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
-@click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password.")
+@options.become_password
 @click.option("--skip", multiple=True, metavar="ID", help="Leave this finding out; repeatable.")
 @click.option("--strict", is_flag=True, help="Warnings count as well (exit status 1).")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
@@ -39,7 +40,7 @@ Exit status: 0 nothing stands in the way; 1 warnings, with --strict; 2 errors.
 def command(
     hosts: tuple[str, ...],
     inventory: Path | None,
-    ask_become_pass: bool,
+    become_password: str | None,
     skip: tuple[str, ...],
     strict: bool,
     as_json: bool,
@@ -61,11 +62,10 @@ def command(
         raise click.UsageError("--fix asks questions, so it does not go with --json.")
     from toolkit.verbs.check import findings
 
-    password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
     limit = ",".join(hosts) or None
-    found = [f for f in findings(inventory, limit, password) if f.id not in skip]
-    if fix and _mend(inventory, found, password, yes):
-        found = [f for f in findings(inventory, limit, password) if f.id not in skip]
+    found = [f for f in findings(inventory, limit, become_password) if f.id not in skip]
+    if fix and _mend(inventory, found, become_password, yes):
+        found = [f for f in findings(inventory, limit, become_password) if f.id not in skip]
     return _tell(
         found, inventory, strict, as_json, "looked again" if fix else "nothing was changed"
     )
@@ -73,8 +73,7 @@ def command(
 
 def _tell(found: list[Finding], inventory: Path, strict: bool, as_json: bool, ending: str) -> int:
     """Print the findings; returns the exit status."""
-    from toolkit.findings import Severity, errors
-    from toolkit.run.progress import findings_text
+    from toolkit.findings import Severity, errors, findings_text
 
     wrong = errors(found)
     warnings = [finding for finding in found if finding.severity is Severity.WARNING]
@@ -94,21 +93,17 @@ def _tell(found: list[Finding], inventory: Path, strict: bool, as_json: bool, en
 
 def _mend(inventory: Path, found: list[Finding], password: str | None, yes: bool) -> bool:
     """Offer the remedies there are, each with its command; returns whether any was run."""
-    from toolkit.cluster import Cluster
-    from toolkit.hosts import Remote
+    from toolkit.run.session import Options
+    from toolkit.verbs.check import mend
 
-    remedies = {(f.host, f.remedy): f for f in found if f.remedy}
-    if not remedies:
+    if not any(finding.remedy for finding in found):
         click.echo("nothing here can be mended without a decision of yours", err=True)
         return False
-    done = False
-    cluster = Cluster.load(inventory)
-    with Remote(cluster, become_password=password) as remote:
-        for (host, command), finding in remedies.items():
-            click.echo(f"{host}: {finding.what} [{finding.id}]\n  # {command}", err=True)
-            if not yes and not click.confirm("  run it?", default=False, err=True):
-                continue
-            done = True
-            status = remote.run(cluster.host(host), ["sh", "-c", command])
-            click.echo("  done" if status == 0 else f"  it failed (exit status {status})", err=True)
-    return done
+
+    def wanted(finding: Finding) -> bool:
+        where = f"{finding.host}: {finding.what} [{finding.id}]"
+        click.echo(f"{where}\n  # {finding.remedy}", err=True)
+        return yes or click.confirm("  run it?", default=False, err=True)
+
+    chosen = Options(options.command_line(), quiet=True, become_password=password)
+    return mend(inventory, found, chosen, wanted, lambda text: click.echo(f"  {text}", err=True))

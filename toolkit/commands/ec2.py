@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from toolkit.errors import EXIT_FAILED, ToolkitError
+from toolkit.commands import options
+from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.providers.ec2.found import Instance
     from toolkit.providers.ec2.service import FoundPart
     from toolkit.providers.ec2.up import Place, Prospect
-    from toolkit.run.record import Run
+    from toolkit.run.session import Session
 
 
 @click.group(
@@ -86,17 +87,16 @@ def up(
     Interrupted anywhere, the next `up` continues.
     """
     from toolkit.providers.ec2 import power
-    from toolkit.providers.ec2 import up as work
-    from toolkit.run.progress import Display
+    from toolkit.providers.ec2 import up as make
 
-    display = Display([], quiet=as_json)
-    with _recorded(inventory, "up") as run:
-        chosen = work.prospect(inventory, profile, region)
+    with _session(inventory, "up", as_json) as work:
+        chosen = make.prospect(inventory, profile, region)
         if not as_json:
             click.echo("\n".join(_plan_lines(chosen)), err=True)
-        run.write("plan.json", _plan_data(chosen))
+        work.record.write("plan.json", _plan_data(chosen))
         _confirm(chosen, yes)
-        members = work.up(chosen, display.say, drain=not no_drain, wait=not no_wait)
+        work.changed = True
+        members = make.up(chosen, work.progress.say, drain=not no_drain, wait=not no_wait)
         servers = power.servers(chosen.place)
     _print(members, servers, as_json)
     if not as_json:
@@ -104,25 +104,15 @@ def up(
 
 
 @contextmanager
-def _recorded(inventory: Path, verb: str) -> Iterator[Run]:
-    """Hold the cluster's lock and keep a record while AWS is worked with; its errors are told."""
+def _session(inventory: Path, verb: str, as_json: bool) -> Iterator[Session]:
+    """A run while AWS is worked with; its errors are reported as ours."""
     from toolkit.providers.ec2.errors import told
-    from toolkit.run import record as runs
+    from toolkit.run.session import Options, session
 
-    command_line = f"toolkit ec2 {verb}"
-    with runs.exclusive(inventory, command_line):
-        run = runs.Run.start(inventory, command_line)
-        try:
-            with told():
-                yield run
-        except KeyboardInterrupt:
-            run.finish("interrupted")
-            raise
-        except (ToolkitError, click.Abort) as error:
-            failed = isinstance(error, ToolkitError) and error.exit_code == EXIT_FAILED
-            run.finish("failed" if failed else "refused")
-            raise
-        run.finish("succeeded")
+    chosen = Options(options.command_line(), quiet=as_json)
+    with session(inventory, f"ec2 {verb}", chosen) as work, told():
+        yield work
+        work.exit_code = 0
 
 
 def _confirm(chosen: Prospect, yes: bool) -> None:
@@ -154,12 +144,10 @@ def down(
     """
     from toolkit.providers.ec2 import connect, found, power, remove
     from toolkit.providers.ec2 import inventory as hosts
-    from toolkit.providers.ec2 import up as work
-    from toolkit.run.progress import Display
+    from toolkit.providers.ec2 import up as make
 
-    display = Display([], quiet=as_json)
-    with _recorded(inventory, "down"):
-        place = work.locate(inventory, profile, region)
+    with _session(inventory, "down", as_json) as work:
+        place = make.locate(inventory, profile, region)
         config, account = place.config, place.account
         snapshot = ""
         if remove.remaining(account, config.name):
@@ -168,7 +156,8 @@ def down(
             _confirm_removal(
                 place, found.instances(account, config.name), servers, snapshot, confirm
             )
-        remove.remove(account, config.name, display.say, snapshot)
+        work.changed = True
+        remove.remove(account, config.name, work.progress.say, snapshot)
         connect.disconnect(config, config.cluster())
         hosts.remove(config)
     if as_json:
@@ -256,7 +245,7 @@ def stop(inventory: Path, profile: str | None, region: str | None, as_json: bool
 
 
 def _switch(
-    work: Callable[[Place, Callable[[str], None]], Iterable[Instance]],
+    switch: Callable[[Place, Callable[[str], None]], Iterable[Instance]],
     verb: str,
     inventory: Path,
     profile: str | None,
@@ -265,12 +254,11 @@ def _switch(
 ) -> None:
     from toolkit.providers.ec2 import power
     from toolkit.providers.ec2.up import locate
-    from toolkit.run.progress import Display
 
-    display = Display([], quiet=as_json)
-    with _recorded(inventory, verb):
+    with _session(inventory, verb, as_json) as work:
         place = locate(inventory, profile, region)
-        members = work(place, display.say)
+        work.changed = True
+        members = switch(place, work.progress.say)
         servers = power.servers(place)
     _print(members, servers, as_json)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from toolkit.commands import options
+
 MOST_CHANGES_TOLD = 20
 
 EPILOG = """\b
@@ -43,9 +45,10 @@ def command(directory: Path, airflow_version: str | None, as_json: bool) -> None
 
     Reads airflow_version, airflow_extras and airflow_requirements of the inventory.
     """
+    from toolkit.run.session import Options
     from toolkit.verbs.lock import lock
 
-    result, in_settings = lock(directory, airflow_version, lambda line: click.echo(line, err=True))
+    result, in_settings = lock(directory, airflow_version, Options(options.command_line()))
     if as_json:
         click.echo(json.dumps(result, indent=2))
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.commands import options
 from toolkit.errors import EXIT_REFUSED
 
 
@@ -20,24 +21,23 @@ Examples:
 Exit status: 0 there is a plan; 2 the inventory is wrong.
 """
 )
-@click.option("-i", "--inventory", required=True, help="The cluster's inventory directory.",
-              type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
-@click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password.")
+@options.inventory
+@options.become_password
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option("--graph", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
               help="Also write a picture of hosts, components and connections (SVG).")  # fmt: skip
-def command(inventory: Path, ask_become_pass: bool, as_json: bool, graph: Path | None) -> int:
+def command(inventory: Path, become_password: str | None, as_json: bool, graph: Path | None) -> int:
     """Hosts, components, sizes, memory, connections, packages and time; changes nothing."""
-    password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
-    from toolkit.findings import errors
+    from toolkit.cluster import Cluster
+    from toolkit.findings import errors, findings_text
     from toolkit.hosts import Remote
     from toolkit.hosts.external import external_urls
     from toolkit.hosts.payload import host_and_port
     from toolkit.hosts.probe import collect
-    from toolkit.run.progress import findings_text
     from toolkit.verbs import plan, provision
 
-    cluster, found = provision.read(inventory, None)
+    cluster = Cluster.load(inventory)
+    found = provision.read(cluster)
     if errors(found):
         if as_json:
             listed = [finding.as_json() for finding in found]
@@ -45,7 +45,7 @@ def command(inventory: Path, ask_become_pass: bool, as_json: bool, graph: Path |
         else:
             click.echo(findings_text(found))
         return EXIT_REFUSED
-    with Remote(cluster, become_password=password) as remote:
+    with Remote(cluster, become_password=become_password) as remote:
         probe = collect(cluster, remote)
     external = {
         role: "{}:{}".format(*host_and_port(url)) for role, url in external_urls(cluster).items()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from toolkit.commands import options
 from toolkit.errors import EXIT_INTERRUPTED, EXIT_REFUSED, ToolkitError
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ Exit status: 0 Airflow runs and a DAG went through it; 1 something failed on the
 @click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
               help="The cluster's inventory directory.")  # fmt: skip
 @click.option("--lab", "use_lab", is_flag=True, help="Make a lab host on this machine first.")
-@click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts, as in Ansible.")
+@options.limit
 @click.option("-C", "--check", is_flag=True, help="Show what would change and change nothing.")
-@click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@options.become_password
+@options.yes
+@options.as_json
+@options.verbose
 @click.option("--print-command", is_flag=True,
               help="Print the ansible-playbook command that does the same, and stop.")  # fmt: skip
 @click.option("--no-verify", is_flag=True, help="Leave out the proof at the end.")
@@ -49,34 +51,33 @@ def command(
     use_lab: bool,
     limit: str | None,
     check: bool,
-    ask_become_pass: bool,
+    become_password: str | None,
     yes: bool,
     as_json: bool,
+    verbose: bool,
     print_command: bool,
     no_verify: bool,
 ) -> int:
     """From bare hosts to an Airflow that a DAG has just run through."""
     _confirm(targets, use_lab, yes)
     directory = _inventory(targets, inventory, use_lab)
-    # Asked for before anything heavy is imported: a person waits here.
-    password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
     from toolkit.cluster import Cluster
-    from toolkit.run import playbook as apply
-    from toolkit.verbs import provision
+    from toolkit.run.playbook import playbook_command
+    from toolkit.run.session import Options
+    from toolkit.verbs.provision import provision
 
     if print_command:
         cluster = Cluster.load(directory).limited(limit)
-        click.echo(shlex.join(apply.playbook_command(cluster, "provision", check=check)))
+        click.echo(shlex.join(playbook_command(cluster, "provision", check=check)))
         return 0
-    options = provision.Options(
-        limit=limit,
-        check=check,
-        verify=not no_verify,
+    chosen = Options(
+        command=options.command_line(),
         quiet=as_json,
-        become_password=password,
-        command=shlex.join(["toolkit", *sys.argv[1:]]),
+        verbose=verbose,
+        dry=check,
+        become_password=become_password,
     )
-    result = provision.provision(directory, options)
+    result = provision(directory, chosen, limit=limit, prove=not no_verify)
     click.echo(result.as_json() if as_json else _summary(result, directory, check))
     return result.exit_code
 
@@ -131,7 +132,7 @@ def _known(directory: Path, targets: tuple[str, ...]) -> Path:
 
 
 def _summary(result: Result, directory: Path, check: bool) -> str:
-    from toolkit.run.progress import findings_text
+    from toolkit.findings import findings_text
 
     lines = [findings_text(result.findings)] if result.exit_code == EXIT_REFUSED else []
     if result.exit_code == EXIT_REFUSED:
@@ -146,6 +147,7 @@ def _summary(result: Result, directory: Path, check: bool) -> str:
         ]
     if check:
         lines += [f"{event.host}: {event.task} {event.detail}".rstrip() for event in result.changes]
+        lines += result.groups
         lines += [f"{len(result.changes)} change(s) would be made; nothing was changed"]
     failed = [item for item in result.checks if not item.ok]
     for item in failed:
@@ -170,8 +172,8 @@ def _success(result: Result, directory: Path) -> list[str]:
     vault = directory / "group_vars/all/vault.yml"
     return [
         f"Airflow runs ({proof}; {len(result.changes)} changes in {result.seconds:.0f} s)",
-        f"  web UI:   {result.url}",
-        f"  user:     {user}",
+        *(f"  {line}" for line in result.groups),
+        f"  web UI:   {result.url} (user {user})",
         f"  password: ansible-vault view {vault} --vault-password-file {vault_password_file(directory)}",
         f"next: toolkit status -i {directory}",
     ]

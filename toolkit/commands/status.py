@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.commands import options
 from toolkit.errors import EXIT_FAILED
 
 
@@ -19,11 +20,11 @@ Examples:
 Exit status: 0 all units run; 1 one does not, or a host cannot be reached.
 """
 )
-@click.option("-i", "--inventory", required=True, help="The cluster's inventory directory.",
-              type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
-@click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts, as in Ansible.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(inventory: Path, limit: str | None, as_json: bool) -> int:
+@options.inventory
+@options.limit
+@options.become_password
+@options.as_json
+def command(inventory: Path, limit: str | None, become_password: str | None, as_json: bool) -> int:
     """Units, heartbeats, memory and versions of every host."""
     from toolkit.cluster import Cluster
     from toolkit.hosts import Remote
@@ -31,7 +32,7 @@ def command(inventory: Path, limit: str | None, as_json: bool) -> int:
     from toolkit.verbs.status import rows, text
 
     cluster = Cluster.load(inventory).limited(limit)
-    with Remote(cluster) as remote:
+    with Remote(cluster, become_password=become_password) as remote:
         found = states(cluster, remote, cluster.hosts)
     table = rows(found)
     releases = sorted({str(s.data["release"]) for s in found if s.data.get("release")})

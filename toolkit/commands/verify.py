@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.commands import options
 from toolkit.errors import EXIT_FAILED
 
 
@@ -20,20 +21,16 @@ Examples:
 Exit status: 0 everything holds; 1 something does not.
 """
 )
-@click.option("-i", "--inventory", required=True, help="The cluster's inventory directory.",
-              type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
-@click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for the sudo password.")
+@options.inventory
+@options.become_password
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-def command(inventory: Path, ask_become_pass: bool, as_json: bool) -> int:
+def command(inventory: Path, become_password: str | None, as_json: bool) -> int:
     """Prove that a running cluster works: units, health, workers, secrets, a canary DAG."""
-    password = click.prompt("sudo password", hide_input=True) if ask_become_pass else None
-    from toolkit.cluster import Cluster
-    from toolkit.hosts import Remote
-    from toolkit.verbs.verify import verify
+    from toolkit.run.session import Options
+    from toolkit.verbs.verify import run
 
-    cluster = Cluster.load(inventory)
-    with Remote(cluster, become_password=password) as remote:
-        checks = verify(cluster, remote, lambda text: click.echo(text, err=True))
+    chosen = Options(options.command_line(), quiet=as_json, become_password=become_password)
+    checks = run(inventory, chosen)
     ok = all(check.ok for check in checks)
     if as_json:
         click.echo(json.dumps({"ok": ok, "checks": [asdict(c) for c in checks]}, indent=2))

@@ -9,7 +9,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Event:
     task: str
     seconds: float = 0.0
     detail: str = ""
+    removed: tuple[str, ...] = ()  # paths
 
 
 @dataclass
@@ -213,7 +214,15 @@ def _event(raw: dict[str, Any], hidden: list[str]) -> Event | None:
         str(data.get("task", "")),
         round(float(data.get("duration") or 0.0), 2),
         detail,
+        tuple(_removed(result)) if kind == "changed" else (),
     )
+
+
+def _removed(result: Mapping[str, Any]) -> Iterator[str]:
+    """The paths that a task removed."""
+    for one in (result, *(result.get("results") or ())):
+        if one.get("changed") and one.get("state") == "absent" and one.get("path"):
+            yield str(one["path"])
 
 
 def cause_of(result: Mapping[str, Any]) -> str:

@@ -1,13 +1,10 @@
-"""Run records and the lock of a cluster, in the state directory of the control machine."""
+"""Run records, in the state directory of the control machine."""
 
 from __future__ import annotations
 
-import fcntl
-import getpass
 import hashlib
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from toolkit.cluster.vault import write_private
 from toolkit.content import state_dir
-from toolkit.errors import ToolkitError
 
 
 def cluster_state(directory: Path) -> Path:
@@ -26,58 +23,24 @@ def cluster_state(directory: Path) -> Path:
     return state_dir() / "clusters" / f"{directory.resolve().name}-{digest}"
 
 
-@contextmanager
-def exclusive(directory: Path, command: str) -> Iterator[None]:
-    """Hold the cluster's lock. The kernel drops it when the process ends, however it ends.
-
-    Raises:
-        ToolkitError: somebody else holds it; says who, since when and with which command.
-    """
-    path = cluster_state(directory) / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise ToolkitError(_held_by(file.read(), directory), where=str(directory),
-                               fix="wait for it, or end that process, then try again") from None  # fmt: skip
-        file.truncate(0)
-        holder = {"user": getpass.getuser(), "machine": socket.gethostname(), "pid": os.getpid(),
-                  "since": datetime.now(UTC).isoformat(timespec="seconds"), "command": command}  # fmt: skip
-        file.write(json.dumps(holder))
-        file.flush()
-        yield
-
-
-def _held_by(text: str, directory: Path) -> str:
-    try:
-        holder = json.loads(text)
-        return (
-            f"another run on {directory.name} holds the lock: {holder['user']}@{holder['machine']}, "
-            f"process {holder['pid']}, `{holder['command']}`, since {holder['since']}"
-        )
-    except (ValueError, KeyError):
-        return f"another run on {directory.name} has just taken the lock"
-
-
 @dataclass
 class Run:
     """One run's record; written when it starts and again when it ends."""
 
     directory: Path
+    verb: str
     command: str
     started: float = field(default_factory=time.time)
     stages: dict[str, float] = field(default_factory=dict)  # name -> seconds
     result: str = "running"
 
     @classmethod
-    def start(cls, inventory: Path, command: str) -> Run:
+    def start(cls, inventory: Path, verb: str, command: str) -> Run:
         """Make the record's directory and write that the run has begun."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
         directory = cluster_state(inventory) / "runs" / stamp
         directory.mkdir(parents=True, mode=0o700)
-        run = cls(directory, command)
+        run = cls(directory, verb, command)
         run.save()
         return run
 
@@ -99,8 +62,7 @@ class Run:
     def write(self, name: str, content: Any) -> Path:
         """Keep a JSON file beside the summary."""
         path = self.directory / name
-        path.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-        path.chmod(0o600)
+        write_private(path, json.dumps(content, indent=2, default=str) + "\n")
         return path
 
     def save(self) -> None:
@@ -116,7 +78,10 @@ def recorded(inventory: Path | None = None) -> list[dict[str, Any]]:
     pattern = "runs/*/summary.json" if inventory else "*/runs/*/summary.json"
     found = []
     for path in root.glob(pattern):
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # cut off by a full disk, say; the others still count
+            continue
         summary["cluster"] = path.parents[2].name.rpartition("-")[0]
         if summary["result"] == "running" and not Path(f"/proc/{summary['pid']}").exists():
             summary["result"] = "killed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,17 @@ from toolkit.cluster.lock import wanted_of
 from toolkit.cluster.resolve import resolve
 from toolkit.cluster.settings import check, validate
 from toolkit.errors import ToolkitError
+from toolkit.run.session import Options, session
+from toolkit.run.stages import Stage, Step
 
 Versions = Mapping[str, tuple[str, ...]]
 
 
+RESOLVE = Step("resolve", "resolving the lock", "lock resolved")
+
+
 def lock(
-    directory: Path, airflow_version: str | None, say: Callable[[str], None]
+    directory: Path, airflow_version: str | None, options: Options
 ) -> tuple[dict[str, Any], str]:
     """Resolve a cluster's lock, for another version than its setting's where one is given.
 
@@ -37,8 +42,15 @@ def lock(
     version = airflow_version or in_settings
     path = cluster.directory / lockfile.LOCK_NAME
     before = lockfile.pinned(path) if path.exists() else {}
-    index = cluster.setting("python_index_url")
-    lockfile.write(path, resolve(version, extras, requirements, index_url=index, say=say))
+    with session(directory, "lock", options) as work:
+
+        def write() -> bool:
+            say, index = work.progress.say, cluster.setting("python_index_url")
+            lockfile.write(path, resolve(version, extras, requirements, index_url=index, say=say))
+            return True
+
+        work.carry_out([Stage(RESOLVE, write)])
+        work.exit_code = 0
     after = lockfile.pinned(path)
     header = lockfile.read_header(path)
     result = {

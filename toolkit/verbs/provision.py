@@ -1,41 +1,41 @@
-"""From bare hosts to an Airflow that a DAG has run through: read, probe, judge, apply, prove."""
+"""From bare hosts to an Airflow that a DAG has run through."""
 
 from __future__ import annotations
 
 import json
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit import checks as rules
-from toolkit import findings
+from toolkit import checks
 from toolkit.checks.proof import Proof
-from toolkit.cluster import Cluster, lock, settings
+from toolkit.cluster import Cluster, settings
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.lock import ensure_lock, lock_file, release_name
+from toolkit.cluster.lockfile import pinned
 from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
-from toolkit.findings import Finding
-from toolkit.hosts import Remote
+from toolkit.findings import Finding, errors, findings_text
 from toolkit.hosts.probe import collect, record
-from toolkit.run import playbook as apply
-from toolkit.run import record as runs
-from toolkit.run.progress import Display, findings_text
-from toolkit.verbs.verify import verify
+from toolkit.run.counts import Counting
+from toolkit.run.narrate import Narrator, grouped
+from toolkit.run.playbook import Event, run_playbook
+from toolkit.run.session import Options, Session, session
+from toolkit.run.stages import Stage, Step
+from toolkit.verbs.verify import PROVE, verify
 
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line asks for beyond the inventory."""
-
-    limit: str | None = None
-    check: bool = False
-    verify: bool = True
-    quiet: bool = False
-    become_password: str | None = field(default=None, repr=False)
-    command: str = "toolkit provision"
+READ = Step("read", "reading the inventory", "inventory read")
+CHECK = Step("check", "checking the hosts", "hosts checked")
+PREPARE = Step("prepare", "installing and configuring", "installed and configured")
+PLAYS: Mapping[str, Step] = {
+    "Detect": PREPARE,
+    "Prepare": PREPARE,
+    "Migrate": Step("migrate", "migrating the database", "database migrated"),
+    "Start": Step("start", "starting the units", "units started"),
+}
+"""The plays of playbooks/provision.yml."""
 
 
 @dataclass
@@ -44,12 +44,13 @@ class Result:
 
     exit_code: int
     cluster: str
-    record: str
+    record: str = ""
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    failures: list[apply.Event] = field(default_factory=list)
-    changes: list[apply.Event] = field(default_factory=list)
+    failures: list[Event] = field(default_factory=list)
+    changes: list[Event] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
     checks: list[Proof] = field(default_factory=list)
     url: str = ""
 
@@ -58,129 +59,147 @@ class Result:
         return json.dumps({"ok": self.exit_code == 0, **asdict(self)}, indent=2, default=str)
 
 
-def read(directory: Path, limit: str | None) -> tuple[Cluster, list[Finding]]:
-    """The inventory and what is wrong with it; connects nowhere and writes nothing."""
-    cluster = Cluster.load(directory).limited(limit)
+def read(cluster: Cluster) -> list[Finding]:
+    """What is wrong with an inventory; connects nowhere and writes nothing."""
     # Whether values make sense together is asked only of values that make sense alone.
-    return cluster, settings.validate(cluster) or rules.validate_plan(cluster)
+    return settings.validate(cluster) or checks.validate_plan(cluster)
 
 
-def provision(directory: Path, options: Options) -> Result:
-    """Run all five stages; every way to fail ends in a Result, not in an exception.
+def provision(
+    directory: Path, options: Options, *, limit: str | None = None, prove: bool = True
+) -> Result:
+    """Do all stages; a finding, a failed task and an interrupt end in a Result, not in an exception.
+
+    Args:
+        limit: only these hosts, as in Ansible.
+        prove: whether to run the canary DAG at the end.
 
     Raises:
-        ToolkitError: the inventory cannot be read at all, or somebody else holds the lock.
+        ToolkitError: the inventory cannot be read at all, or another run works on the cluster.
     """
-    with runs.exclusive(directory, options.command):
-        run = runs.Run.start(directory, options.command)
-        result = Result(EXIT_FAILED, directory.resolve().name, str(run.directory))
-        try:
-            _stages(directory, options, run, result)
-        except KeyboardInterrupt:
-            result.exit_code = EXIT_INTERRUPTED
-        except BaseException:
-            run.finish("refused")
-            raise
-        result.seconds = round(time.time() - run.started, 1)
-        result.stages = run.stages
-        run.finish(_ENDINGS.get(result.exit_code, "failed"))
-        return result
+    cluster = Cluster.load(directory).limited(limit)
+    result = Result(EXIT_FAILED, cluster.name)
+    try:
+        with session(directory, "provision", options) as work:
+            result.record = str(work.record.directory)
+            if work.carry_out(_Provision(cluster, work, result, prove=prove).stages()):
+                result.exit_code = 0
+            work.exit_code = result.exit_code
+            result.seconds = round(work.progress.elapsed(), 1)
+            result.stages = work.record.stages
+    except KeyboardInterrupt:
+        result.exit_code = EXIT_INTERRUPTED
+    return result
 
 
-_ENDINGS = {0: "succeeded", EXIT_REFUSED: "refused", EXIT_INTERRUPTED: "interrupted"}
+class _Provision:
+    """The stages of one provision, and what they hand on to each other."""
 
+    def __init__(self, cluster: Cluster, work: Session, result: Result, *, prove: bool) -> None:
+        self.cluster = cluster
+        self.work = work
+        self.result = result
+        self.proves = prove
 
-def _stages(directory: Path, options: Options, run: runs.Run, result: Result) -> None:
-    with run.stage("read"):
-        cluster, result.findings = read(directory, options.limit)
-        if not findings.errors(result.findings) and not options.check:
-            lock.ensure_lock(cluster)
-            secrets.ensure(cluster)
-    if findings.errors(result.findings):
-        result.exit_code = EXIT_REFUSED
-        return
-    interrupts = _Interrupts()
-    display = Display([host.name for host in cluster.hosts], quiet=options.quiet)
-    with Remote(cluster, become_password=options.become_password) as remote:
-        with run.stage("probe"), interrupts.heard():
-            display.say(f"looking at {len(cluster.hosts)} host(s) of {cluster.name}")
-            probe = collect(cluster, remote)
-        with run.stage("judge"):
-            result.findings += rules.validate_hosts(cluster, probe)
-        if findings.errors(result.findings):
-            result.exit_code = EXIT_REFUSED
-            return
-        if result.findings and not options.quiet:
-            display.say("before it starts:\n" + findings_text(result.findings))
-        with run.stage("apply"), interrupts.heard(at_once=False), display.showing():
-            outcome = apply.run_playbook(
-                cluster,
+    def stages(self) -> list[Stage]:
+        """From the inventory to the proof."""
+        stages = [
+            Stage(READ, self.read),
+            Stage(CHECK, self.check),
+            Stage(PREPARE, self.apply, changes=True, at_once=False),
+        ]
+        if self.proves:
+            dry = "prove that it works: units, health, workers, a run of the canary DAG"
+            return [*stages, Stage(PROVE, self.prove, dry=dry)]
+        self.work.progress.without(PROVE)
+        return stages
+
+    def read(self) -> bool:
+        """Validate the inventory; make the lock and the secrets that it lacks."""
+        self.result.findings = read(self.cluster)
+        if self._refused():
+            return False
+        if not self.work.options.dry:
+            ensure_lock(self.cluster)
+            secrets.ensure(self.cluster)
+        return True
+
+    def check(self) -> bool:
+        """Probe the hosts, and compare them with what is wanted; meanwhile take the lease."""
+        remote = self.work.connect(self.cluster)
+        with ThreadPoolExecutor(1) as pool:
+            lease = pool.submit(self._take_lease)
+            probe = collect(self.cluster, remote)
+            lease.result()
+        self.result.findings += checks.validate_hosts(self.cluster, probe)
+        if self._refused():
+            return False
+        if self.result.findings:
+            self.work.progress.say("before it starts:\n" + findings_text(self.result.findings))
+        return True
+
+    def apply(self) -> bool:
+        """Run playbooks/provision.yml."""
+        remote = self.work.connect(self.cluster)
+        dry = self.work.options.dry
+        progress = self.work.progress
+        hosts = {host.name: host for host in self.cluster.hosts}
+        counting = Counting(remote, self._counted(), progress.count)
+        narrator = Narrator(
+            progress,
+            PLAYS,
+            self.work.step,
+            lambda host, what: counting.under_way(hosts[host], what) if host in hosts else None,
+        )
+        with counting.going() if progress.live else nullcontext():
+            outcome = run_playbook(
+                self.cluster,
                 "provision",
-                run,
-                display.event,
-                check=options.check,
-                become_password=options.become_password,
+                self.work.record,
+                narrator.hear,
+                check=dry,
+                become_password=self.work.options.become_password,
                 # A check writes nothing here either, so it goes by secrets made for it alone.
-                variables=secrets.missing(cluster) if options.check else None,
-                cancelled=interrupts.asked,
+                variables=secrets.missing(self.cluster) if dry else None,
+                cancelled=self.work.interrupts.asked,
             )
-        result.failures, result.changes = outcome.failures, outcome.changes
+        self.result.failures, self.result.changes = outcome.failures, outcome.changes
+        self.result.groups = grouped(self.cluster, outcome.changes)
         if outcome.interrupted:
             raise KeyboardInterrupt
-        if not outcome.ok:
-            return
-        if not options.check:
-            record(cluster, remote)
-        result.url = _url(cluster)
-        if options.check or not options.verify:
-            result.exit_code = 0
-            return
-        with run.stage("prove"), interrupts.heard():
-            display.say("proving: units, health, workers, canary DAG")
-            result.checks = verify(cluster, remote, display.say)
-        run.write("checks.json", [asdict(check) for check in result.checks])
-        result.exit_code = 0 if all(check.ok for check in result.checks) else EXIT_FAILED
+        if outcome.ok and not dry:
+            record(self.cluster, remote)
+        self.result.url = _url(self.cluster)
+        return outcome.ok
 
+    def prove(self) -> bool:
+        """Prove the whole cluster, with a run of the canary DAG."""
+        remote = self.work.connect(self.cluster)
+        self.result.checks = verify(self.cluster, remote, self.work.progress.now)
+        self.work.record.write("checks.json", [asdict(check) for check in self.result.checks])
+        ok = all(check.ok for check in self.result.checks)
+        if ok:
+            self.work.end_step(f"{len(self.result.checks)} checks hold, the canary DAG ran")
+        return ok
 
-class _Interrupts:
-    """Ctrl-C, and SIGTERM likewise, so that ansible-playbook ends with us; none is ever lost.
+    def _take_lease(self) -> None:
+        if not self.work.options.dry:
+            self.work.take_lease(self.cluster)
 
-    An exception alone may be: paramiko swallows what is raised while it closes a channel.
-    """
+    def _refused(self) -> bool:
+        if errors(self.result.findings):
+            self.result.exit_code = EXIT_REFUSED
+            return True
+        return False
 
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    def asked(self) -> bool:
-        """Whether there was an interrupt."""
-        return self._asked
-
-    @contextmanager
-    def heard(self, *, at_once: bool = True) -> Iterator[None]:
-        """While this lasts an interrupt is a KeyboardInterrupt, at once or at the end."""
-        self.check()
-        handler = self._raise if at_once else self._note
-        previous = [signal.signal(number, handler) for number in self._SIGNALS]
-        try:
-            yield
-        finally:
-            for number, earlier in zip(self._SIGNALS, previous, strict=True):
-                signal.signal(number, earlier)
-        self.check()
-
-    def check(self) -> None:
-        """Raise KeyboardInterrupt when there was an interrupt."""
-        if self._asked:
-            raise KeyboardInterrupt
-
-    def _note(self, *_: object) -> None:
-        self._asked = True
-
-    def _raise(self, *_: object) -> None:
-        self._asked = True
-        raise KeyboardInterrupt
+    def _counted(self) -> dict[str, Any]:
+        """What toolkit/onhost/counts.py needs to know."""
+        lock = lock_file(self.cluster)
+        release = release_name(self.cluster)
+        return {
+            "release": f"/opt/airflow/releases/{release}" if release else "",
+            "python_packages": len(pinned(lock)) if lock else 0,
+        }
 
 
 def _url(cluster: Cluster) -> str:

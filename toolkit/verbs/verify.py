@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from toolkit.checks import remote_logs
@@ -19,11 +20,38 @@ from toolkit.cluster.topology import canary_tasks, is_enabled, records, release_
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.state import HostState, states
 from toolkit.onhost import source
+from toolkit.run.session import Options, session
+from toolkit.run.stages import Stage, Step
 
 TIMEOUT = 150
 """Seconds that a just started Airflow may take until it is healthy and knows the canary."""
 CANARY_USER = "toolkit-canary"
 """The account that the role makes for this proof (roles/airflow/vars/main.yml)."""
+
+
+PROVE = Step("prove", "proving that it works", "proved")
+
+
+def run(directory: Path, options: Options) -> list[Proof]:
+    """Prove a running cluster, as a run of its own.
+
+    Raises:
+        ToolkitError: the inventory cannot be read, or another run works on the cluster.
+    """
+    cluster = Cluster.load(directory)
+    found: list[Proof] = []
+    with session(directory, "verify", options) as work:
+
+        def prove() -> bool:
+            remote = work.connect(cluster)
+            work.take_lease(cluster)
+            found.extend(verify(cluster, remote, work.progress.now))
+            return all(check.ok for check in found)
+
+        # The canary DAG is run and its runs are removed: that is a change.
+        if work.carry_out([Stage(PROVE, prove, changes=True)]):
+            work.exit_code = 0
+    return found
 
 
 def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> list[Proof]:

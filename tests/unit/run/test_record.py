@@ -1,31 +1,24 @@
-"""A run's lock and its record."""
+"""A run's record."""
 
 from __future__ import annotations
 
 import json
 
-import pytest
-
 from toolkit.cluster import Cluster
-from toolkit.errors import ToolkitError
 from toolkit.run import record
 
 
-def test_the_lock_names_its_holder(cluster: Cluster) -> None:
-    with (
-        record.exclusive(cluster.directory, "toolkit provision"),
-        pytest.raises(ToolkitError, match=r"process \d+, `toolkit provision`"),
-        record.exclusive(cluster.directory, "toolkit verify"),
-    ):
-        pass
-    with record.exclusive(cluster.directory, "again"):
-        pass
-
-
 def test_a_record_whose_process_is_gone_was_killed(cluster: Cluster) -> None:
-    run = record.Run.start(cluster.directory, "toolkit provision")
+    run = record.Run.start(cluster.directory, "provision", "toolkit provision")
     path = run.directory / "summary.json"
     summary = json.loads(path.read_text())
     assert record.recorded(cluster.directory)[0]["result"] == "running"
     path.write_text(json.dumps(summary | {"pid": 2**22 + 1}))
     assert record.recorded(cluster.directory)[0]["result"] == "killed"
+
+
+def test_one_broken_record_does_not_hide_the_others(cluster: Cluster) -> None:
+    record.Run.start(cluster.directory, "provision", "toolkit provision")
+    broken = record.Run.start(cluster.directory, "verify", "toolkit verify")
+    (broken.directory / "summary.json").write_text('{"verb": ')
+    assert [run["verb"] for run in record.recorded(cluster.directory)] == ["provision"]

@@ -90,7 +90,7 @@ def test_the_time_of_earlier_runs(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path)
     for result, apply in (("succeeded", True), ("failed", True), ("succeeded", False)):
         time.sleep(0.002)  # records are told apart by the millisecond
-        run = runs.Run.start(cluster.directory, "toolkit provision")
+        run = runs.Run.start(cluster.directory, "provision", "toolkit provision")
         run.stages = {"apply": 1.0} if apply else {"read": 0.1}
         run.started -= 50
         run.finish(result)

@@ -1,4 +1,4 @@
-"""What a provision does with an interrupt."""
+"""What a run does with an interrupt."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import suppress
 
 import pytest
 
-from toolkit.verbs.provision import _Interrupts
+from toolkit.run.interrupts import Interrupts
 
 
 def test_an_interrupt_that_a_library_swallows_is_not_lost() -> None:
-    interrupts, earlier = _Interrupts(), signal.getsignal(signal.SIGINT)
+    interrupts, earlier = Interrupts(), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), interrupts.heard(), suppress(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)

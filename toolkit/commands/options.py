@@ -1,0 +1,40 @@
+"""Options that several commands have, each described once."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def _ask_password(_context: click.Context, _option: click.Parameter, asked: bool) -> str | None:
+    # Asked for before anything heavy is imported: a person waits here.
+    return click.prompt("sudo password", hide_input=True, err=True) if asked else None
+
+
+DIRECTORY: Any = click.Path(path_type=Path, file_okay=False)
+"""The type of an inventory directory."""
+
+inventory = click.option(
+    "-i", "--inventory", required=True, help="The cluster's inventory directory.", type=DIRECTORY
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+limit = click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts, as in Ansible.")
+become_password = click.option(
+    "-K",
+    "--ask-become-pass",
+    "become_password",
+    is_flag=True,
+    callback=_ask_password,
+    help="Ask for the sudo password.",
+)
+yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Show every task.")
+
+
+def command_line() -> str:
+    """The command as it was typed, for records and for others who wait."""
+    return shlex.join(["toolkit", *sys.argv[1:]])
