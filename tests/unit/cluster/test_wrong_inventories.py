@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.preflight_data import good_facts
 
 from toolkit import checks as rules
+from toolkit.cluster import Cluster
 from toolkit.cluster.settings import Setting, load_specs
 from toolkit.commands.check import command
 from toolkit.errors import ToolkitError
@@ -59,7 +60,7 @@ def test_check_never_ends_in_a_traceback(hosts: Any, variables: Any, raw: str) -
     with TemporaryDirectory() as name:
         write(Path(name), hosts, variables, raw)
         try:
-            found = read(Path(name), None)[1]
+            found = read(Cluster.load(Path(name)))
         except ToolkitError as error:
             assert error.what
             return
@@ -108,7 +109,8 @@ def test_rules_bear_every_value_of_the_right_type(variables: Any, of_host: Any) 
         hosts = {**GOOD_HOSTS, "worker": {"hosts": {"h2": {**of_host, "ansible_host": "10.0.0.2"}}}}
         write(Path(name), hosts, variables, "")
         try:
-            cluster, found = read(Path(name), None)
+            cluster = Cluster.load(Path(name))
+            found = read(cluster)
         except ToolkitError:
             return
         if not errors(found):
