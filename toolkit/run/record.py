@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster.vault import write_private
+from toolkit.cluster.vaultfile import write_private
 from toolkit.content import state_dir
 
 
