@@ -62,7 +62,9 @@ def sign_in(profile: str | None, region: str | None) -> Account:
     session = boto3.Session(profile_name=profile, region_name=region)
     if not session.region_name:
         raise ToolkitError(
-            "which region?", fix="set region in ec2.yml, for example region: eu-central-1"
+            "which region?",
+            fix="set region in ec2.yml, for example region: eu-central-1",
+            id="ec2.wrong_value",
         )
     identity = _client(session, "sts").get_caller_identity()
     return Account(session, identity["Account"], session.region_name)

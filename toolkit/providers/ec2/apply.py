@@ -131,6 +131,7 @@ def _group_of_earlier_run(name: str, work: Work) -> str:
         where=str(work.config.path),
         fix="give the cluster another name in ec2.yml, or remove that group",
         exit_code=EXIT_FAILED,
+        id="ec2.name_taken",
     )
 
 
@@ -381,6 +382,7 @@ def _ended(host: str, instance: Mapping[str, Any]) -> ToolkitError:
         f"{host} ({instance['InstanceId']}) is {instance['State']['Name']}: {reason}",
         fix="run the same command again; it makes another one",
         exit_code=EXIT_FAILED,
+        id="ec2.host_failed",
     )
 
 

@@ -51,6 +51,7 @@ def _judged(name: str, answer: Mapping[str, Any]) -> str:
             fix="see /var/log/cloud-init-output.log there; correct packages or ca_certificates in "
             "ec2.yml",
             exit_code=EXIT_FAILED,
+            id="ec2.host_failed",
         )
     return "" if answer["status"] == "done" else " (it has no cloud-init)"
 
@@ -75,10 +76,13 @@ def drain(cluster: Cluster, name: str, say: Callable[[str], None]) -> None:
                 where=name,
                 fix="if the host is lost, give --no-drain",
                 exit_code=EXIT_FAILED,
+                id="ec2.drain",
             ) from None
     if status:
         raise ToolkitError(
-            "airflow-worker.service does not stop", where=name,
+            "airflow-worker.service does not stop",
+            where=name,
             fix=f"journalctl -u airflow-worker on {name}; or give --no-drain",
             exit_code=EXIT_FAILED,
-        )  # fmt: skip
+            id="ec2.drain",
+        )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from toolkit.cluster import Cluster
 from toolkit.cluster.tables import openings
 from toolkit.cluster.topology import ports, server_port
-from toolkit.providers.ec2.config import BASTION, MANAGED, Config
+from toolkit.providers.ec2.config import Config
+from toolkit.providers.ec2.form import BASTION, MANAGED
 
 SSH_PORT = 22
 

@@ -52,6 +52,7 @@ def _image(account: Account, config: Config, architecture: str) -> Image:
             f"there is no image {config.image} for {architecture} in {account.region}",
             where=str(config.path),
             fix="choose another image or instance type",
+            id="ec2.wrong_value",
         )
     newest = max(images, key=lambda image: str(image.get("CreationDate", "")))
     if newest.get("Architecture", architecture) != architecture:
@@ -60,6 +61,7 @@ def _image(account: Account, config: Config, architecture: str) -> Image:
             f"{architecture}",
             where=str(config.path),
             fix="choose another image or instance type",
+            id="ec2.wrong_value",
         )
     return Image(newest["ImageId"], newest["RootDeviceName"])
 

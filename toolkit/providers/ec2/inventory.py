@@ -11,7 +11,8 @@ import yaml
 from toolkit.content import content_dir
 from toolkit.errors import ToolkitError
 from toolkit.hosts.trust import ssh_option
-from toolkit.providers.ec2.config import BASTION, Config
+from toolkit.providers.ec2.config import Config
+from toolkit.providers.ec2.form import BASTION
 from toolkit.providers.ec2.found import CLUSTER_TAG, GROUPS_TAG, HOST_TAG, LIVE, USER_TAG
 from toolkit.providers.ec2.images import login_user
 
@@ -75,6 +76,7 @@ def refuse_other_region(config: Config, region: str) -> None:
             where=str(path),
             fix=f"give --region {known}, or set region: {known} in ec2.yml; "
             "toolkit ec2 down removes it there",
+            id="ec2.other_place",
         )
 
 

@@ -22,13 +22,16 @@ def public_half(config: Config) -> str | None:
         return None
     if not config.key_file.is_file():
         raise ToolkitError(
-            f"there is no private key {config.key_file}", where=str(config.path),
+            f"there is no private key {config.key_file}",
+            where=str(config.path),
             fix="correct key_file, or remove it to have a key made",
-        )  # fmt: skip
+            id="ec2.key",
+        )
     raise ToolkitError(
         f"there is no {path}, the public half of the key",
         where=str(config.path),
         fix=f"ssh-keygen -y -f {config.key_file} > {path}",
+        id="ec2.key",
     )
 
 

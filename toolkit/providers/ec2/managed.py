@@ -63,6 +63,7 @@ def refuse_zones(config: Config, zones: Collection[str]) -> None:
                 f"{', '.join(sorted(zones))}",
                 where=str(config.path),
                 fix="name a subnet of another zone in subnets as well",
+                id="ec2.wrong_value",
             )
 
 
@@ -149,6 +150,7 @@ def _foreign(part: Part) -> ToolkitError:
         f"there is a {part.kind.title} {part.name} that the toolkit did not make",
         fix="give the cluster another name in ec2.yml, or remove that one",
         exit_code=EXIT_FAILED,
+        id="ec2.name_taken",
     )
 
 
@@ -203,6 +205,7 @@ def wait_available(account: Account, service: Service, name: str) -> Mapping[str
             f"{kind.title} {name} is {status}, not available",
             fix=f"aws {service.name} describe-events may say why; then run the same command again",
             exit_code=EXIT_FAILED,
+            id="ec2.host_failed",
         ) from None
     raw = _describe(account, service, kind, name)
     assert raw is not None

@@ -38,7 +38,10 @@ def resolve(account: Account, config: Config) -> Network:
     found = [subnet for page in pages for subnet in page["Subnets"]]
     if not found:
         raise ToolkitError(
-            f"{vpc} has no subnets", where=str(config.path), fix="name another vpc, or make one"
+            f"{vpc} has no subnets",
+            where=str(config.path),
+            fix="name another vpc, or make one",
+            id="ec2.wrong_value",
         )
     found.sort(key=lambda subnet: (subnet["AvailabilityZone"], subnet["SubnetId"]))
     return Network(vpc, tuple(subnet["SubnetId"] for subnet in found))
@@ -52,6 +55,7 @@ def _default_vpc(account: Account, config: Config) -> str:
         f"{account.region} has no default VPC",
         where=str(config.path),
         fix="name one with vpc, or: aws ec2 create-default-vpc",
+        id="ec2.wrong_value",
     )
 
 
@@ -82,5 +86,6 @@ def own_network(service: str) -> str:
         raise ToolkitError(
             f"{service} does not tell this machine's address: {error}",
             fix="name the networks that may reach SSH in ec2.yml: access: [203.0.113.7/32]",
+            id="ec2.own_address",
         ) from None
     return f"{address}/{address.max_prefixlen}"

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from toolkit.errors import ToolkitError
-from toolkit.providers.ec2.config import BASTION, WORLD, Config
+from toolkit.providers.ec2.config import WORLD, Config
 from toolkit.providers.ec2.firewall import Rule, SecurityGroup, member_group, set_group
+from toolkit.providers.ec2.form import BASTION
 from toolkit.providers.ec2.found import Address, Found, FoundGroup, Instance
 from toolkit.providers.ec2.images import login_user
 from toolkit.providers.ec2.service import FoundPart, Part
@@ -115,9 +116,11 @@ def _key_pair(config: Config, public_key: str | None, found: Found) -> Iterator[
     if config.key_pair:
         if found.key is None:
             raise ToolkitError(
-                f"there is no key pair {name} in AWS", where=str(config.path),
+                f"there is no key pair {name} in AWS",
+                where=str(config.path),
                 fix="correct key_pair, or remove it to import key_file",
-            )  # fmt: skip
+                id="ec2.key",
+            )
     elif found.key is None:
         yield Action("create", "key pair", name, f"from {config.key_file}.pub")
     elif _words(found.key) != _words(public_key or ""):
@@ -126,6 +129,7 @@ def _key_pair(config: Config, public_key: str | None, found: Found) -> Iterator[
             where=str(config.path),
             fix=f"name its private key in key_file; or, if nobody needs it: "
             f"aws ec2 delete-key-pair --key-name {name}",
+            id="ec2.key",
         )
 
 
@@ -175,6 +179,7 @@ def _parts(config: Config, parts: tuple[Part, ...], found: Found) -> Iterator[Ac
                 where=str(config.path),
                 fix=f"put {one.service.name} back into ec2.yml; toolkit ec2 down removes the "
                 "cluster as a whole",
+                id="ec2.data_loss",
             )
         yield Action("remove", one.kind.title, one.name, subject=one)
 
@@ -188,6 +193,7 @@ def _refuse_engine(config: Config, part: Part, one: FoundPart) -> None:
             where=str(config.path),
             fix=f"metadata_db_engine: {one.raw['Engine']}; another server would be an empty one, "
             "so that takes another cluster",
+            id="ec2.data_loss",
         )
 
 
@@ -238,6 +244,7 @@ def _refuse_loss(config: Config, instance: Instance) -> None:
             "wants it",
             where=str(config.path),
             fix="put it back into ec2.yml; toolkit ec2 down removes the cluster as a whole",
+            id="ec2.data_loss",
         )
 
 

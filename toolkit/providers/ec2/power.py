@@ -91,5 +91,6 @@ def _members(place: Place) -> tuple[Instance, ...]:
             f"{place.config.name} has no instances in {place.account.region}",
             where=str(place.config.path),
             fix=f"toolkit ec2 up -i {place.config.directory}",
+            id="ec2.no_instances",
         )
     return members

@@ -61,6 +61,7 @@ def remove(
             f"these still carry the tag of {cluster}: {what}",
             fix="run the same command again",
             exit_code=EXIT_FAILED,
+            id="ec2.left_over",
         )
 
 

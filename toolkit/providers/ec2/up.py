@@ -27,8 +27,9 @@ from toolkit.providers.ec2 import (
 )
 from toolkit.providers.ec2.account import Account, sign_in
 from toolkit.providers.ec2.apply import Work, carry_out, group_ids, wait_healthy
-from toolkit.providers.ec2.config import BASTION, Config
+from toolkit.providers.ec2.config import Config
 from toolkit.providers.ec2.firewall import wanted
+from toolkit.providers.ec2.form import BASTION
 from toolkit.providers.ec2.found import Found, Instance
 from toolkit.providers.ec2.launches import Launches
 from toolkit.providers.ec2.plan import Plan, Server, key_name, plan
@@ -116,6 +117,7 @@ def _refuse_other_vpc(chosen: Config, there: Found, where: network.Network) -> N
             f"the cluster {chosen.name} is in {other[0]}, ec2.yml means {where.vpc}",
             where=str(chosen.path),
             fix=f"set vpc: {other[0]}; or another name, if that cluster is somebody else's",
+            id="ec2.other_place",
         )
 
 

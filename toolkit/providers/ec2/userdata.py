@@ -36,6 +36,7 @@ def render(config: Config) -> str:
             f"ca_certificates make {len(text.encode())} bytes of user data, EC2 takes {LIMIT}",
             where=str(config.path),
             fix="name only the certificates that are needed",
+            id="ec2.wrong_value",
         )
     return text
 
@@ -52,11 +53,13 @@ def _certificate(path: Path, config: Config) -> str:
             f"{path} cannot be read: {error}",
             where=str(config.path),
             fix="name a PEM file in ca_certificates",
+            id="ec2.wrong_value",
         ) from None
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise ToolkitError(
             f"{path} holds no PEM certificate",
             where=str(config.path),
             fix="openssl x509 -inform der -in FILE -out FILE.pem makes one",
+            id="ec2.wrong_value",
         )
     return text
