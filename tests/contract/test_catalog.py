@@ -76,7 +76,7 @@ def test_every_finding_is_explained(id: str) -> None:
 
 
 RULES = [path for path in PACKAGE.glob("checks/*.py") if ids_in(path)]
-OTHER_TOPIC = {"remote_logs": "running", "components": "planning"}
+OTHER_TOPIC = {"remote_logs": "running"}
 """A file of rules whose findings are a part of another topic."""
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from toolkit.checks import components, options, planning, secrets
-from toolkit.checks.common import HOST_RULES
+from toolkit.checks.common import HOST_RULES, PLAN_RULES
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding, in_order
 from toolkit.hosts.facts import Probe
@@ -18,32 +17,14 @@ from toolkit.hosts.facts import Probe
 for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
     importlib.import_module(_module.name)
 
-PLANNING = (
-    planning.release,
-    planning.groups,
-    planning.metadata_db,
-    planning.broker,
-    planning.sqlite,
-    planning.executor,
-    planning.dags_folder,
-    planning.remote_logs,
-    planning.ports_apart,
-    components.known,
-    options.options,
-    secrets.passwords,
-    secrets.fernet_key,
-    secrets.plain,
-    secrets.file_modes,
-)
-
 
 def validate_plan(cluster: Cluster) -> list[Finding]:
-    """What cannot work whatever the hosts are like; connects nowhere.
+    """What cannot work whatever the hosts are like, by topic; connects nowhere.
 
     Raises:
         ToolkitError: the vault's password is missing or wrong.
     """
-    return [finding for rule in PLANNING for finding in rule(cluster)]
+    return in_order(finding for rule in PLAN_RULES for finding in rule(cluster))
 
 
 def validate_hosts(cluster: Cluster, probe: Probe) -> list[Finding]:

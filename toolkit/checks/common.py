@@ -11,13 +11,22 @@ from toolkit.cluster.tables import Engine
 from toolkit.findings import Finding, Severity
 from toolkit.hosts.facts import Facts, Probe
 
-Rule = Callable[[Cluster, Probe], Iterable[Finding]]
+HostRule = Callable[[Cluster, Probe], Iterable[Finding]]
 """A pure function from what is wanted and what is there to what is wrong."""
+PlanRule = Callable[[Cluster], Iterable[Finding]]
+"""One for which it does not matter what is there."""
 
-HOST_RULES: list[Rule] = []
+HOST_RULES: list[HostRule] = []
+PLAN_RULES: list[PlanRule] = []
 
 
-def host_rule(rule: Rule) -> Rule:
+def plan_rule(rule: PlanRule) -> PlanRule:
+    """Register a rule that needs the inventory alone."""
+    PLAN_RULES.append(rule)
+    return rule
+
+
+def host_rule(rule: HostRule) -> HostRule:
     """Register a rule that needs a probe of the hosts."""
     HOST_RULES.append(rule)
     return rule

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.checks.common import error, warning
+from toolkit.checks.common import error, plan_rule, warning
 from toolkit.cluster import Cluster, Variable
 from toolkit.cluster.releases import INDIRECT, Known, known
 from toolkit.cluster.settings import time_zone
@@ -25,6 +25,7 @@ class _Set:
     secret: bool
 
 
+@plan_rule
 def options(cluster: Cluster) -> Iterator[Finding]:
     """Airflow passes over what it does not know, so nobody else would say it."""
     version = str(cluster.setting("airflow_version"))

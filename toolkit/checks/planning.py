@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from toolkit.checks.common import SETTINGS_FILE, error, listed
+from toolkit.checks.common import SETTINGS_FILE, error, listed, plan_rule
 from toolkit.cluster import EC2_FILE, GROUPS, Cluster
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned
 from toolkit.cluster.tables import release_lines, server_groups
-from toolkit.cluster.topology import engine, ports, release_line
+from toolkit.cluster.topology import airflow_components, engine, ports, release_line
 from toolkit.errors import Location
 from toolkit.findings import Finding
 
 
+@plan_rule
 def release(cluster: Cluster) -> Iterator[Finding]:
     """A release line that there is data for."""
     if release_line(cluster) is None:
@@ -29,6 +31,7 @@ def release(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
+@plan_rule
 def groups(cluster: Cluster) -> Iterator[Finding]:
     """Every group that is needed or named has hosts."""
     external = {name for name, group in server_groups().items() if _is_set(cluster, group.url)}
@@ -58,6 +61,7 @@ _GROUPS: Mapping[str, str] = {
 }
 
 
+@plan_rule
 def metadata_db(cluster: Cluster) -> Iterator[Finding]:
     """One database: a host of ours, or somebody's URL."""
     hosts, external = cluster.group("metadata_db"), _is_set(cluster, "metadata_db_url")
@@ -74,6 +78,7 @@ def metadata_db(cluster: Cluster) -> Iterator[Finding]:
     yield from _one_server(cluster, "metadata_db")
 
 
+@plan_rule
 def broker(cluster: Cluster) -> Iterator[Finding]:
     """Celery needs a broker: a host of ours, or somebody's URL."""
     hosts, external = cluster.group("broker"), _is_set(cluster, "broker_url")
@@ -121,6 +126,7 @@ def _one_server(cluster: Cluster, group: str) -> Iterator[Finding]:
         )
 
 
+@plan_rule
 def sqlite(cluster: Cluster) -> Iterator[Finding]:
     """SQLite is for Airflow's own tests."""
     found = [
@@ -140,6 +146,7 @@ def sqlite(cluster: Cluster) -> Iterator[Finding]:
             )
 
 
+@plan_rule
 def executor(cluster: Cluster) -> Iterator[Finding]:
     """Groups decide about the executor; an option that says otherwise breaks the plan."""
     for option in _options(cluster, "core", "executor"):
@@ -156,6 +163,7 @@ def executor(cluster: Cluster) -> Iterator[Finding]:
             )
 
 
+@plan_rule
 def dags_folder(cluster: Cluster) -> Iterator[Finding]:
     """Airflow's own option would hide the canary, and DAGs that are deployed later."""
     for option in _options(cluster, "core", "dags_folder"):
@@ -168,6 +176,7 @@ def dags_folder(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
+@plan_rule
 def remote_logs(cluster: Cluster) -> Iterator[Finding]:
     """What writes task logs to S3 comes with the lock; one that was made before may lack it."""
     if not _is_set(cluster, "airflow_remote_log_folder"):
@@ -184,6 +193,7 @@ def remote_logs(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
+@plan_rule
 def ports_apart(cluster: Cluster) -> Iterator[Finding]:
     """Two components of one host cannot have one port."""
     for host in cluster.all_hosts:
@@ -197,6 +207,23 @@ def ports_apart(cluster: Cluster) -> Iterator[Finding]:
                     host=host.name,
                     what=f"{listed(settings)} are all {number}",
                     fix=f"give each a port of its own in {SETTINGS_FILE}",
+                )
+
+
+@plan_rule
+def components(cluster: Cluster) -> Iterator[Finding]:
+    """Release lines have different ones: webserver is api-server in Airflow 3."""
+    has = list((release_line(cluster) or {"components": {}})["components"])
+    for host in cluster.all_hosts if has else ():
+        for name in airflow_components(cluster, host):
+            if name not in has:
+                near = difflib.get_close_matches(name, has, 1)
+                yield error(
+                    "planning.unknown_component",
+                    host=host.name,
+                    what=f"airflow_components names {name!r}, and Airflow "
+                    f"{cluster.setting('airflow_version')} has {listed(has)}",
+                    fix=f"write {near[0]}" if near else "remove it; groups decide when it is empty",
                 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from toolkit.checks.common import error, warning
+from toolkit.checks.common import error, plan_rule, warning
 from toolkit.cluster import Cluster
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS, SHORT_PASSWORD
 from toolkit.cluster.specs import load_specs
@@ -31,6 +31,7 @@ class _Password:
     value: str
 
 
+@plan_rule
 def passwords(cluster: Cluster) -> Iterator[Finding]:
     """None that scanners try first."""
     for password in _passwords(cluster):
@@ -61,6 +62,7 @@ def is_default(password: str, user: str = "") -> bool:
     return password.lower() in {*DEFAULT_PASSWORDS, user.lower()}
 
 
+@plan_rule
 def fernet_key(cluster: Cluster) -> Iterator[Finding]:
     """One key, or the new one and older ones with commas between."""
     for name, value in _values(cluster):
@@ -81,6 +83,7 @@ def _is_fernet_key(text: str) -> bool:
         return False
 
 
+@plan_rule
 def plain(cluster: Cluster) -> Iterator[Finding]:
     """Secrets belong into the vault."""
     vault, specs = vault_file(cluster.directory), load_specs()
@@ -107,6 +110,7 @@ def _is_plain(value: object) -> bool:
     return any(_is_plain(part) for part in inner)
 
 
+@plan_rule
 def file_modes(cluster: Cluster) -> Iterator[Finding]:
     """What opens the secrets is its owner's alone."""
     vault = vault_file(cluster.directory)

@@ -87,7 +87,9 @@ def test_files_that_others_can_read(tmp_path: Path) -> None:
     assert list(secrets.file_modes(cluster)) == []
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text(min_size=1, max_size=40))
 def test_no_password_is_repeated_and_none_breaks_a_rule(tmp_path: Path, password: str) -> None:
     chosen = {"airflow_admin_password": password, "airflow_fernet_key": password}

@@ -68,6 +68,7 @@ def _refuse_other(config: Config, cluster: Cluster, service: Service) -> None:
             where=f"{config.path}: {service.name}",
             fix=f"remove {service.url} from {vault_file(config.directory)} (what is in "
             f"that server stays there), or the section {service.name}",
+            id="planning.two_servers",
         )
 
 
@@ -85,12 +86,14 @@ def _password(cluster: Cluster, service: Service) -> str:
             f"{service.password} cannot be read here, and {service.name} has to be told it",
             where=where,
             fix=f"move {service.password} into {where}",
+            id="ec2.server_password",
         )
     if value and not re.fullmatch(pattern, str(value)):
         raise ToolkitError(
             f"{service.password} is not what {service.name} takes: {words}",
             where=where,
             fix=f"remove {service.password}, and a good one is generated",
+            id="ec2.server_password",
         )
     return str(value)
 
@@ -141,6 +144,7 @@ def fetch(source: str, path: Path) -> str:
             f"Amazon's certificates cannot be fetched from {source}: {problem}",
             fix=f"fetch them elsewhere, and put them into {path}; nothing was made yet",
             exit_code=EXIT_FAILED,
+            id="ec2.certificates",
         )
     return text
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from toolkit.cluster import Cluster
 from toolkit.cluster.topology import server_port
-from toolkit.providers.ec2.config import MANAGED
+from toolkit.providers.ec2.form import MANAGED
 from toolkit.providers.ec2.service import Kind, Part, Service, Wish
 
 _SUBNETS = Kind("cache subnet group", "CacheSubnetGroup", "CacheSubnetGroupName", "ARN")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from toolkit.cluster import Cluster
 from toolkit.cluster.tables import engines
 from toolkit.cluster.topology import database, driver, server_port
-from toolkit.providers.ec2.config import MANAGED
+from toolkit.providers.ec2.form import MANAGED
 from toolkit.providers.ec2.service import Kind, Part, Service, Wish
 
 _SUBNETS = Kind("DB subnet group", "DBSubnetGroup", "DBSubnetGroupName", "DBSubnetGroupArn")

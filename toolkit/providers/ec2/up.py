@@ -107,7 +107,7 @@ def _refuse_problems(chosen: Config, cluster: Cluster) -> None:
     expected = chosen.cluster(connect.expected(chosen, cluster))
     problems = errors(settings.validate(expected) or rules.validate_plan(expected))
     if problems:
-        raise ToolkitError(problems[0].what, fix=problems[0].fix)
+        raise ToolkitError(problems[0].what, fix=problems[0].fix, id=problems[0].id)
 
 
 def _refuse_other_vpc(chosen: Config, there: Found, where: network.Network) -> None:
