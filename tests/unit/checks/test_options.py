@@ -112,7 +112,9 @@ ALL = [
 ]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.sampled_from(ALL), st.data())
 def test_a_letter_left_out_leads_back(
     tmp_path: Path, real: tuple[str, str, str], data: st.DataObject

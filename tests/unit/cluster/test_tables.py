@@ -104,6 +104,7 @@ def content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     there = tmp_path / "content"
     for name in ("roles", "playbooks", "templates"):
         shutil.copytree(content_dir() / name, there / name)
+    shutil.copy(content_dir() / "ansible.cfg", there)
     role = there / "roles"
     edit(role / "opendb/engine.yml", **ENGINE)
     edit(role / "opendb/platforms/rocky.yml", **ENGINE_ON_ROCKY)
