@@ -168,7 +168,7 @@ def test_settings_know_them(cluster: Cluster) -> None:
 
 
 def test_a_good_cluster_of_them_has_no_findings(cluster: Cluster) -> None:
-    found = [*validate_plan(cluster, {}), *validate_hosts(cluster, probe(cluster))]
+    found = [*validate_plan(cluster), *validate_hosts(cluster, probe(cluster))]
     assert [one for one in found if one.id.partition(".")[0] != "secrets"] == []
 
 
