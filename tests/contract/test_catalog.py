@@ -20,7 +20,9 @@ from toolkit.providers.ec2.errors import answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "toolkit"
-SOURCES = [path for path in PACKAGE.rglob("*.py") if "onhost" not in path.parts]
+SOURCES = [
+    path for path in PACKAGE.rglob("*.py") if "onhost" not in path.relative_to(PACKAGE).parts
+]
 NAMES = {"error": Severity.ERROR, "warning": Severity.WARNING, "note": Severity.NOTE}
 COMPOSED = {
     **{f"access.{kind}": {Severity.ERROR} for kind in get_args(Kind)},

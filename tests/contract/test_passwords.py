@@ -6,6 +6,7 @@ import runpy
 import string
 import subprocess
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +14,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from toolkit.onhost import lib
 
 ROLE = Path(__file__).resolve().parents[2] / "roles/airflow"
 PASSWORDS = st.text(string.digits + string.ascii_letters + string.punctuation + " ", min_size=1)
@@ -54,20 +57,25 @@ def test_through_the_broker_url(password: str) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(PASSWORDS)
+@given(PASSWORDS | st.just('postgresql://u:a$b`c\\d"e@h/db') | st.just('two\nX="lines"'))
 def test_through_the_environment_file(value: str) -> None:
-    template = (ROLE / "templates/airflow.env.j2").read_text()
+    """Every reader of it: sh in `airflow` (systemd's rule is the same), the role, the toolkit."""
     text = rendered(
-        template,
+        (ROLE / "templates/airflow.env.j2").read_text(),
         file=True,
-        _airflow_host_secrets=[],
+        _airflow_host_secrets=["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"],
+        _airflow_secret_values={"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": value},
         airflow_environment={"X": value},
-        ansible_managed="",
+        ansible_managed='a "header"',
     )
-    line = next(line for line in text.splitlines() if line.startswith("X="))
-    read_by_sh = subprocess.run(
-        ["sh", "-c", line + '\nprintf %s "$X"'], capture_output=True, text=True, check=True
-    )
-    assert read_by_sh.stdout == value
+    by_sh = subprocess.run(["sh", "-s"], input=text + '\nprintf %s "$X"', capture_output=True,
+                           text=True, check=True)  # fmt: skip
+    assert by_sh.stdout == value
     prepare = runpy.run_path(str(ROLE / "files/prepare_database.py"))
-    assert prepare["unquoted"](line.removeprefix("X=")) == value
+    with NamedTemporaryFile("w") as file:
+        file.write(text)
+        file.flush()
+        for variables in (prepare["variables"](text), lib.environment(file.name)):
+            assert variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == value
+            assert variables["X"] == value
+            assert variables["AIRFLOW_HOME"] == "/var/lib/airflow"

@@ -17,7 +17,7 @@ from support.instance_role import BUCKET, PREFIX, allow, documented, metadata_se
 from support.lab_cluster import TOOLKIT, Cluster
 
 from toolkit.cluster import Cluster as Inventory
-from toolkit.onhost.host_canary import Api
+from toolkit.onhost.canary import Api
 
 EC2 = """
 region: {region}

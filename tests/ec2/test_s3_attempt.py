@@ -9,7 +9,7 @@ import pytest
 from support.cloud import REGION, Front
 
 from toolkit.checks.remote_logs import remedy
-from toolkit.onhost.host_s3_attempt import attempt
+from toolkit.onhost.in_airflow.s3 import attempt
 
 ALL = ["s3:ListBucket", "s3:PutObject", "s3:GetObject"]
 

@@ -76,14 +76,12 @@ def _health(cluster: Cluster, canary: Mapping[str, Any]) -> Iterator[Proof]:
     web = cluster.group("webserver")[0].name
     health = canary.get("health") or {}
     if "metadatabase" not in health:
-        yield Proof("running.health", web, "web", "health", False, str(health.get("error") or canary.get("error")),
+        yield Proof("running.health", web, "web", "health", False, str(canary.get("health_error") or canary.get("error")),
                     "toolkit status says which unit is down")  # fmt: skip
         return
-    for name, answer in health.items():
-        status = answer.get("status") if isinstance(answer, dict) else None
-        if status is not None:
-            yield Proof("running.health", web, name, "health", status == "healthy", str(status),
-                        f"journalctl -u airflow-{name.replace('_', '-')} on that host")  # fmt: skip
+    for name, status in health.items():
+        yield Proof("running.health", web, name, "health", status == "healthy", status,
+                    f"journalctl -u airflow-{name.replace('_', '-')} on that host")  # fmt: skip
 
 
 def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:

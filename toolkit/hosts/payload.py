@@ -41,7 +41,7 @@ NETWORK_TIMEOUT = 4
 def payload(
     cluster: Cluster, host: Host, index: str, external: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What `host_facts.main` gets on this host.
+    """What `onhost.probe.main` gets on this host.
 
     Args:
         cluster: the cluster.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,13 +11,9 @@ from toolkit.hosts.external import Service, ask, external_urls
 from toolkit.hosts.facts import Facts, Probe
 from toolkit.hosts.payload import authorities, index_url, owned_files, payload
 from toolkit.hosts.reach import meet
-from toolkit.onhost import source
+from toolkit.onhost.bundle import program
 
-__all__ = ["Facts", "Probe", "collect", "record", "script"]
-
-_ALONG = ("host_system", "host_drift", "host_existing")
-_IMPORT = re.compile(r"^from toolkit\.onhost\.host_\w+ import .*\n", re.M)
-"""What one script takes from another stands before it in the text that is sent."""
+__all__ = ["Facts", "Probe", "collect", "record"]
 
 
 def collect(cluster: Cluster, remote: Remote) -> Probe:
@@ -35,7 +30,9 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
         index = pool.submit(index_url, cluster)
         external = external_urls(cluster)
         answers = remote.fan_out(
-            cluster.hosts, script(), lambda host: payload(cluster, host, index.result(), external)
+            cluster.hosts,
+            program("probe"),
+            lambda host: payload(cluster, host, index.result(), external),
         )
     facts, problems = {}, {}
     for name, answer in answers.items():
@@ -47,23 +44,9 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
     return Probe(facts, problems, services, *meet(cluster, remote, facts))
 
 
-def script() -> str:
-    """The text that runs on a host: host_facts.py and what it takes along."""
-    text = _source("host_facts")
-    for name in _ALONG:
-        text += f"\n\n{_source(name)}\nMORE.update(PARTS)\n"
-    return text
-
-
-def _source(name: str) -> str:
-    return _IMPORT.sub("", source(name))
-
-
 def record(cluster: Cluster, remote: Remote) -> None:
     """Have the hosts write down how our files are now; checks compare with it later."""
-    remote.fan_out(
-        cluster.hosts, f"{_source('host_drift')}\n\nmain = record\n", {"files": owned_files()}
-    )
+    remote.fan_out(cluster.hosts, program("drift", "record"), {"files": owned_files()})
 
 
 def _services(

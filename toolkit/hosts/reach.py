@@ -11,7 +11,7 @@ from toolkit.cluster.tables import openings
 from toolkit.cluster.topology import Link, links
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.facts import Facts, Reach, Resolution
-from toolkit.onhost import source
+from toolkit.onhost.bundle import program
 
 SECONDS = 2.0
 """How long hosts wait for each other; over as soon as all connections are made."""
@@ -30,8 +30,9 @@ def meet(
     involved = {name for link in wanted for name in (link.source, link.target)}
     hosts = [host for host in cluster.hosts if host.name in involved]
     owners = _names(wanted, facts)
-    script = source("host_reach")
-    answers = remote.fan_out(hosts, script, lambda host: _payload(host.name, wanted, owners))
+    answers = remote.fan_out(
+        hosts, program("reach"), lambda host: _payload(host.name, wanted, owners)
+    )
     answered = {n: a for n, a in answers.items() if not isinstance(a, HostProblem)}
     return tuple(_reached(answered)), tuple(_resolved(answered, owners))
 
@@ -51,7 +52,7 @@ def _names(wanted: list[Link], facts: Mapping[str, Facts]) -> Names:
 
 
 def _payload(host: str, wanted: list[Link], owners: Names) -> dict[str, Any]:
-    """What `host_reach.main` gets on this host."""
+    """What `onhost.reach.main` gets on this host."""
     expected = Counter(link.number for link in wanted if link.target == host)
     connect = [
         {"address": link.address, "port": link.number, "target": link.target,

@@ -11,7 +11,7 @@ from toolkit.cluster import Cluster, Host
 from toolkit.cluster.tables import all_components
 from toolkit.cluster.topology import airflow_components, release_line
 from toolkit.hosts import HostProblem, Remote
-from toolkit.onhost import source
+from toolkit.onhost.bundle import program
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def states(
             "database": database and host.name == asks,
         }
 
-    answers = remote.fan_out(hosts, source("host_state"), payload)
+    answers = remote.fan_out(hosts, program("state"), payload)
     found = []
     for host in hosts:
         answer = answers[host.name]

@@ -1,8 +1,7 @@
-"""Programs that run on a host: standard library only, Python 3.6, sent over SSH."""
+"""Programs that run on a host: standard library only, Python 3.6, ASCII, sent over SSH.
 
-from pathlib import Path
-
-
-def source(name: str) -> str:
-    """The text of a program of this package."""
-    return (Path(__file__).parent / f"{name}.py").read_text(encoding="ascii")
+probe, reach, state, canary, workers, s3, first_boot, counts and lease are the programs: each has
+a `main(payload)` that takes and returns JSON data. The other modules are topics that programs share,
+and `lib` is what the topics share. in_airflow/ is run by Airflow's own Python. bundle.py runs
+here: it makes one text of a program and of the modules that it needs.
+"""

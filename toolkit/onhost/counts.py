@@ -1,8 +1,10 @@
-"""Runs on a host as root, standard library only: how far an installation is."""
+"""How far an installation is; runs as root."""
 
 import glob
 import os
 import re
+
+from toolkit.onhost.lib import read
 
 STATUS = "/run/airflow-toolkit/packages"
 """apt's own report (APT::Status-Fd), see roles/base/files/install_packages_apt.sh."""
@@ -34,12 +36,3 @@ def environment(release, wanted):
     installed = len(glob.glob(release + "/lib/python*/site-packages/*.dist-info"))
     cached = len(glob.glob("/opt/airflow/cache/archive-v*/*"))
     return "%d of %d" % (min(max(installed, cached), wanted), wanted)
-
-
-def read(path):
-    """A file's text; "" when it is not there."""
-    try:
-        with open(path, errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""

@@ -1,4 +1,4 @@
-"""Runs on a host as root, standard library only: the lease on the cluster, and the audit line.
+"""The lease on the cluster, and the audit line in the journal; runs as root.
 
 The lease is a file in /run, so a reboot ends it; its age goes by the clock that counts from the
 boot, which nobody sets.

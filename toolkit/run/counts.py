@@ -12,7 +12,7 @@ from typing import Any
 
 from toolkit.cluster import Host
 from toolkit.hosts import HostProblem, Remote
-from toolkit.onhost import source
+from toolkit.onhost.bundle import program
 
 SECONDS = 2.0
 """Between two looks."""
@@ -61,7 +61,7 @@ class Counting:
             for host, what in list(self._under_way.values()):
                 try:
                     answer = self._remote.run_script(
-                        host, source("counts"), self._payload, timeout=10
+                        host, program("counts"), self._payload, timeout=10
                     )
                 except HostProblem:
                     continue

@@ -13,7 +13,7 @@ from typing import Any
 from toolkit.cluster import Cluster, Host
 from toolkit.errors import ToolkitError
 from toolkit.hosts import HostProblem, Remote
-from toolkit.onhost import source
+from toolkit.onhost.bundle import program
 from toolkit.run.holder import Holder
 
 RENEW = 10.0
@@ -69,7 +69,7 @@ class Lease:
 
     def _ask(self, action: str) -> dict[str, Any]:
         payload = {"action": action, "holder": self._holder.as_json(), "stale": STALE}
-        return self._remote.run_script(self.host, source("lease"), payload)
+        return self._remote.run_script(self.host, program("lease"), payload)
 
 
 def end(remote: Remote, hosts: list[Host], holder: Holder, audit: str) -> None:
@@ -80,7 +80,7 @@ def end(remote: Remote, hosts: list[Host], holder: Holder, audit: str) -> None:
         audit: the line; "" for none, where nothing was done.
     """
     payload = {"action": "end", "holder": holder.as_json(), "stale": STALE, "audit": audit}
-    remote.fan_out(hosts, source("lease"), payload, timeout=10)
+    remote.fan_out(hosts, program("lease"), payload, timeout=10)
 
 
 def _taken(held: Mapping[str, str], seconds: float, host: Host) -> ToolkitError:

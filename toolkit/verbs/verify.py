@@ -19,7 +19,7 @@ from toolkit.cluster import Cluster, Host
 from toolkit.cluster.topology import canary_tasks, is_enabled, records, release_line
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.state import HostState, states
-from toolkit.onhost import source
+from toolkit.onhost.bundle import program
 from toolkit.run.session import Options, session
 from toolkit.run.stages import Stage, Step
 
@@ -115,19 +115,19 @@ def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
         "remote_log_folder": remote_logs.folder(cluster),
         "timeout": TIMEOUT,
     }
-    return _ask(remote, web, "host_canary", payload)
+    return _ask(remote, web, "canary", payload)
 
 
 def _workers(cluster: Cluster, remote: Remote) -> dict[str, Any]:
     if not cluster.group("worker"):
         return {}
     payload = {"workers": len(cluster.group("worker")), "timeout": 60}
-    return _ask(remote, cluster.group("scheduler")[0], "host_workers", payload)
+    return _ask(remote, cluster.group("scheduler")[0], "workers", payload)
 
 
 def _ask(remote: Remote, host: Host, name: str, payload: dict[str, Any]) -> dict[str, Any]:
     try:
-        return remote.run_script(host, source(name), payload, timeout=2 * TIMEOUT + 60)
+        return remote.run_script(host, program(name), payload, timeout=2 * TIMEOUT + 60)
     except HostProblem as problem:
         return {"error": problem.what}
 
@@ -152,8 +152,8 @@ def refusals(cluster: Cluster, remote: Remote, canary: Mapping[str, Any]) -> dic
 
 
 def _ask_s3(remote: Remote, host: Host, place: str, actions: tuple[str, ...]) -> dict[str, Any]:
-    payload = {"folder": place, "actions": list(actions), "program": source("host_s3_attempt")}
+    payload = {"folder": place, "actions": list(actions)}
     try:
-        return remote.run_script(host, source("host_s3"), payload, timeout=120)
+        return remote.run_script(host, program("s3"), payload, timeout=120)
     except HostProblem as problem:
         return {"error": problem.what}

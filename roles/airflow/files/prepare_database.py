@@ -22,10 +22,7 @@ def become_airflow():
     """As /usr/local/bin/airflow does: the service user, the units' environment, the release."""
     if "TOOLKIT_PREPARING" in os.environ:
         return
-    for line in ENVIRONMENT.read_text().splitlines():
-        if line and not line.startswith("#"):
-            name, _, value = line.partition("=")
-            os.environ[name] = unquoted(value)
+    os.environ.update(variables(ENVIRONMENT.read_text()))
     os.environ["TOOLKIT_PREPARING"] = "1"
     import pwd
 
@@ -39,9 +36,10 @@ def become_airflow():
     os.execv(str(RELEASE / "bin/python"), ["python", __file__])
 
 
-def unquoted(value):
-    """What a quoted value of the environment file means; shlex knows no escaped `$`."""
-    return re.sub(r"\\(.)", r"\1", value[1:-1])
+def variables(text):
+    """Exactly what templates/airflow.env.j2 writes, as toolkit/onhost/lib.py reads it."""
+    quoted = re.findall(r'^(\w+)="((?:[^"\\]|\\.)*)"$', text, re.M | re.S)
+    return {name: re.sub(r"\\(.)", r"\1", value, flags=re.S) for name, value in quoted}
 
 
 def in_database():

@@ -1,9 +1,8 @@
-"""Another Airflow on a host: what the host script says of real files, and what is made of it."""
+"""Another Airflow on a host: what the probe finds in real files, and what is made of it."""
 
 from __future__ import annotations
 
 import os
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from toolkit.checks import validate_hosts
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Facts, Installation
+from toolkit.onhost.existing import installation
 
-SCRIPT = Path(__file__).parents[3] / "toolkit" / "onhost" / "host_existing.py"
 GOOD = Installation("/srv/airflow", executor="LocalExecutor", database="postgresql",
                     options=("core.executor",), units=("airflow.service",))  # fmt: skip
 
@@ -28,10 +27,7 @@ def found_in(directory: Path, installation: Installation) -> list[Finding]:
 def read(home: Path, text: str) -> Installation:
     """What the script says of a configuration, as it arrives here."""
     (home / "airflow.cfg").write_text(text)
-    script = runpy.run_path(str(SCRIPT))
-    answer = script["installation"](
-        str(home), str(home / "airflow.cfg"), text, list(DEFAULT_PASSWORDS)
-    )
+    answer = installation(str(home), str(home / "airflow.cfg"), text, list(DEFAULT_PASSWORDS))
     facts = Facts.from_json({"existing": [answer]})
     return facts.existing[0]
 

@@ -18,10 +18,7 @@ GROUPS = ("scheduler", "webserver", "metadata_db")
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 CLUSTER = Cluster.planned(Path("/inventory"), {"h1": GROUPS})
 HOST = CLUSTER.host("h1")
-HEALTHY = {
-    name: {"status": "healthy"}
-    for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")
-}
+HEALTHY = dict.fromkeys(("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy")
 CANARY: dict[str, Any] = {
     "health": HEALTHY,
     "tasks": [{"task": "bash", "state": "success"}, {"task": "python", "state": "success"}],
@@ -67,12 +64,12 @@ def test_a_restart_during_the_check_fails() -> None:
 
 @pytest.mark.parametrize("status", ["unhealthy", "unknown"])
 def test_unhealthy_component_fails(status: str) -> None:
-    canary = CANARY | {"health": HEALTHY | {"scheduler": {"status": status}}}
+    canary = CANARY | {"health": HEALTHY | {"scheduler": status}}
     assert failed(state(), state(), canary) == {("scheduler", "health")}
 
 
 def test_no_answer_from_the_web_server_fails() -> None:
-    canary = {"health": {"error": "refused"}, "error": "refused"}
+    canary = {"health": {}, "health_error": "refused", "error": "refused"}
     assert failed(state(), state(), canary) == {("web", "health"), ("", "canary DAG")}
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import runpy
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -65,25 +63,6 @@ def test_what_is_in_order(tmp_path: Path, changes: dict[str, Any]) -> None:
 def test_signing_in_as_root(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, ansible_user="root")
     assert only(validate_hosts(cluster, probe_of(cluster)), "access.root_login", "h1").fix
-
-
-def test_folders_that_a_user_may_pass(tmp_path: Path) -> None:
-    closed = runpy.run_path(str(files("toolkit") / "onhost/host_system.py"))["closed"]
-    dags = tmp_path / "home" / "dags"
-    dags.mkdir(parents=True)
-    for part in (dags, *dags.parents):
-        if tmp_path in (part, *part.parents):
-            part.chmod(0o755)
-    above = [part for part in tmp_path.parents if part.stat().st_mode & 1 == 0]
-    if not above:
-        assert closed(str(dags)) == ""
-        assert closed(str(dags / "later")) == ""
-        (tmp_path / "home").chmod(0o711)
-        assert closed(str(dags)) == ""
-        (tmp_path / "home").chmod(0o700)
-        assert closed(str(dags)) == str(tmp_path / "home")
-    dags.chmod(0o711)
-    assert closed(str(dags)) == str(dags)
 
 
 def test_an_open_redis_on_the_network_stops_a_provision(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from toolkit.cluster import Cluster, Host
 from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.hosts import HostProblem, Remote
-from toolkit.onhost import source
+from toolkit.onhost.bundle import program
 
 LOGIN_TIMEOUT = 300
 """Seconds from the passed status checks to the first login."""
@@ -25,7 +25,7 @@ def wait_ready(remote: Remote, hosts: Iterable[Host], say: Callable[[str], None]
     Raises:
         ToolkitError: one of them does not.
     """
-    script = source("host_first_boot")
+    script = program("first_boot")
     payload = {"timeout": CLOUD_INIT_TIMEOUT}
     pending = {host.name: host for host in hosts}
     deadline = time.monotonic() + LOGIN_TIMEOUT

@@ -1,4 +1,4 @@
-"""Waits for the end of cloud-init; runs on the instance under any Python from 3.6 on."""
+"""Waits for the end of cloud-init."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""Sent along with host_facts.py: installations of Airflow that are not the toolkit's.
+"""Installations of Airflow that are not the toolkit's.
 
 Of their configuration only names of options leave the host, and answers to yes-or-no questions.
 """
@@ -11,8 +11,7 @@ import re
 import stat
 from urllib.parse import unquote, urlsplit
 
-from toolkit.onhost.host_drift import user
-from toolkit.onhost.host_facts import read
+from toolkit.onhost.lib import read, user_name
 
 OURS = (
     "secrets stand in airflow.env"  # in the first lines of the configuration that the role writes
@@ -24,14 +23,14 @@ URLS = [("database", "sql_alchemy_conn"), ("core", "sql_alchemy_conn"),
 SECRETS = [*URLS, ("core", "fernet_key"), ("webserver", "secret_key"), ("api", "secret_key")]
 
 
-def existing(payload):
+def existing(default_passwords):
     """Every AIRFLOW_HOME with a configuration that the toolkit did not write."""
     found = []
     for home in homes():
         path = os.path.join(home, "airflow.cfg")
         text = read(path)
         if text and OURS not in text:
-            found.append(installation(home, path, text, payload.get("default_passwords", [])))
+            found.append(installation(home, path, text, default_passwords))
     return found
 
 
@@ -61,7 +60,7 @@ def installation(home, path, text, defaults):
     status = os.stat(path)
     return {
         "home": home,
-        "owner": user(status.st_uid),
+        "owner": user_name(status.st_uid),
         "mode": stat.S_IMODE(status.st_mode),
         "readable": readable(path) and any(config.get(*name, fallback="") for name in SECRETS),
         "executor": config.get("core", "executor", fallback=""),
@@ -116,6 +115,3 @@ def stale_pid_files(home):
         if not (pid.isdigit() and os.path.exists("/proc/" + pid)):
             found.append(path)
     return sorted(found)
-
-
-PARTS = {"existing": existing}

@@ -1,7 +1,4 @@
-"""host_s3_attempt.py FOLDER ACTION...: in Airflow's environment, what S3 refuses of what task logs need.
-
-Prints FAILED= and a JSON object, or FAILED=null when S3 refuses nothing.
-"""
+"""s3.py FOLDER ACTION...: tries S3 calls with Airflow's own credentials; prints the first denied."""
 
 import json
 import sys
@@ -32,4 +29,4 @@ if __name__ == "__main__":
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     client = S3Hook(aws_conn_id="aws_default").get_conn()
-    print("FAILED=" + json.dumps(attempt(client, sys.argv[1], sys.argv[2:])))
+    print(json.dumps({"failed": attempt(client, sys.argv[1], sys.argv[2:])}))

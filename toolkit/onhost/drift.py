@@ -1,17 +1,17 @@
-"""Sent along with host_facts.py: files of the toolkit's that are no longer as provision left them.
+"""Files of the toolkit that are no longer as provision left them.
 
 `record` is run at the end of a provision and keeps a keyed digest of every file on the host, so
 that any control machine can check, and no content leaves the host.
 """
 
 import glob
-import grp
 import hashlib
 import hmac
 import json
 import os
-import pwd
 import stat
+
+from toolkit.onhost.lib import group_name, user_name
 
 MANIFEST = "/usr/local/lib/airflow-toolkit/manifest.json"
 
@@ -30,7 +30,7 @@ def record(payload):
     return {"files": len(found)}
 
 
-def drift(_):
+def drift():
     """Paths that are "missing", "changed" or of another "mode" than at the last provision."""
     written = manifest()
     found = {}
@@ -71,24 +71,5 @@ def state(path, key):
         with open(path, "rb") as file:
             for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
-    access = "%o %s %s" % (stat.S_IMODE(status.st_mode), user(status.st_uid), group(status.st_gid))
-    return [digest.hexdigest(), access]
-
-
-def user(uid):
-    """A user's name, or the number where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def group(gid):
-    """A group's name, or the number where it has none."""
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
-PARTS = {"drift": drift}
+    owner = user_name(status.st_uid), group_name(status.st_gid)
+    return [digest.hexdigest(), "%o %s %s" % (stat.S_IMODE(status.st_mode), *owner)]

@@ -1,0 +1,175 @@
+"""On a webserver host: waits for health and runs the canary DAG through Airflow's REST API."""
+
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+
+from toolkit.onhost.lib import wait_until
+
+DAG = "toolkit_canary"
+
+
+class Api:
+    """Airflow's REST API of either release line, at localhost."""
+
+    def __init__(self, payload):
+        self.prefix = payload["api_prefix"]
+        self.root = "http://127.0.0.1:%d" % payload["port"]
+        self.headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        self.modern = self.prefix == "/api/v2"
+        self.login = (payload["username"], payload["password"])
+
+    def call(self, method, path, body=None):
+        """Status and JSON of one request; status 0 when nobody answers."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.root + path, data, self.headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                text = answer.read()
+                return answer.status, json.loads(text) if text else {}
+        except urllib.error.HTTPError as error:
+            return error.code, {"detail": error.read().decode(errors="replace")[:300]}
+        except (OSError, ValueError) as error:
+            return 0, {"detail": str(error)}
+
+    def sign_in(self):
+        """Get a token (3.x) or send the password with each request (2.x); the status."""
+        if not self.modern:
+            token = b64encode(("%s:%s" % self.login).encode()).decode()
+            self.headers["Authorization"] = "Basic " + token
+            return 200
+        username, password = self.login
+        status, answer = self.call(
+            "POST", "/auth/token", {"username": username, "password": password}
+        )
+        if status == 201:
+            self.headers["Authorization"] = "Bearer " + answer["access_token"]
+            return 200
+        return status
+
+    def runs(self, run_id="", rest=""):
+        """Path of the canary's runs, or of one of them."""
+        return self.prefix + "/dags/" + DAG + "/dagRuns" + ("/" + run_id if run_id else "") + rest
+
+    def trigger(self):
+        """Start the canary: status and answer."""
+        return self.call("POST", self.runs(), {"logical_date": None} if self.modern else {})
+
+    def log(self, run_id, task):
+        """Path of a task's log."""
+        rest = "/taskInstances/%s/logs/%s" % (task["task_id"], task["try_number"])
+        return self.runs(run_id, rest)
+
+
+def main(payload):
+    """Health, the canary's tasks, how long they took, and where their logs are."""
+    deadline = time.monotonic() + payload["timeout"]
+    api = Api(payload)
+
+    def left():
+        return max(0, deadline - time.monotonic())
+
+    wait_until(lambda: api.call("GET", payload["health_path"])[0], bool, left())
+    # Started before all is healthy: components that are on their way run it while others come up.
+    begun = time.monotonic()
+    run_id, error = start(api, left)
+    result = dict(health(api, payload, left()), error=error)
+    if run_id is None:
+        return result
+    result["state"] = ended(api, run_id, max(60, left()))
+    result["seconds"] = round(time.monotonic() - begun, 1)
+    tasks = api.call("GET", api.runs(run_id, "/taskInstances"))[1].get("task_instances", [])
+    result["tasks"] = [{"task": task["task_id"], "state": task["state"]} for task in tasks]
+    if result["state"] == "success":
+        result["logs"] = remote_logs(api, run_id, tasks, payload["remote_log_folder"])
+        remove_runs(api)
+    else:
+        result["log"] = log_of_failed(api, run_id, tasks)
+    return result
+
+
+def start(api, left):
+    """Sign in and start the canary: its run id and None, or None and why not."""
+    status = wait_until(api.sign_in, lambda status: status in (200, 400, 401, 403, 404), left())
+    if status != 200:
+        return None, "signing in as %s got HTTP %s" % (api.login[0], status)
+    # Airflow may not know the DAG yet.
+    status, answer = wait_until(api.trigger, lambda answer: answer[0] in (200, 401, 403), left())
+    if status == 200:
+        return answer["dag_run_id"], None
+    if status in (401, 403):
+        return None, (
+            "the web server refuses the password of toolkit-canary "
+            "(airflow_canary_password in the vault)"
+        )
+    return None, "starting the DAG got HTTP %s: %s" % (status, answer.get("detail"))
+
+
+def health(api, payload, within):
+    """The status of each part of Airflow, once all are healthy or time is up."""
+    wanted = payload["healthy"]
+
+    def healthy(found):
+        status, answer = found
+        states = {answer.get(name, {}).get("status") for name in wanted}
+        return status == 200 and states == {"healthy"}
+
+    status, answer = wait_until(lambda: api.call("GET", payload["health_path"]), healthy, within)
+    if status != 200:
+        return {"health": {}, "health_error": answer.get("detail")}
+    parts = {name: part.get("status") for name, part in answer.items() if isinstance(part, dict)}
+    return {"health": {name: status for name, status in parts.items() if status is not None}}
+
+
+def ended(api, run_id, within):
+    """The state of the run at its end, or after `within` seconds."""
+    return wait_until(
+        lambda: api.call("GET", api.runs(run_id))[1].get("state"),
+        lambda state: state in ("success", "failed"),
+        within,
+    )
+
+
+def remote_logs(api, run_id, tasks, folder):
+    """Where each task's log is in S3; {} when logs stay on the hosts."""
+    if not folder:
+        return {}
+    # A log is uploaded after its task has ended.
+    deadline = time.monotonic() + 30
+    return {
+        task["task_id"]: remote_log(
+            api, api.log(run_id, task), folder, max(0, deadline - time.monotonic())
+        )
+        for task in tasks
+    }
+
+
+def remote_log(api, path, folder, within):
+    """Where in a folder of S3 the web server finds a task's log, or what it says instead."""
+    # Airflow 3 lists the places in a group of lines of its own, Airflow 2 in lines with an asterisk.
+    pattern = re.compile(r"(?:['\"]|\* )(%s/[^\s'\"\\]+)" % re.escape(folder))
+
+    def look():
+        status, answer = api.call("GET", path)
+        text = str(answer.get("content", answer.get("detail")))
+        found = pattern.search(text.partition("::endgroup::")[0])
+        if status == 200 and found and "Could not read logs from" not in text:
+            return {"place": found.group(1)}
+        return {"place": None, "status": status, "text": text[:1500]}
+
+    return wait_until(look, lambda log: log["place"], within)
+
+
+def log_of_failed(api, run_id, tasks):
+    """The end of the log of the first task that failed; "" when none did."""
+    failed = next((task for task in tasks if task["state"] == "failed"), None)
+    return str(api.call("GET", api.log(run_id, failed))[1])[-1500:] if failed else ""
+
+
+def remove_runs(api):
+    """Remove the canary's runs, this one and earlier ones."""
+    for run in api.call("GET", api.runs(rest="?limit=100"))[1].get("dag_runs", []):
+        api.call("DELETE", api.runs(run["dag_run_id"]))

@@ -1,0 +1,46 @@
+"""Schema version and running jobs, from Airflow's database: PostgreSQL or MySQL."""
+
+import json
+import os
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+JOBS = "SELECT job_type, hostname, %s FROM job WHERE state = 'running' GROUP BY job_type, hostname"
+
+
+def connect(url):
+    """A connection with the driver that a URL of SQLAlchemy names, and SQL for a heartbeat's age."""
+    parts = urlsplit(url)
+    name = unquote(parts.path[1:])
+    login = {
+        "host": parts.hostname,
+        "user": unquote(parts.username),
+        "password": unquote(parts.password or ""),
+        "connect_timeout": 3,
+    }
+    if parts.scheme.startswith("postgres"):
+        import psycopg2
+
+        login.update(parse_qsl(parts.query))
+        age = "extract(epoch from now() - max(latest_heartbeat))"
+        return psycopg2.connect(port=parts.port or 5432, dbname=name, **login), age
+    if parts.scheme.endswith("pymysql"):
+        from pymysql import connect as connect_mysql
+    else:
+        from MySQLdb import connect as connect_mysql
+    age = "timestampdiff(MICROSECOND, max(latest_heartbeat), utc_timestamp(6)) / 1000000"
+    return connect_mysql(port=parts.port or 3306, database=name, **login), age
+
+
+def main():
+    """Versions of the schema, and [type, hostname, seconds since its heartbeat] of each job."""
+    connection, age = connect(os.environ[CONNECTION])
+    cursor = connection.cursor()
+    cursor.execute("SELECT version_num FROM alembic_version")
+    schema = ",".join(sorted(row[0] for row in cursor))
+    cursor.execute(JOBS % age)
+    return {"schema": schema, "jobs": [[kind, host, float(age)] for kind, host, age in cursor]}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main()))

@@ -1,0 +1,70 @@
+"""Airflow's units, in systemd's words."""
+
+import glob
+import os
+import time
+
+from toolkit.onhost.lib import output, read, show
+from toolkit.onhost.processes import group_memory_mb
+
+DIRECTORIES = ["/etc/systemd/system", "/lib/systemd/system", "/usr/local/lib/systemd/system"]
+
+
+def unit_states():
+    """State of every unit with airflow in its name."""
+    files = {}
+    for directory in DIRECTORIES:
+        for path in glob.glob(directory + "/*airflow*.service"):
+            files.setdefault(os.path.basename(path), path)
+    found = []
+    for values in show(sorted(files), "LoadState", "ActiveState", "SubState", "NRestarts", "MainPID",
+                       "UnitFileState", "DropInPaths"):  # fmt: skip
+        if values.get("LoadState") in (None, "not-found"):
+            continue
+        name = values["Id"]
+        found.append(
+            {
+                "name": name,
+                "active": values.get("ActiveState", ""),
+                "sub": values.get("SubState", ""),
+                "restarts": int(values.get("NRestarts") or 0),
+                "pid": int(values.get("MainPID") or 0),
+                "enabled": values.get("UnitFileState", ""),
+                "overrides": values.get("DropInPaths", "").split(),
+                "ours": "airflow.slice" in read(files[name]) if name in files else False,
+            }
+        )
+    return found
+
+
+def components(names):
+    """State of the units of Airflow's components, by component."""
+    booted = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+    found = {}
+    for values in show(["airflow-%s.service" % name for name in names], "ActiveState", "SubState",
+                       "NRestarts", "ActiveEnterTimestampMonotonic", "MemoryCurrent",
+                       "ControlGroup"):  # fmt: skip
+        unit = values["Id"]
+        started = int(values.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        found[unit[len("airflow-") : -len(".service")]] = {
+            "active": values["ActiveState"],
+            "sub": values["SubState"],
+            "restarts": int(values.get("NRestarts") or 0),
+            "since": booted + started if started else None,
+            "memory_mb": memory_mb(values),
+            "journal": journal(unit) if values["ActiveState"] != "active" else [],
+        }
+    return found
+
+
+def memory_mb(values):
+    """Memory of a unit in MB: systemd's figure, else the sum of its processes."""
+    memory = values.get("MemoryCurrent", "")
+    known = memory.isdigit() and int(memory) < 2**60
+    return int(memory) // 2**20 if known else group_memory_mb(values.get("ControlGroup", ""))
+
+
+def journal(unit):
+    """The last lines a unit wrote."""
+    lines = output("journalctl", "--unit", unit, "--lines", "5", "--output", "cat", "--no-pager")
+    return lines.splitlines()
