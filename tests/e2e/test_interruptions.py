@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -24,7 +25,7 @@ def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
 def interrupt(cluster: Cluster, sign: str, how: signal.Signals) -> subprocess.Popen[str]:
     """Start a provision and send it a signal as soon as its progress shows a sign."""
     process = subprocess.Popen(
-        [TOOLKIT, "provision", "-i", str(cluster.directory)],
+        [TOOLKIT, "provision", "-i", str(cluster.directory), "--verbose"],
         env=cluster.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
@@ -60,10 +61,30 @@ def test_second_provision_at_once_is_told_who_holds_the_lock(cluster: Cluster) -
     assert "continue with" in stdout
 
 
+def test_another_control_machine_is_told_who_works_on_the_cluster(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    first = interrupt(cluster, ": airflow: ", signal.SIGCONT)  # it goes on
+    try:
+        shutil.copytree(cluster.directory, tmp_path / "theirs")
+        theirs = Cluster(
+            tmp_path / "theirs", cluster.environment | {"XDG_STATE_HOME": str(tmp_path / "state")}
+        )
+        done = theirs.toolkit("provision", expect=2)
+        assert "works on this cluster, for " in done.stderr
+        assert f"toolkit provision -i {cluster.directory}" in done.stderr
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=60)
+    finally:
+        first.kill()
+    assert "provision: interrupted" in cluster.ssh(HOST, "journalctl -t airflow-toolkit -o cat")
+    assert cluster.ssh(HOST, "ls /run/airflow-toolkit").split() == ["lock"]
+
+
 @pytest.mark.parametrize(
     "sign",
-    ["", "looking at", "Prepare / airflow", "Prepare / postgres", "Migrate / airflow",
-     "Start / airflow", "proving"],
+    ["", "inventory read", ": airflow: ", ": postgres: ", "installed and configured",
+     "database migrated", "units started"],
 )  # fmt: skip
 def test_killed(cluster: Cluster, sign: str) -> None:
     process = interrupt(cluster, sign, signal.SIGKILL)
@@ -91,7 +112,7 @@ def _ansible_running(directory: Path) -> bool:
 
 
 def test_ctrl_c_ends_cleanly(cluster: Cluster) -> None:
-    process = interrupt(cluster, "Prepare / postgres", signal.SIGINT)
+    process = interrupt(cluster, ": postgres: ", signal.SIGINT)
     stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "continue with: toolkit provision" in stdout

@@ -23,7 +23,7 @@ from toolkit.hosts.connection import Opened, Opener
 from toolkit.hosts.problem import NO_PYTHON, HostProblem, last_line
 from toolkit.hosts.trust import Trust
 
-_on_stderr = partial(click.echo, err=True)
+report_on_stderr = partial(click.echo, err=True)
 
 Payload = Mapping[str, Any] | Callable[[Host], Mapping[str, Any]]
 """What a script is given: the same for every host, or made for each."""
@@ -44,7 +44,7 @@ class Remote:
         cluster: Cluster,
         become_password: str | None = None,
         connect_timeout: float = 10,
-        say: Callable[[str], None] = _on_stderr,
+        say: Callable[[str], None] = report_on_stderr,
     ) -> None:
         self._password = become_password
         self._trust = Trust(cluster.directory / "known_hosts", say)

@@ -15,6 +15,7 @@ from pathlib import Path
 from toolkit.cluster import Cluster, Host
 from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from toolkit.hosts import HostProblem, Remote
+from toolkit.hosts.remote import report_on_stderr
 from toolkit.run.expected import expected_seconds
 from toolkit.run.holder import Holder
 from toolkit.run.interrupts import Interrupts
@@ -70,7 +71,10 @@ class Session:
     def connect(self, cluster: Cluster) -> Remote:
         """The connections to a cluster's hosts, kept for the whole run."""
         if self._remote is None:
-            self._remote = Remote(cluster, become_password=self.options.become_password)
+            password = self.options.become_password
+            # With --json a host key that is accepted is still reported, which progress is not.
+            say = report_on_stderr if self.options.quiet else self.progress.say
+            self._remote = Remote(cluster, become_password=password, say=say)
             self._hosts = cluster.hosts
             self.progress.hosts(host.name for host in cluster.hosts)
         return self._remote
