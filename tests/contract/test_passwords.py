@@ -14,15 +14,18 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import filters
 
 from toolkit.onhost import lib
 
+filters.load("airflow")
 ROLE = Path(__file__).resolve().parents[2] / "roles/airflow"
 PASSWORDS = st.text(string.digits + string.ascii_letters + string.punctuation + " ", min_size=1)
 CLUSTER: dict[str, Any] = {
     "metadata_db_user": "airflow", "metadata_db_name": "airflow", "metadata_db_url": "",
     "airflow_database_url": "", "airflow_broker_url": "", "broker_url": "",
     "airflow_remote_log_folder": "", "airflow_aws_region": "", "airflow_aws_endpoint_url": "",
+    "role_path": str(ROLE),
     "groups": {"metadata_db": ["h1"], "broker": ["h1"], "webserver": ["h1"]},
     "inventory_hostname": "h1", "hostvars": {"h1": {}},
 }  # fmt: skip

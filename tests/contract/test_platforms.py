@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import add_all_plugin_dirs
 from ansible.template import Templar, trust_as_template
+from support import filters
 
 from toolkit.cluster.tables import OsRelease, platform
 
@@ -64,7 +64,7 @@ def test_tables_of_a_role_have_the_same_keys(role: str) -> None:
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.id)
 def test_every_template_renders_with_every_table(template: Path, system: OsRelease) -> None:
     role = template.parents[1]
-    add_all_plugin_dirs(str(role))
+    filters.load(role.name)
     loader = DataLoader()
     variables = dict(CLUSTER, role_path=str(role))
     variables["_airflow_lines"] = load(REPOSITORY / "roles/airflow/files/release_lines.yml")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from botocore.session import Session
+from support import filters
 
 from toolkit.checks.options import known
 from toolkit.checks.remote_logs import statements
@@ -28,7 +28,8 @@ def rendered(name: str, **settings: Any) -> str:
     variables |= loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
     variables |= {"group_names": [], "groups": {"webserver": ["h1"]}, "inventory_hostname": "h1",
                   "hostvars": {"h1": {}}, "ansible_managed": "", "_airflow_host_secrets": [],
-                  "_airflow_web_workers": 1, "_airflow_parallelism": 4}  # fmt: skip
+                  "_airflow_sizes": {"web_workers": 1, "parallelism": 4}}  # fmt: skip
+    filters.load("airflow")
     text = (ROLE / "templates" / name).read_text()
     made = Templar(loader, variables=variables | settings).template(
         trust_as_template(text), escape_backslashes=False
@@ -86,12 +87,6 @@ def test_a_connection_of_the_users_own_comes_last() -> None:
     assert found["AIRFLOW_CONN_AWS_DEFAULT"] == "aws://"
 
 
-@pytest.fixture(scope="module")
-def plugins() -> None:
-    init_plugin_loader()
-
-
-@pytest.mark.usefixtures("plugins")
 @pytest.mark.parametrize(
     ("folder", "lacks", "refused"),
     [(FOLDER, True, True), (FOLDER, False, False), ("", True, False)],
@@ -104,11 +99,14 @@ def test_the_role_refuses_what_the_toolkit_refuses(
     lock.write_text(text.replace("\napache-airflow-providers-amazon==", "\nx==") if lacks else text)
     loader = DataLoader()
     tasks = loader.load_from_file(str(ROLE / "tasks/environment.yml"), trusted_as_template=True)
-    (refusal,) = [task for task in tasks if "ansible.builtin.fail" in task]
-    templar = Templar(
-        loader, variables={"airflow_remote_log_folder": folder, "_airflow_lock_file": str(lock)}
-    )
-    assert all(map(templar.evaluate_conditional, refusal["when"])) is refused
+    (allowed,) = [task["ansible.builtin.assert"]["that"] for task in tasks if "assert" in str(task)]
+    filters.load("airflow")
+    variables = loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True) | {
+        "airflow_remote_log_folder": folder, "_airflow_lock_file": str(lock),
+        "_airflow_line": {"pythons": []}, "_airflow_platform": {"build_packages": {}},
+    }  # fmt: skip
+    templar = Templar(loader, variables=variables)
+    assert all(map(templar.evaluate_conditional, allowed)) is not refused
 
 
 def test_the_documented_policy_is_the_one_that_is_told() -> None:

@@ -14,6 +14,8 @@ from jinja2 import Environment, nodes
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXPRESSIONS = {"when", "that", "until", "changed_when", "failed_when", "var"}
 """Keys whose value Ansible reads as an expression without braces."""
+NAMED = {"driver_setting", "enabled_by"}
+"""Keys of a table whose value is the name of a setting."""
 _JINJA = Environment(extensions=["jinja2.ext.do"])
 _PROGRAMS = ("toolkit/**/*.py", "roles/*/filter_plugins/*.py", "roles/*/library/*.py")
 
@@ -36,6 +38,8 @@ def in_yaml(content: Any, key: str = "") -> set[str]:
         return set().union(*(in_yaml(value, key) for value in content))
     if not isinstance(content, str):
         return set()
+    if key in NAMED:
+        return {content}
     template = "{{" in content or "{%" in content
     return in_jinja(content if template or key not in EXPRESSIONS else f"{{{{ ({content}) }}}}")
 
@@ -54,7 +58,7 @@ def _used() -> Iterator[set[str]]:
     for pattern in ("roles/*/templates/*", "templates/*"):
         for path in REPOSITORY.glob(pattern):
             yield in_jinja(path.read_text(encoding="utf-8"))
-    folders = ("tasks", "handlers", "vars", "platforms")
+    folders = ("tasks", "handlers", "vars", "platforms", "files")
     for pattern in (
         *(f"roles/*/{name}/*.yml" for name in folders),
         "roles/*/*.yml",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from toolkit.cluster import planner
 from toolkit.cluster.lockfile import (
     LOCK_NAME,
     Header,
     is_stale,
     lock_hash,
-    normal_extras,
     normal_requirements,
     read_header,
     shipped_lock,
@@ -18,7 +18,7 @@ from toolkit.cluster.lockfile import (
 )
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.resolve import resolve
-from toolkit.cluster.tables import engine_of
+from toolkit.cluster.tables import Driver, engine_of
 from toolkit.cluster.topology import driver, engine, major
 from toolkit.errors import Location, ToolkitError
 
@@ -59,19 +59,14 @@ def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
     """
     url = str(cluster.setting("metadata_db_url") or "")
     used = engine_of(url) if url else engine(cluster, "metadata_db")
-    extras: tuple[str, ...] = ()
-    requirements: tuple[str, ...] = ()
-    if used:
-        chosen = driver(cluster, used)
-        extras, requirements = chosen.extras.get(major(cluster), ()), chosen.requirements
-    return (
-        str(cluster.setting("airflow_version")),
-        [*(cluster.setting("airflow_extras") or ()),
-         *extras,
-         *(["amazon"] if cluster.setting("airflow_remote_log_folder") else [])],
-        [*(cluster.setting("airflow_requirements") or ()),
-         *requirements],
-    )  # fmt: skip
+    found = driver(cluster, used) if used else Driver("")
+    return str(cluster.setting("airflow_version")), *planner.wanted_packages(
+        cluster.setting("airflow_extras") or (),
+        cluster.setting("airflow_requirements") or (),
+        {"extras": found.extras, "requirements": found.requirements},
+        major(cluster),
+        bool(cluster.setting("airflow_remote_log_folder")),
+    )
 
 
 def _told(settings: Header | tuple[str, list[str], list[str]]) -> str:
@@ -83,7 +78,7 @@ def _told(settings: Header | tuple[str, list[str], list[str]]) -> str:
         )
     else:
         version = settings[0]
-        extras, requirements = normal_extras(settings[1]), normal_requirements(settings[2])
+        extras, requirements = planner.normal_extras(settings[1]), normal_requirements(settings[2])
     more = f" and {', '.join(requirements)}" if requirements else ""
     return f"apache-airflow[{','.join(extras)}]=={version}{more}"
 

@@ -6,7 +6,6 @@ leading comment lines are YAML and say what it was resolved for.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from toolkit.cluster import planner
 from toolkit.content import content_dir
 from toolkit.errors import Location, ToolkitError
 
@@ -60,9 +60,8 @@ def read_header(path: Path) -> Header:
     Raises:
         ToolkitError: the file has no header of ours.
     """
-    marked = [line for line in _lines(path) if line.startswith("#   ")]
     try:
-        fields: dict[str, Any] = yaml.safe_load("\n".join(line[4:] for line in marked))
+        fields = planner.lock_header(path.read_text(encoding="utf-8"))
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else str(value)
             for name, value in fields.items()
@@ -77,8 +76,8 @@ def read_header(path: Path) -> Header:
 
 
 def lock_hash(path: Path) -> str:
-    """12 hexadecimal digits of the file's SHA-256; roles/airflow computes the same."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    """What the lock's releases are named by."""
+    return planner.lock_hash(path.read_bytes())
 
 
 def pinned(path: Path) -> dict[str, tuple[str, ...]]:
@@ -98,19 +97,8 @@ def supports(path: Path, python: str) -> bool:
 
 def is_stale(path: Path, version: str, extras: Iterable[str], requirements: Iterable[str]) -> bool:
     """Whether the lock was resolved for other settings than these."""
-    header = read_header(path)
-    return (header.airflow_version, header.extras, header.requirements) != (
-        version,
-        normal_extras(extras),
-        normal_requirements(requirements),
-    )
-
-
-def normal_extras(extras: Iterable[str]) -> tuple[str, ...]:
-    """Extras in the one spelling and order that locks are compared in."""
-    from packaging.utils import canonicalize_name
-
-    return tuple(sorted({str(canonicalize_name(str(extra))) for extra in extras}))
+    header = asdict(read_header(path))
+    return not planner.lock_fits(header, version, extras, normal_requirements(requirements))
 
 
 def normal_requirements(requirements: Iterable[str]) -> tuple[str, ...]:
@@ -119,13 +107,11 @@ def normal_requirements(requirements: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ToolkitError: one of them is malformed.
     """
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    normal = set()
+    normal: set[str] = set()
     for text in requirements:
         try:
-            normal.add(str(Requirement(str(text))))
-        except InvalidRequirement as error:
+            normal.update(planner.normal_requirements([text]))
+        except ValueError as error:
             cause = str(error).splitlines()[0]
             raise ToolkitError(
                 f"{text!r} in airflow_requirements is not a requirement: {cause}",
@@ -136,11 +122,9 @@ def normal_requirements(requirements: Iterable[str]) -> tuple[str, ...]:
 
 def shipped_lock(version: str, extras: Iterable[str], requirements: Iterable[str]) -> Path | None:
     """The lock that comes with the toolkit for these settings, if there is one."""
-    locks = (content_dir() / "roles" / "airflow" / "files" / "locks").glob(
-        f"airflow-{version}*.lock"
-    )
-    extras, requirements = tuple(extras), tuple(requirements)
-    return next((p for p in sorted(locks) if not is_stale(p, version, extras, requirements)), None)
+    directory = content_dir() / "roles" / "airflow" / "files" / "locks"
+    found = planner.shipped_lock(str(directory), version, extras, normal_requirements(requirements))
+    return Path(found) if found else None
 
 
 def write(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from toolkit.cluster import planner
 from toolkit.cluster.pattern import match
 from toolkit.cluster.reader import EC2_FILE, read_tree, variable_files
 from toolkit.cluster.specs import load_specs
@@ -110,10 +111,16 @@ class Cluster:
         """
         return next(host for host in self.all_hosts if host.name == name)
 
+    @cached_property
+    def groups(self) -> dict[str, list[str]]:
+        """Group -> names of its hosts, as Ansible's variable of that name has them."""
+        names = dict.fromkeys(name for host in self.all_hosts for name in host.groups)
+        return {name: [host.name for host in self.group(name)] for name in names}
+
     @property
     def executor(self) -> str:
         """Airflow's executor: Celery as soon as there is a worker host."""
-        return "CeleryExecutor" if self.group("worker") else "LocalExecutor"
+        return planner.executor(self.groups)
 
     def setting(self, name: str, host: Host | None = None) -> Any:
         """A setting's value on a host (or for all): the inventory's, else the role's default.

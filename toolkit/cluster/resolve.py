@@ -34,7 +34,8 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from toolkit.cluster.lockfile import Header, normal_extras, normal_requirements
+from toolkit.cluster import planner
+from toolkit.cluster.lockfile import Header, normal_requirements
 from toolkit.errors import ToolkitError
 
 CONSTRAINTS_TIMEOUT = 3.0
@@ -71,7 +72,7 @@ def resolve(
     Raises:
         ToolkitError: no such version or extra, the index is unreachable, or no solution exists.
     """
-    extras, requirements = normal_extras(extras), normal_requirements(requirements)
+    extras, requirements = planner.normal_extras(extras), normal_requirements(requirements)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="toolkit-lock-") as scratch:
         uv = _Uv(Path(scratch), index_url)
@@ -217,7 +218,7 @@ def _release(uv: _Uv, version: str) -> Release:
         version=parsed,
         uploaded=_uploaded(tomllib.loads(pylock)),
         pythons=supported_pythons(metadata["Requires-Python"] or ""),
-        extras=normal_extras(metadata.get_all("Provides-Extra") or ()),
+        extras=planner.normal_extras(metadata.get_all("Provides-Extra") or ()),
     )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import runpy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
+from toolkit.cluster import planner
 from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.tables import engines
 from toolkit.cluster.topology import (
@@ -17,7 +15,6 @@ from toolkit.cluster.topology import (
     runs_tasks,
     servers,
 )
-from toolkit.content import content_dir
 
 SYSTEM_MB = 150
 """Kernel and daemons of a small virtual machine."""
@@ -27,12 +24,6 @@ MEMORY_MARGIN = 1.2
 TUNED_MB = 900
 """Enough for one host with at most TUNED_TASKS tasks, one web worker and no triggerer."""
 TUNED_TASKS = 2
-DEFAULT_PARALLELISM = 32
-"""Airflow's own default, which roles/airflow leaves under Celery: workers set the limit there."""
-SERVER_CONNECTIONS: Mapping[str, int] = {"": 50, "scheduler": 40, "webserver": 30, "worker": 35}
-"""What roles postgres and mysql let in at least: for each host of a group, and once."""
-SERVER_CONNECTIONS_STEP = 300
-"""They set max_connections to a multiple of this, so that a worker more restarts no server."""
 RESERVED_CONNECTIONS = 10
 """For the superuser, backups, and people."""
 
@@ -64,7 +55,7 @@ def sizes(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, 
     line, components = release_line(cluster), airflow_components(cluster, host)
     if line is None or not components:
         return {}
-    derived = _sizing()(memory_mb, cpus, line, list(components))
+    derived = planner.sizes(memory_mb, cpus, line, components, cluster.executor)
     wanted = {
         "web_workers": any(one.web for one in host_records(cluster, host)),
         "parallelism": "scheduler" in components,
@@ -75,10 +66,9 @@ def sizes(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, 
         chosen = cluster.setting(SETTINGS[name], host)
         if isinstance(chosen, int) and chosen:
             found[name] = Size(SETTINGS[name], chosen, "setting")
-        elif name == "parallelism" and cluster.executor != "LocalExecutor":
-            found[name] = Size(SETTINGS[name], DEFAULT_PARALLELISM, "default")
         else:
-            found[name] = Size(SETTINGS[name], derived[name], "host")
+            local = name != "parallelism" or cluster.executor == "LocalExecutor"
+            found[name] = Size(SETTINGS[name], derived[name], "host" if local else "default")
     return found
 
 
@@ -137,14 +127,4 @@ def server_connections(cluster: Cluster, engine: str) -> int:
     chosen = cluster.setting(f"{engine}_max_connections")
     if isinstance(chosen, int) and chosen:
         return chosen
-    groups = SERVER_CONNECTIONS.items()
-    needed = sum(each * (len(cluster.group(group)) if group else 1) for group, each in groups)
-    return math.ceil(needed / SERVER_CONNECTIONS_STEP) * SERVER_CONNECTIONS_STEP
-
-
-@cache
-def _sizing() -> Callable[..., dict[str, int]]:
-    """The role's own function: a filter plugin, which stands outside every package."""
-    plugin = content_dir() / "roles" / "airflow" / "filter_plugins" / "airflow_sizing.py"
-    found: Callable[..., dict[str, int]] = runpy.run_path(str(plugin))["airflow_sizes"]
-    return found
+    return planner.server_connections(cluster.groups)

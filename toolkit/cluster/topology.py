@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.cluster import planner
 from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.tables import (
     Component,
@@ -59,13 +60,12 @@ def records(cluster: Cluster) -> Mapping[str, Component]:
 def airflow_components(cluster: Cluster, host: Host) -> tuple[str, ...]:
     """The Airflow components of a host, as the role derives them from its groups."""
     chosen = cluster.setting("airflow_components", host)
-    if isinstance(chosen, list) and chosen:
-        return tuple(str(name) for name in chosen)
-    return tuple(
-        name
-        for name, component in records(cluster).items()
-        if component.group in host.groups and is_enabled(cluster, component, host)
-    )
+    named = [str(name) for name in chosen] if isinstance(chosen, list) else []
+    switches = {
+        one.enabled_by: cluster.setting(one.enabled_by, host) for one in records(cluster).values()
+    }
+    line = release_line(cluster) or {"components": {}}
+    return tuple(planner.components(line, host.groups, named, switches))
 
 
 def is_enabled(cluster: Cluster, component: Component, host: Host) -> bool:
@@ -169,7 +169,7 @@ def uses(cluster: Cluster, host: Host, group: str) -> bool:
 
 def address_of(host: Host) -> str:
     """Where the other hosts of the cluster reach it."""
-    return str(host.variables.get("base_address", host.address))
+    return planner.address(host.name, host.variables)
 
 
 def links(cluster: Cluster) -> tuple[Link, ...]:

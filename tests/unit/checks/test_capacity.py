@@ -5,17 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jinja2.nativetypes import NativeEnvironment
 from support.preflight_data import AMAZON, CELERY, good_facts, make_cluster, only, probe_of
 
 from toolkit.checks import capacity, validate_hosts
 from toolkit.cluster.disks import paths as all_paths
 from toolkit.cluster.lock import release_name
 from toolkit.cluster.sizing import need, server_connections
-from toolkit.content import content_dir
 from toolkit.findings import Finding, Severity
 from toolkit.hosts.external import Service
 from toolkit.hosts.facts import Airflow, Machine, Memory, PathFacts, Probe, Release
@@ -200,18 +197,6 @@ def test_a_worker_more_restarts_no_server(tmp_path: Path) -> None:
         for more in range(4)
     }
     assert limits == {300}
-
-
-def test_the_server_roles_derive_the_same_limit(tmp_path: Path) -> None:
-    for engine in ("postgres", "mysql"):
-        many = {f"w{number}": ("worker",) for number in range(9)}
-        for hosts in (CELERY, {"h1": ("metadata_db", "scheduler", "webserver")}, CELERY | many):
-            cluster = make_cluster(tmp_path, hosts)
-            file = content_dir() / f"roles/{engine}/vars/main.yml"
-            template = yaml.safe_load(file.read_text())[f"_{engine}_connections"]
-            groups = {name: [h.name for h in cluster.group(name)] for name in cluster.group_names}
-            derived = NativeEnvironment().from_string(template).render(groups=groups)
-            assert int(derived) == server_connections(cluster, engine)
 
 
 def test_amazon_linux_keeps_its_data_elsewhere(tmp_path: Path) -> None:

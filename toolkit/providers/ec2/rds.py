@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
-from toolkit.cluster import Cluster
+from toolkit.cluster import Cluster, planner
 from toolkit.cluster.tables import engines
 from toolkit.cluster.topology import database, driver, server_port
 from toolkit.providers.ec2.form import MANAGED
@@ -100,9 +99,8 @@ def _endpoint(raw: Mapping[str, Any]) -> tuple[str, int]:
 
 def _address(raw: Mapping[str, Any], password: str, cluster: Cluster) -> str:
     scheme = driver(cluster, engines()[raw["Engine"]]).scheme
-    host, port = _endpoint(raw)
-    return (f"{scheme}://{raw['MasterUsername']}:{quote(password, safe='')}"
-            f"@{host}:{port}/{raw['DBName']}")  # fmt: skip
+    user, name = raw["MasterUsername"], raw["DBName"]
+    return planner.database_url(*_endpoint(raw), user, password, name, scheme)
 
 
 SERVICE = Service(

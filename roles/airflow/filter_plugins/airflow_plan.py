@@ -1,0 +1,338 @@
+"""What Airflow becomes on a host: components, lock, URLs, sizes, configuration, secrets.
+
+Pure functions, which the role uses as Jinja filters and the toolkit as functions
+(toolkit/cluster/planner.py). `line` is a release line's entry of files/release_lines.yml.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+
+CELERY, LOCAL = "CeleryExecutor", "LocalExecutor"
+DEFAULT_PARALLELISM = 32
+"""Airflow's own default, left so under Celery: there workers set the limit."""
+
+Line = Mapping[str, Any]
+
+
+# Components
+
+
+def executor(groups: Mapping[str, Iterable[str]]) -> str:
+    """Airflow's executor: Celery as soon as there is a worker host."""
+    return CELERY if list(groups.get("worker", ())) else LOCAL
+
+
+def components(
+    line: Line, groups: Iterable[str], chosen: Iterable[str], switches: Mapping[str, Any]
+) -> list[str]:
+    """The components of a host: those that `chosen` names, else those of its groups.
+
+    Args:
+        switches: setting in `enabled_by` of a component -> its value; only false turns one off.
+    """
+    mine = set(groups)
+    return list(chosen) or [
+        name
+        for name, data in line["components"].items()
+        if data["group"] in mine and switches.get(data.get("enabled_by", "")) is not False
+    ]
+
+
+def switches(line: Line) -> list[str]:
+    """The settings that turn components off."""
+    found = (data.get("enabled_by") for data in line["components"].values())
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def units(components: Iterable[str]) -> list[str]:
+    """The systemd units of components."""
+    return [f"airflow-{name}.service" for name in components]
+
+
+def secrets(line: Line, components: Iterable[str], executor: str) -> list[str]:
+    """Names of the environment variables with secrets that these components need."""
+    wanted = {name for name, users in line["secrets"].items() if set(users) & set(components)}
+    return [name for name in line["secrets"]
+            if name in wanted and (executor == CELERY or "CELERY" not in name)]  # fmt: skip
+
+
+# The lock
+
+
+def lock_header(text: str) -> dict[str, Any]:
+    """The YAML in the leading comment lines of a lock; {} where there is none."""
+    marked = [line[4:] for line in text.splitlines() if line.startswith("#   ")]
+    found = yaml.safe_load("\n".join(marked))
+    return found if isinstance(found, dict) else {}
+
+
+def wanted_packages(
+    extras: Iterable[str],
+    requirements: Iterable[str],
+    driver: Mapping[str, Any],
+    major: str,
+    remote_logs: bool,
+) -> tuple[list[str], list[str]]:
+    """Extras and requirements with what settings bring along, so that nobody has to know an extra.
+
+    Args:
+        driver: of the database, from the engine's table; {} for an unknown one.
+        major: the release line.
+        remote_logs: whether task logs go to S3.
+    """
+    more = driver.get("extras", {}).get(major, ())
+    return (
+        [*extras, *more, *["amazon"] * bool(remote_logs)],
+        [*requirements, *driver.get("requirements", ())],
+    )
+
+
+def normal_extras(extras: Iterable[str]) -> tuple[str, ...]:
+    """Extras in the one spelling (PEP 503) and order that locks are compared in."""
+    return tuple(sorted({re.sub(r"[-_.]+", "-", str(extra)).lower() for extra in extras}))
+
+
+def normal_requirements(requirements: Iterable[str]) -> tuple[str, ...]:
+    """Requirements in the one spelling and order that locks are compared in.
+
+    Raises:
+        ValueError: one of them is malformed.
+    """
+    from packaging.requirements import Requirement
+
+    return tuple(sorted({str(Requirement(str(text))) for text in requirements}))
+
+
+def lock_fits(
+    header: Mapping[str, Any], version: str, extras: Iterable[str], requirements: Iterable[str]
+) -> bool:
+    """Whether a lock was resolved for these settings."""
+    return header.get("airflow_version") == version and (
+        tuple(header["extras"]),
+        tuple(header["requirements"]),
+    ) == (normal_extras(extras), normal_requirements(requirements))
+
+
+def shipped_lock(
+    directory: str, version: str, extras: Iterable[str], requirements: Iterable[str]
+) -> str:
+    """The path of the first lock in a directory that fits; "" when none does."""
+    extras, requirements = tuple(extras), tuple(requirements)
+    for path in sorted(Path(directory).glob(f"airflow-{version}*.lock")):
+        if lock_fits(lock_header(path.read_text(encoding="utf-8")), version, extras, requirements):
+            return str(path)
+    return ""
+
+
+def lock_hash(content: bytes) -> str:
+    """What tells locks apart in a release's name: 12 hexadecimal digits of the SHA-256."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def lock_plan(text: str, line: Line, build_packages: Mapping[str, list[str]]) -> dict[str, Any]:
+    """What a lock means for a host.
+
+    Args:
+        text: the whole lock.
+        build_packages: package without a wheel -> packages of the distribution to compile it with.
+
+    Returns:
+        hash: what its releases are named by.
+        pythons: minor versions that both release and lock support, newest first.
+        build_packages: what has to be installed to build the environment.
+        remote_logs: whether the provider that writes logs to S3 is among them.
+    """
+    pinned = set(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE))
+    supported = lock_header(text)["pythons"]
+    needed = [names for package, names in build_packages.items() if package in pinned]
+    return {
+        "hash": lock_hash(text.encode()),
+        "pythons": [minor for minor in reversed(line["pythons"]) if minor in supported],
+        "build_packages": list(dict.fromkeys(name for names in needed for name in names)),
+        "remote_logs": "apache-airflow-providers-amazon" in pinned,
+    }
+
+
+# Servers
+
+
+def engines(roles: str) -> dict[str, Mapping[str, Any]]:
+    """The tables of all engines, roles/<engine>/engine.yml, by name."""
+    paths = sorted(Path(roles).glob("*/engine.yml"))
+    return {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def engine(engines: Mapping[str, Mapping[str, Any]], url: str, chosen: str) -> Mapping[str, Any]:
+    """The engine that a URL leads to, without one the chosen; {} for one that there is no table of."""
+    scheme = url.partition(":")[0].partition("+")[0]
+    found = (one for one in engines.values() if scheme in one["schemes"])
+    return next(found, {}) if url else engines.get(chosen, {})
+
+
+def driver(engine: Mapping[str, Any], chosen: str) -> Mapping[str, Any]:
+    """The driver that Airflow gets for an engine: the chosen, else the first of its table."""
+    drivers = engine.get("drivers", {"": {}})
+    found: Mapping[str, Any] = drivers.get(chosen) or next(iter(drivers.values()))
+    return found
+
+
+def database_url(address: str, port: int, user: str, password: str, name: str, scheme: str) -> str:
+    """SQLAlchemy's URL of a metadata database."""
+    return f"{scheme}://{user}:{quote(str(password), safe='')}@{address}:{port}/{name}"
+
+
+def broker_url(address: str, port: int, password: str) -> str:
+    """Celery's URL of a Redis broker, without a database number."""
+    return f"redis://:{quote(str(password), safe='')}@{address}:{port}"
+
+
+def broker_database(url: str, number: int) -> str:
+    """A broker's URL with a database number; Celery refuses TLS without saying how to verify."""
+    return f"{url}/{number}" + ("?ssl_cert_reqs=CERT_REQUIRED" if url.startswith("rediss:") else "")
+
+
+# Sizes and configuration
+
+
+def sizes(
+    memory_mb: int, cpus: int, line: Line, components: Iterable[str], executor: str
+) -> dict[str, int]:
+    """Web workers, the scheduler's parallelism and Celery worker concurrency for one host.
+
+    Args:
+        memory_mb: memory of the host in MB.
+        cpus: CPUs of the host.
+        components: names of the components that run on the host.
+
+    Returns:
+        web_workers, parallelism and worker_concurrency; each at least 1.
+    """
+    parts = [line["components"][name] for name in components]
+    # 250 MB for the system, database and broker; 160 MB for one call of Airflow's own CLI.
+    fixed = 410 + sum(part["memory_mb"] for part in parts)
+    web = next((part["worker_memory_mb"] for part in parts if "worker_memory_mb" in part), 0)
+    spare = max(0, int(memory_mb / 1.2) - fixed)
+    # A web worker costs as much as four tasks, and more than one slows every start.
+    web_workers = max(1, min(4, cpus // 2, spare // 4 // web)) if web else 1
+    spare -= web_workers * web
+    slots = max(2, min(8 * cpus, 32, spare // line["task_memory_mb"]))
+    parallelism = slots if executor == LOCAL else DEFAULT_PARALLELISM
+    return {"web_workers": web_workers, "parallelism": parallelism, "worker_concurrency": slots}
+
+
+def base_url(chosen: str, address: str, port: int) -> str:
+    """Where users reach the web UI."""
+    return str(chosen or f"http://{address}:{port}")
+
+
+def configuration(settings: Mapping[str, Any], major: str) -> dict[str, dict[str, Any]]:
+    """Sections of airflow.cfg, before the user's own airflow_config.
+
+    Args:
+        settings: the role's settings without their prefix, derived ones filled in; with executor
+            and web_address, where this host reaches the web server.
+        major: the release line, "2" or "3".
+    """
+    parts = [_common(settings)]
+    if settings["executor"] == CELERY:
+        parts.append(_celery(settings))
+    if settings["remote_log_folder"]:
+        parts.append(_remote_logs(settings))
+    parts.append({"2": _line_2, "3": _line_3}[major](settings))
+    found: dict[str, dict[str, Any]] = {}
+    for section, options in (item for part in parts for item in part.items()):
+        found.setdefault(section, {}).update(options)
+    return found
+
+
+def _common(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        "core": {
+            "executor": settings["executor"],
+            "dags_folder": "/var/lib/airflow/dags",
+            "plugins_folder": "/var/lib/airflow/plugins",
+            "parallelism": settings["parallelism"],
+            "load_examples": settings["load_examples"],
+            "default_timezone": settings["timezone"],
+        },
+        "logging": {
+            "base_log_folder": "/var/log/airflow",
+            "worker_log_server_port": settings["worker_log_port"],
+            "trigger_log_server_port": settings["triggerer_log_port"],
+        },
+        "scheduler": {
+            "enable_health_check": "True",
+            "scheduler_health_check_server_port": settings["scheduler_health_port"],
+        },
+    }
+
+
+def _celery(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        "celery": {"worker_concurrency": settings["worker_concurrency"]},
+        "celery_broker_transport_options": {"visibility_timeout": 86400},
+    }
+
+
+def _remote_logs(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        "logging": {
+            "remote_logging": "True",
+            "remote_base_log_folder": settings["remote_log_folder"],
+            "remote_log_conn_id": "aws_default",
+        }
+    }
+
+
+def _line_2(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    basic, session = (f"airflow.api.auth.backend.{name}" for name in ("basic_auth", "session"))
+    return {
+        "webserver": {
+            "web_server_host": settings["web_host"],
+            "web_server_port": settings["web_port"],
+            "workers": settings["web_workers"],
+            "base_url": settings["base_url"],
+            "default_ui_timezone": settings["timezone"],
+        },
+        "api": {"auth_backends": f"{basic},{session}"},
+        "scheduler": {"child_process_log_directory": "/var/log/airflow/scheduler"},
+    }
+
+
+def _line_3(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+    return {
+        "core": {
+            "auth_manager": manager,
+            "execution_api_server_url":
+                f"http://{settings['web_address']}:{settings['web_port']}/execution/",
+        },
+        "api": {
+            "host": settings["web_host"],
+            "port": settings["web_port"],
+            "workers": settings["web_workers"],
+            "base_url": settings["base_url"],
+        },
+        "logging": {
+            "dag_processor_child_process_log_directory": "/var/log/airflow/dag_processor",
+        },
+    }  # fmt: skip
+
+
+class FilterModule:
+    """The functions that the role uses, as Jinja filters."""
+
+    def filters(self) -> dict[str, Any]:
+        """Filters by name."""
+        return {f"plan_{function.__name__}": function for function in (
+            executor, components, switches, units, secrets, wanted_packages, shipped_lock, lock_plan,
+            engines, engine, driver, database_url, broker_url, broker_database, sizes, base_url, configuration,
+        )}  # fmt: skip

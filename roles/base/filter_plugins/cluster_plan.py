@@ -1,0 +1,73 @@
+"""Who reaches whom in a cluster, and how much its servers take: computed here for roles and toolkit.
+
+Lies in role base, which every role uses: Ansible finds a filter once its role was loaded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+LOCAL = "127.0.0.1"
+AIRFLOW_GROUPS = ("scheduler", "webserver", "worker")
+"""Hosts of these groups run Airflow and connect to its database."""
+CONNECTIONS: Mapping[str, int] = {"scheduler": 40, "webserver": 30, "worker": 35}
+"""Database connections that a server lets in at least for each host of a group."""
+CONNECTIONS_FOR_ALL = 50
+CONNECTIONS_STEP = 300
+"""A server reads max_connections when it starts, and a worker more shall not restart it."""
+
+Groups = Mapping[str, Iterable[str]]
+Variables = Mapping[str, Mapping[str, Any]]
+
+
+def address(host: str, variables: Mapping[str, Any]) -> str:
+    """Where the other hosts of a cluster reach a host: base_address, else where SSH does."""
+    return str(variables.get("base_address") or variables.get("ansible_host") or host)
+
+
+def server(groups: Groups, group: str, hostvars: Variables, me: str) -> dict[str, str]:
+    """The first host of a group, this one where there is none, and how to reach it.
+
+    Returns:
+        host: its name.
+        address: as seen from this host.
+        public_address: as seen from others.
+    """
+    host = next(iter(groups.get(group, ())), me)
+    public = address(host, hostvars[host])
+    local = LOCAL if host == me else public
+    return {"host": host, "address": local, "public_address": public}
+
+
+def clients(groups: Groups, names: Iterable[str], hostvars: Variables, me: str) -> list[str]:
+    """Addresses of those hosts of some groups that are not this one."""
+    hosts = dict.fromkeys(host for name in names for host in groups.get(name, ()))
+    return [address(host, hostvars[host]) for host in hosts if host != me]
+
+
+def server_connections(groups: Groups) -> int:
+    """How many connections a database server lets in. One that is alone expects one host."""
+    alone = {"scheduler": 1, "webserver": 1, "worker": 0}
+    counts = {name: len(list(groups[name])) if name in groups else alone[name] for name in alone}
+    needed = CONNECTIONS_FOR_ALL + sum(CONNECTIONS[name] * counts[name] for name in counts)
+    return math.ceil(needed / CONNECTIONS_STEP) * CONNECTIONS_STEP
+
+
+def server_buffer_mb(memory_mb: int) -> int:
+    """A database server's own cache: an eighth of the memory, at least 128 MB, at most 2 GB."""
+    return max(128, min(memory_mb // 8, 2048))
+
+
+class FilterModule:
+    """The functions that roles use, as Jinja filters."""
+
+    def filters(self) -> dict[str, Any]:
+        """Filters by name."""
+        return {
+            "cluster_server": server,
+            "cluster_clients": clients,
+            "cluster_connections": server_connections,
+            "cluster_buffer_mb": server_buffer_mb,
+        }
