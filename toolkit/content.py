@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,19 @@ def content_dir() -> Path:
     package = Path(__file__).resolve().parent
     in_wheel = package / "_content"
     return in_wheel if in_wheel.is_dir() else package.parent
+
+
+@cache
+def digest() -> str:
+    """One SHA-256 of all that provisions a host: playbooks, roles, templates and this package."""
+    found = hashlib.sha256()
+    folders = [content_dir() / name for name in ("playbooks", "roles", "templates")]
+    for folder in (*folders, Path(__file__).resolve().parent):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found.update(f"{path.relative_to(folder.parent)}\0".encode())
+                found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def _base(variable: str, fallback: str) -> Path:

@@ -68,9 +68,13 @@ class Machine:
             options += ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000"]
         if not self.counts_processes:
             options.append("--pids-limit=-1")
-        if not self.root:
-            options += ["--publish", "127.0.0.1::22"]
         return options
+
+    def network_options(self, address: str = "", port: int = 0, mac: str = "") -> list[str]:
+        """Options of `podman run` for a host that is reached there, or anywhere when not given."""
+        if not self.root:  # without addresses of their own
+            return ["--publish", f"127.0.0.1:{port or ''}:22"]
+        return ["--ip", address, "--mac-address", mac] if address else []
 
 
 @cache
