@@ -28,36 +28,25 @@ Exit status: 0 nothing stands in the way; 1 warnings, with --strict; 2 errors.
 """
 )
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
-@click.option("-i", "--inventory", help="The cluster's inventory directory.",
-              type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
+@options.inventory
 @options.become_password
-@click.option("--skip", multiple=True, metavar="ID", help="Leave this finding out; repeatable.")
+@options.skip
 @click.option("--strict", is_flag=True, help="Warnings count as well (exit status 1).")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--fix", is_flag=True, help="Offer to run the safe remedies; shows and asks each.")
 @click.option("-y", "--yes", is_flag=True, help="With --fix: do not ask.")
-@click.option("--explain", metavar="ID", help="Tell what a finding means, and stop.")
+@options.explain
 def command(
     hosts: tuple[str, ...],
-    inventory: Path | None,
+    inventory: Path,
     become_password: str | None,
     skip: tuple[str, ...],
     strict: bool,
     as_json: bool,
     fix: bool,
     yes: bool,
-    explain: str | None,
 ) -> int:
     """Look at inventory and hosts as `provision` does before it starts; changes nothing by itself."""
-    from toolkit import findings as catalog
-
-    if explain:
-        click.echo(str(catalog.explain(explain)))
-        return 0
-    if inventory is None:
-        raise click.UsageError("Missing option '-i' / '--inventory'.")
-    for id in skip:
-        catalog.explain(id)  # a typo would skip nothing, and nobody would know
     if fix and as_json:
         raise click.UsageError("--fix asks questions, so it does not go with --json.")
     from toolkit.verbs.check import findings

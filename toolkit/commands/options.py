@@ -9,10 +9,24 @@ from typing import Any
 
 import click
 
+from toolkit import findings
+
 
 def _ask_password(_context: click.Context, _option: click.Parameter, asked: bool) -> str | None:
     # Asked for before anything heavy is imported: a person waits here.
     return click.prompt("sudo password", hide_input=True, err=True) if asked else None
+
+
+def _known(_context: click.Context, _option: click.Parameter, ids: tuple[str, ...]) -> Any:
+    for id in ids:
+        findings.explain(id)  # a typo would skip nothing, and nobody would know
+    return ids
+
+
+def _explain(context: click.Context, _option: click.Parameter, id: str | None) -> None:
+    if id:
+        click.echo(str(findings.explain(id)))
+        context.exit()
 
 
 DIRECTORY: Any = click.Path(path_type=Path, file_okay=False)
@@ -32,6 +46,21 @@ become_password = click.option(
     help="Ask for the sudo password.",
 )
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+skip = click.option(
+    "--skip",
+    multiple=True,
+    metavar="ID",
+    callback=_known,
+    help="Leave this finding out; repeatable.",
+)
+explain = click.option(
+    "--explain",
+    metavar="ID",
+    is_eager=True,
+    expose_value=False,
+    callback=_explain,
+    help="Print what a finding means, and stop.",
+)
 verbose = click.option("-v", "--verbose", is_flag=True, help="Show every task.")
 
 

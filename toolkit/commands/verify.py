@@ -5,40 +5,63 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from toolkit.commands import options
 from toolkit.errors import EXIT_FAILED
 
+if TYPE_CHECKING:
+    from toolkit.checks.proof import Proof
+
 
 @click.command(
     epilog="""\b
 Examples:
   toolkit verify -i inventory/prod
-  toolkit verify -i inventory/prod --json
+  toolkit verify -i inventory/prod --skip running.remote_logs --json
+  toolkit verify --explain running.canary
 \b
 Exit status: 0 everything holds; 1 something does not.
 """
 )
 @options.inventory
 @options.become_password
+@options.skip
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-def command(inventory: Path, become_password: str | None, as_json: bool) -> int:
+@options.explain
+def command(
+    inventory: Path, become_password: str | None, skip: tuple[str, ...], as_json: bool
+) -> int:
     """Prove that a running cluster works: units, health, workers, secrets, a canary DAG."""
     from toolkit.run.session import Options
     from toolkit.verbs.verify import run
 
     chosen = Options(options.command_line(), quiet=as_json, become_password=become_password)
-    checks = run(inventory, chosen)
-    ok = all(check.ok for check in checks)
-    if as_json:
-        click.echo(json.dumps({"ok": ok, "checks": [asdict(c) for c in checks]}, indent=2))
-        return 0 if ok else EXIT_FAILED
-    for check in checks:
-        where = " ".join(part for part in (check.host, check.component) if part)
-        click.echo(f"{'ok' if check.ok else 'FAILED':6}  {where}: {check.name}: {check.detail}")
-        if not check.ok and check.fix:
-            click.echo(f"        fix: {check.fix}")
-    click.echo(f"{sum(c.ok for c in checks)} of {len(checks)} checks hold")
-    return 0 if ok else EXIT_FAILED
+    proofs = run(inventory, chosen, skip)
+    click.echo(_json(proofs) if as_json else _text(proofs))
+    return 0 if all(proof.ok for proof in proofs) else EXIT_FAILED
+
+
+def _json(proofs: list[Proof]) -> str:
+    from toolkit.checks.proof import failures
+
+    found = failures(proofs)
+    result = {
+        "ok": not found,
+        "checks": [asdict(proof) for proof in proofs],
+        "findings": [finding.as_json() for finding in found],
+    }
+    return json.dumps(result, indent=2)
+
+
+def _text(proofs: list[Proof]) -> str:
+    lines = []
+    for proof in proofs:
+        where = " ".join(part for part in (proof.host, proof.component) if part)
+        name = proof.name if proof.ok else f"{proof.name} [{proof.id}]"
+        lines.append(f"{'ok' if proof.ok else 'FAILED':6}  {where}: {name}: {proof.detail}")
+        if not proof.ok and proof.fix:
+            lines.append(f"        fix: {proof.fix}")
+    return "\n".join([*lines, f"{sum(p.ok for p in proofs)} of {len(proofs)} checks hold"])

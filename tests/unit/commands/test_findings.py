@@ -1,0 +1,56 @@
+"""The options about findings are the same wherever a command has them."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from toolkit.checks.proof import Proof
+from toolkit.commands import check, verify
+
+COMMANDS = [check.command, verify.command]
+PROOFS = [
+    Proof("running.unit", "h1", "scheduler", "unit", True, "active", "journalctl"),
+    Proof("running.clock", "h2", "", "clock", False, "9.0 s off", "timedatectl set-ntp true"),
+]
+
+
+def run(command: click.Command, *arguments: str) -> Result:
+    return CliRunner().invoke(command, arguments, standalone_mode=False)
+
+
+@pytest.mark.parametrize("id", ["running.unit", "access.auth", "ec2.credentials", "settings.type"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_explain_knows_findings_of_all_rooms_and_needs_no_inventory(
+    command: click.Command, id: str
+) -> None:
+    done = run(command, "--explain", id)
+    assert done.exit_code == 0
+    assert done.output.startswith(id)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_typo_after_skip_is_an_error_that_names_the_nearest(command: click.Command) -> None:
+    done = run(command, "-i", "inventory/prod", "--skip", "running.clocks")
+    assert "did you mean running.clock?" in str(done.exception)
+
+
+def test_verify_prints_the_id_of_what_does_not_hold() -> None:
+    assert verify._text(PROOFS).splitlines() == [
+        "ok      h1 scheduler: unit: active",
+        "FAILED  h2: clock [running.clock]: 9.0 s off",
+        "        fix: timedatectl set-ntp true",
+        "1 of 2 checks hold",
+    ]
+
+
+def test_verify_as_json_has_every_check_and_what_is_wrong() -> None:
+    found = json.loads(verify._json(PROOFS))
+    assert found["ok"] is False
+    assert [list(one) for one in found["checks"]] == [
+        ["id", "host", "component", "name", "ok", "detail", "fix"]
+    ] * 2
+    assert [one["id"] for one in found["findings"]] == ["running.clock"]
