@@ -36,7 +36,8 @@ from toolkit.providers.lab.hosts import (
 )
 from toolkit.providers.lab.machine import podman
 from toolkit.providers.lab.up import in_parallel, ready_hosts
-from toolkit.run.record import exclusive
+from toolkit.run.holder import Holder
+from toolkit.run.lock import exclusive
 
 LABEL = "toolkit.lab.saved"
 Report = Callable[[str], None]
@@ -144,7 +145,7 @@ def save(name: str, inventory: Path, report: Report) -> Saved:
     """
     refuse_name(name, "a saved lab")
     hosts = _lab_of(Cluster.load(inventory))
-    with exclusive(inventory, f"toolkit lab save {name}"), _alone():
+    with exclusive(inventory, Holder.of(inventory, f"toolkit lab save {name}")), _alone():
         if (_root() / name).exists():
             raise ToolkitError(f"there is a saved lab {name} already",
                                fix=f"choose another name, or first: toolkit lab forget {name}")  # fmt: skip
