@@ -9,21 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.cluster import planner
+from toolkit.cluster.login import become_password, refuse_wrong_login
 from toolkit.cluster.pattern import match
 from toolkit.cluster.reader import EC2_FILE, read_tree, variable_files
 from toolkit.cluster.specs import load_specs
 from toolkit.cluster.tree import Tree
 from toolkit.cluster.variables import ALL, File, Layer, Scope, Variable, Variables
 from toolkit.cluster.vaultfile import vault_file
-from toolkit.cluster.yamlfile import VaultedValue
 from toolkit.errors import Location, ToolkitError
 
 GROUPS = ("metadata_db", "broker", "scheduler", "webserver", "worker")
 """The inventory groups that decide which component runs where."""
-
-
-BECOME_PASSWORDS = ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass")
-"""Ansible's names for sudo's password; the last one that is set counts."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +33,13 @@ class Host:
     @property
     def address(self) -> str:
         """Where SSH connects to."""
-        return str(self.variables.get("ansible_host", self.name))
+        return str(self.variables.get("ansible_host") or self.name)
 
     @property
-    def port(self) -> int:
-        """The SSH port."""
-        return int(self.variables.get("ansible_port", 22))
+    def port(self) -> int | None:
+        """The SSH port; None leaves it to the SSH configuration."""
+        port = self.variables.get("ansible_port")
+        return None if port is None else int(port)
 
     @property
     def user(self) -> str | None:
@@ -59,11 +56,7 @@ class Host:
     @property
     def become_password(self) -> str | None:
         """sudo's password; None when the inventory has none that can be read here."""
-        for name in reversed(BECOME_PASSWORDS):
-            value = self.variables.get(name)
-            if value is not None and not isinstance(value, VaultedValue) and "{{" not in str(value):
-                return str(value)
-        return None
+        return become_password(self.variables)
 
 
 @dataclass(frozen=True)
@@ -218,7 +211,10 @@ class Cluster:
         files[ALL] = [*files[ALL], Layer(to_come)]
         sources = Variables(tree.inline(), files)
         groups = {host: tree.groups_of(host) for host in tree.hosts}
-        hosts = tuple(Host(name, of, sources.of_host(name, of)) for name, of in groups.items())
+        merged = {host: sources.of_host(host, of) for host, of in groups.items()}
+        for host, variables in merged.items():
+            refuse_wrong_login(host, variables)
+        hosts = tuple(Host(name, groups[name], variables) for name, variables in merged.items())
         members = {group: tree.members(group) for group in tree.groups}
         return cls(directory, hosts, sources, members, tuple(tree.named))
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from toolkit.cluster.model import BECOME_PASSWORDS, Cluster
+from toolkit.cluster.login import BECOME_PASSWORDS
+from toolkit.cluster.model import Cluster
 from toolkit.cluster.specs import load_specs
 from toolkit.cluster.variables import Variable
 from toolkit.cluster.vaultfile import write_encrypted

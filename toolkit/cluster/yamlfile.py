@@ -17,6 +17,11 @@ class VaultedValue(str):
     """A single value encrypted with `!vault`; its text is never read here."""
 
 
+def is_template(value: Any) -> bool:
+    """Whether only Ansible can say what a value is."""
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """The safe loader, plus the two tags that Ansible adds."""
 

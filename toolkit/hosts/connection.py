@@ -60,7 +60,7 @@ class Opener:
         connection = self._connection(
             host.address,
             user=host.user,
-            port=host.port if "ansible_port" in host.variables else None,
+            port=host.port,
             gateway=self._gateway(host),
             connect_kwargs={"key_filename": [str(key)] if key else []},
         )

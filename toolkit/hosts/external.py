@@ -10,8 +10,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.tables import engine_of, server_groups
+from toolkit.cluster.yamlfile import is_template
 from toolkit.hosts import HostProblem, Remote
-from toolkit.hosts.payload import host_and_port, is_template
+from toolkit.hosts.payload import host_and_port
 
 TIMEOUT = 10
 """Seconds for connecting to a server, and for each of its answers."""

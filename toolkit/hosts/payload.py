@@ -20,6 +20,7 @@ from toolkit.cluster.tables import (
     server_groups,
 )
 from toolkit.cluster.topology import address_of, airflow_components, engine, ports, uses
+from toolkit.cluster.yamlfile import is_template
 from toolkit.errors import ToolkitError
 
 _OWN_FILES = (
@@ -167,8 +168,3 @@ def _peer_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
                         "role": group,
                         "peer": peer.name,
                     }
-
-
-def is_template(value: str) -> bool:
-    """Whether only Ansible can say what a value is."""
-    return "{{" in value or "{%" in value

@@ -254,7 +254,8 @@ def _of_sudo(kind: Kind, login: Login) -> HostProblem:
         ),
         "sudo_password": (
             f"sudo asks user {login.user} for a password",
-            "the same command with -K, which asks you for it once",
+            "the same command with -K, which asks you for it once, or ansible_become_password in "
+            "the vault",
         ),
         "wrong_sudo_password": (
             f"sudo does not accept the password of user {login.user}",

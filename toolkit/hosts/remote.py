@@ -34,7 +34,7 @@ class Remote:
 
     Args:
         cluster: whose hosts, login settings and known_hosts file are used.
-        become_password: sudo's password (-K); None expects sudo to ask for none.
+        become_password: sudo's password (-K) on every host; None leaves it to the inventory.
         connect_timeout: seconds until a host counts as unreachable.
         say: told in one line of each host key that is accepted on first use.
     """
@@ -103,7 +103,7 @@ class Remote:
         )
         opened = self._open(host)
         sent = time.time()
-        with Command(opened, self._password, timeout) as command:
+        with Command(opened, self._password_of(host), timeout) as command:
             command.start('"$python" -', become=become, setup=_find_python(host))
             command.give(source.encode("ascii"))
             output = {STDOUT: b"", STDERR: b""}
@@ -188,8 +188,8 @@ class Remote:
         """
         opened = self._open(host)
         if pty:
-            return run_on_terminal(opened, argv, become, self._password)
-        with Command(opened, self._password) as command:
+            return run_on_terminal(opened, argv, become, self._password_of(host))
+        with Command(opened, self._password_of(host)) as command:
             command.start(shlex.join(argv), become=become)
             command.forward(stdin)
             streams = {STDOUT: sys.stdout.buffer, STDERR: sys.stderr.buffer}
@@ -223,6 +223,9 @@ class Remote:
             opened.connection.forward_local(local, remote_port=port, remote_host=address),
         ):
             yield local
+
+    def _password_of(self, host: Host) -> str | None:
+        return host.become_password if self._password is None else self._password
 
     def _open(self, host: Host) -> Opened:
         with self._opener_lock:

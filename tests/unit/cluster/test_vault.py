@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from toolkit.cluster import Cluster, vault
-from toolkit.cluster.vaultfile import vault_file, vault_password_file
+from toolkit.cluster.vaultfile import vault_file, vault_password_file, write_encrypted
 from toolkit.errors import ToolkitError
 
 
@@ -30,3 +30,58 @@ def test_a_wrong_vault_password_is_told(cluster: Cluster) -> None:
     vault_password_file(cluster.directory).write_text("other\n")
     with pytest.raises(ToolkitError, match="does not open"):
         vault.stored(cluster)
+
+
+def test_a_value_of_the_vault_counts_at_its_place(cluster: Cluster) -> None:
+    directory = cluster.directory
+    (directory / "group_vars/all/airflow.yml").write_text(
+        "metadata_db_password: plain\nairflow_web_port: 1\nairflow_timezone: utc\n"
+    )
+    (directory / "group_vars/scheduler.yml").write_text("airflow_timezone: Asia/Seoul\n")
+    text = "metadata_db_password: vaulted\nairflow_web_port: 2\nairflow_timezone: system\n"
+    write_encrypted(vault_file(directory), directory, text)
+    found = Cluster.load(directory)
+    host = found.group("scheduler")[0]
+    # vault.yml comes after airflow.yml; a group comes after all.
+    assert found.setting("metadata_db_password") == "vaulted"
+    assert found.setting("airflow_web_port", host) == 2
+    assert found.setting("airflow_timezone") == "system"
+    assert found.setting("airflow_timezone", host) == "Asia/Seoul"
+
+
+def test_without_the_password_only_secrets_are_refused(cluster: Cluster) -> None:
+    directory = cluster.directory
+    vault.ensure(cluster)
+    (directory / "group_vars/all/airflow.yml").write_text("airflow_web_port: 1\n")
+    vault_password_file(directory).unlink()
+    found = Cluster.load(directory)
+    assert found.setting("airflow_web_port") == 1
+    assert found.all_hosts[0].become_password is None
+    with pytest.raises(ToolkitError, match=r"password file .* is missing"):
+        found.setting("metadata_db_password")
+
+
+@pytest.mark.parametrize(
+    "name", ["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"]
+)
+def test_sudos_password_is_read_from_a_hosts_vault_and_masked(cluster: Cluster, name: str) -> None:
+    host = cluster.all_hosts[0].name
+    path = cluster.directory / "host_vars" / host / "vault.yml"
+    write_encrypted(path, cluster.directory, f"{name}: of-this-host\n")
+    found = Cluster.load(cluster.directory)
+    assert found.host(host).become_password == "of-this-host"
+    assert vault.mask("sudo: of-this-host", vault.values(found)) == "sudo: ********"
+
+
+def test_a_template_is_no_password_for_sudo(cluster: Cluster) -> None:
+    path = cluster.directory / "group_vars/all/airflow.yml"
+    path.write_text('ansible_become_password: \'{{ lookup("env", "P") }}\'\n')
+    assert Cluster.load(cluster.directory).all_hosts[0].become_password is None
+
+
+def test_no_vault_is_written_that_would_hide_variables(cluster: Cluster) -> None:
+    folder = cluster.directory / "group_vars/all"
+    (folder / "airflow.yml").rename(folder.with_name("all.yml"))
+    folder.rmdir()
+    with pytest.raises(ToolkitError, match=r"no longer read all\.yml"):
+        vault.ensure(Cluster.load(cluster.directory))

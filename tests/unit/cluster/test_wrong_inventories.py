@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 import yaml
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
@@ -116,3 +117,66 @@ def test_rules_bear_every_value_of_the_right_type(variables: Any, of_host: Any) 
         if not errors(found):
             facts = {host.name: good_facts(n) for n, host in enumerate(cluster.all_hosts, start=1)}
             rules.validate_hosts(cluster, Probe(facts))
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "fix"),
+    [
+        ('ansible_port: "{{ p }}"', "ansible_port of host h1 is a template", "number itself: 22"),
+        ("ansible_port: ssh", "has to be a TCP port (1 to 65535), not 'ssh'", "number itself: 22"),
+        ("ansible_port: true", "has to be a TCP port (1 to 65535), not True", "number itself: 22"),
+        (
+            "ansible_port: 70000",
+            "has to be a TCP port (1 to 65535), not 70000",
+            "number itself: 22",
+        ),
+        ('ansible_host: "{{ ip }}"', "ansible_host of host h1 is a template", "address itself"),
+        ("ansible_host: [10.0.0.1]", "has to be an address or a name", "address itself"),
+        ("ansible_user: '{% if x %}a{% endif %}'", "ansible_user of host h1 is a template", "name"),
+        ("ansible_ssh_private_key_file: '{{ k }}'", "is a template", "the path itself"),
+        ("ansible_port: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00", "is encrypted with", "22"),
+    ],
+)
+def test_no_connection_is_tried_with_what_is_no_login(
+    tmp_path: Path, line: str, what: str, fix: str
+) -> None:
+    write(tmp_path, GOOD_HOSTS, {}, "")
+    path = tmp_path / "host_vars" / "h1.yml"
+    path.parent.mkdir()
+    path.write_text(f"---\n{line}\n")
+    with pytest.raises(ToolkitError) as told:
+        Cluster.load(tmp_path)
+    assert what in told.value.what
+    assert fix in str(told.value.fix)
+    assert str(told.value.where) == f"{path}:2"
+
+
+def test_a_port_in_quotes_and_one_without_a_value(tmp_path: Path) -> None:
+    write(tmp_path, GOOD_HOSTS, {"ansible_port": "2222"}, "")
+    assert Cluster.load(tmp_path).host("h1").port == 2222
+    (tmp_path / "group_vars/all/airflow.yml").write_text("ansible_port:\n")
+    assert Cluster.load(tmp_path).host("h1").port is None
+
+
+def test_a_group_below_itself(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(
+        "a: {children: {b: }, hosts: {h1: }}\nb: {children: {a: }}\n"
+    )
+    with pytest.raises(ToolkitError, match="is below itself: "):
+        Cluster.load(tmp_path)
+
+
+def test_a_priority_that_is_no_number(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(
+        "a: {vars: {ansible_group_priority: high}, hosts: {h1: }}\n"
+    )
+    with pytest.raises(ToolkitError, match="whole number, not 'high'"):
+        Cluster.load(tmp_path)
+
+
+def test_variables_that_ansible_would_leave_out(tmp_path: Path) -> None:
+    write(tmp_path, GOOD_HOSTS, {}, "")
+    (tmp_path / "group_vars/all.yml").write_text("airflow_web_port: 9000\n")
+    with pytest.raises(ToolkitError, match=r"leaves out all\.yml") as told:
+        Cluster.load(tmp_path)
+    assert told.value.fix == f"mv {tmp_path}/group_vars/all.yml {tmp_path}/group_vars/all/"
