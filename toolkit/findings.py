@@ -41,7 +41,7 @@ class Finding:
         what: what was found, with the figure or name, in one sentence.
         why: what would go wrong, in one sentence.
         fix: the command to type, or the edit to make.
-        remedy: a shell command that mends it on the host, as root, for `check --fix`; "" where
+        remedy: a shell command that corrects it on the host, as root, for `check --fix`; "" where
             that is not safe, or not for a program to decide.
     """
 
@@ -86,7 +86,7 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def findings_text(findings: Iterable[Finding]) -> str:
-    """Findings as a table. Below what was found stand the reason and the fix, each whole on a line
+    """Findings as a table. Below what was found are the reason and the fix, each whole on a line
     of its own, so that a command can be copied.
     """
     headings = ("SEVERITY", "HOST", "FINDING", "WHAT")
@@ -111,7 +111,7 @@ class Entry:
         title: what is wrong, in a few words.
         severities: those it can have, the usual one first.
         why: what would go wrong.
-        fix: how to mend it, in general; a finding names host, file and command.
+        fix: how to correct it, in general; a finding names host, file and command.
         stories: what happened to people before there was this check: number -> sentence.
     """
 

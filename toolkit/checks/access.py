@@ -26,13 +26,13 @@ def incomplete(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "access.incomplete",
                 host=host.name,
                 what=f"could not find out about {part} ({cause})",
-                fix="look at it yourself, or run the same command again",
+                fix="check it yourself, or run the same command again",
             )
 
 
 @host_rule
 def root_login(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
-    """Works, and tells nobody who did what."""
+    """Works, and no log shows who did what."""
     for host, _ in answering(cluster, probe):
         if host.user == "root":
             yield note(
@@ -45,7 +45,7 @@ def root_login(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 
 @host_rule
 def chatty_shell(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
-    """A greeting belongs into what people see only."""
+    """A greeting belongs in what people see only."""
     for host, facts in answering(cluster, probe):
         if facts.chatter:
             yield warning(

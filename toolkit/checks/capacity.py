@@ -91,7 +91,7 @@ def _inodes(host: str, needs: list[_Need]) -> Iterator[Finding]:
             "capacity.inodes",
             host=host,
             what=f"{place.mount} can take {place.free_inodes} more files, and {total} are needed",
-            fix="remove small files there, or make the filesystem anew with more inodes",
+            fix="remove small files there, or make the filesystem again with more inodes",
         )
 
 

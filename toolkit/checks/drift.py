@@ -61,7 +61,7 @@ def units(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 "drift.units",
                 host=host.name,
                 what=f"airflow-{component}.service {problem}",
-                fix="settings of units belong into airflow_unit_options; then remove the file and: "
+                fix="settings of units belong in airflow_unit_options; then remove the file and: "
                 f"toolkit provision -i {cluster.directory}"
                 if unit and unit.overrides
                 else f"toolkit provision -i {cluster.directory}",

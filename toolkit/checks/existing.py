@@ -1,4 +1,4 @@
-"""Somebody else's Airflow: told what is wrong with it, and left alone."""
+"""An Airflow that exists already: what is wrong with it is reported, and it is left alone."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _options(host: str, found: Installation) -> Iterator[Finding]:
     names = [name.rpartition(".")[::2] for name in found.options]
     unknown = min(([n for n in names if not _is_known(r, *n)] for r in releases), key=len)
     if unknown:
-        shown = [_told(releases, *name) for name in unknown[:OPTIONS_SHOWN]]
+        shown = [_written(releases, *name) for name in unknown[:OPTIONS_SHOWN]]
         more = len(unknown) - len(shown)
         yield warning(
             "existing.unknown_options",
@@ -124,7 +124,7 @@ def _is_known(release: Known, section: str, option: str) -> bool:
     )
 
 
-def _told(releases: list[Known], section: str, option: str) -> str:
+def _written(releases: list[Known], section: str, option: str) -> str:
     close = partial(difflib.get_close_matches, option, n=1, cutoff=0.7)
     near = [match for r in releases for match in close(possibilities=r.options.get(section, ()))]
     return f"{section}.{option}" + (f" (for {near[0]}?)" if near else "")

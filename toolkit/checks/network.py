@@ -97,7 +97,7 @@ def _peer(host: str, port: PortCheck) -> Finding:
 @host_rule
 def firewalls(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """The probe listened on the other host, so whatever is in between is to blame."""
-    told = {
+    reported = {
         (host.name, port.peer, port.port)
         for host, facts in answering(cluster, probe)
         for port in facts.ports
@@ -107,7 +107,7 @@ def firewalls(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
         blocked = link.result in ("timeout", "error") or (
             link.result == "refused" and link.listened
         )
-        if blocked and (link.source, link.target, link.port) not in told:
+        if blocked and (link.source, link.target, link.port) not in reported:
             how = (
                 "is rejected"
                 if link.result == "refused"

@@ -46,12 +46,12 @@ def options(cluster: Cluster) -> Iterator[Finding]:
                 fix=f"write it as {new}",
             )
         elif name in release.removed:
-            told = release.removed[name]
+            hint = release.removed[name]
             yield warning(
                 "options.removed",
                 host="",
                 what=f"{chosen.where}: Airflow {version} has no {name} any more"
-                + (f" ({told})" if told else ""),
+                + (f" ({hint})" if hint else ""),
                 fix="remove it",
             )
         else:

@@ -1,4 +1,4 @@
-"""Hosts held against one another: clocks, names, addresses."""
+"""Hosts compared with one another: clocks, names, addresses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 
 @host_rule
 def hostnames(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
-    """Airflow tells its hosts apart by their names."""
+    """Airflow knows its hosts by their names."""
 
     def name(host: Host, facts: Facts) -> str:
         runs = airflow_components(cluster, host)

@@ -1,4 +1,4 @@
-"""TCP ports and database or broker servers that somebody else's software has already."""
+"""TCP ports and database or broker servers that other software has already."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def _parts(host: Host, python: Python) -> Iterator[Finding]:
             host=host.name,
             what=f"{python.path} ({python.version}) was built without {listed(missing)}",
             fix="install a complete Python there and name it in python_interpreter, or build it "
-            "anew with the development packages of these libraries",
+            "again with the development packages of these libraries",
         )
 
 

@@ -110,7 +110,7 @@ _FIXES: Mapping[tuple[str, ...], str] = {
         "remove keys of your own from airflow_environment, so that those of the instance profile "
         "are used, or correct them",
 }  # fmt: skip
-"""Code of S3, or the name of botocore's error -> what mends it."""
+"""Code of S3, or the name of botocore's error -> what corrects it."""
 
 
 def statements(place: str, more: list[str] | None = None) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Passwords, keys, and the files that they stand in; no value is ever repeated."""
+"""Passwords, keys, and the files that they are in; no value is ever repeated."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def passwords(cluster: Cluster) -> Iterator[Finding]:
 
 
 def is_default(password: str, user: str = "") -> bool:
-    """Whether a password stands in tutorials, or is its user's name."""
+    """Whether a password is one of the tutorials', or its user's name."""
     return password.lower() in {*DEFAULT_PASSWORDS, user.lower()}
 
 
@@ -86,7 +86,7 @@ def _is_fernet_key(text: str) -> bool:
 
 @plan_rule
 def plain(cluster: Cluster) -> Iterator[Finding]:
-    """Secrets belong into the vault."""
+    """Secrets belong in the vault."""
     vault, specs = vault_file(cluster.directory), load_specs()
     for variable in cluster.variables:
         spec, value = specs.get(variable.name), variable.value
@@ -103,7 +103,7 @@ def plain(cluster: Cluster) -> Iterator[Finding]:
 
 def _is_plain(value: object) -> bool:
     if isinstance(value, str):
-        # A URL without a password in it may stand anywhere.
+        # A URL without a password in it may be anywhere.
         secret = "://" not in value or bool(_in_url(value)[1])
         return not isinstance(value, VaultedValue) and "{{" not in value and secret
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -95,7 +95,7 @@ def database(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 "services.encoding",
                 host="",
                 what=f"the database at {service.address} has the encoding {service.encoding}",
-                fix="create it anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+                fix="create it again: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
                 if service.server == "PostgreSQL"
                 else "ALTER DATABASE ... CHARACTER SET utf8mb4",
             )

@@ -33,11 +33,11 @@ def reboot(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     for host, facts in answering(cluster, probe):
         if facts.system.reboot:
             packages = [name for name in facts.system.reboot if name != "yes"]
-            told = f", for {listed(packages)}" if packages else ""
+            cause = f", for {listed(packages)}" if packages else ""
             yield note(
                 "system.reboot",
                 host=host.name,
-                what=f"the host waits for a restart{told}",
+                what=f"the host waits for a restart{cause}",
                 fix="sudo systemctl reboot, at a time that suits you",
             )
 

@@ -126,13 +126,13 @@ def _check_keys(spec: Setting, value: Mapping[Any, Any], name: str) -> Iterator[
 
 
 def _inner(spec: Setting, key: str) -> Setting:
-    """The option below a setting; what stands in a secret is secret."""
+    """The option below a setting; what is in a secret is secret."""
     option = spec.options[key]
     return replace(option, secret=spec.secret or option.secret)
 
 
 def _shown(spec: Setting, value: Any) -> str:
-    return "the value that stands there" if spec.secret else repr(value)
+    return "the value that is there" if spec.secret else repr(value)
 
 
 def _type_fix(spec: Setting, value: Any, name: str) -> str:
@@ -177,7 +177,7 @@ def _not_negative(value: Any) -> str | None:
 
 def _sections(value: Any) -> str | None:
     flat = [key for key, options in value.items() if not isinstance(options, dict)]
-    return f"{flat[0]} stands outside a section" if flat else None
+    return f"{flat[0]} is outside a section" if flat else None
 
 
 def _base_url(value: Any) -> str | None:

@@ -57,9 +57,9 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
 def plan(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
     """Show what `up` would make, change and remove."""
     from toolkit.providers.ec2 import up as work
-    from toolkit.providers.ec2.errors import told
+    from toolkit.providers.ec2.errors import aws_errors
 
-    with told():
+    with aws_errors():
         chosen = work.prospect(inventory, profile, region)
     click.echo(
         json.dumps(_plan_data(chosen), indent=2) if as_json else "\n".join(_plan_lines(chosen))
@@ -106,11 +106,11 @@ def up(
 @contextmanager
 def _session(inventory: Path, verb: str, as_json: bool) -> Iterator[Session]:
     """A run while AWS is worked with; its errors are reported as ours."""
-    from toolkit.providers.ec2.errors import told
+    from toolkit.providers.ec2.errors import aws_errors
     from toolkit.run.session import Options, session
 
     chosen = Options(options.command_line(), quiet=as_json)
-    with session(inventory, f"ec2 {verb}", chosen) as work, told():
+    with session(inventory, f"ec2 {verb}", chosen) as work, aws_errors():
         yield work
         work.exit_code = 0
 
@@ -204,9 +204,9 @@ def list_instances(inventory: Path, profile: str | None, region: str | None, as_
     """Instances, and servers that AWS runs, with state and addresses."""
     from toolkit.providers.ec2 import found, power
     from toolkit.providers.ec2 import up as work
-    from toolkit.providers.ec2.errors import told
+    from toolkit.providers.ec2.errors import aws_errors
 
-    with told():
+    with aws_errors():
         place = work.locate(inventory, profile, region)
         members = found.instances(place.account, place.config.name)
         servers = power.servers(place)

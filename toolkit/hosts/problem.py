@@ -50,7 +50,7 @@ class Login:
 
     Attributes:
         host: inventory name.
-        known_hosts: path of the file that accepted host keys stand in.
+        known_hosts: path of the file of the accepted host keys.
         key: the configured private key; "" leaves the choice to SSH.
         tried: names of the keys that were offered.
         refused: keys that SSH must not use, because other users of this machine can read them.
@@ -92,8 +92,8 @@ def of_connecting(error: Exception, login: Login, timeout: float) -> HostProblem
             "host_key_changed",
             login.host,
             f"{login.address} shows another host key ({error.key.fingerprint}) than the one "
-            "accepted earlier: it was set up anew, or somebody is in between",
-            f"if it was set up anew: ssh-keygen -R '{login.alias}' -f {login.known_hosts}",
+            "accepted earlier: it was set up again, or somebody is in between",
+            f"if it was set up again: ssh-keygen -R '{login.alias}' -f {login.known_hosts}",
         )
     if isinstance(error, paramiko.AuthenticationException) or "No authentication" in str(error):
         return _of_authentication(error, login)

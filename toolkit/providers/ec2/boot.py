@@ -33,7 +33,7 @@ def wait_ready(remote: Remote, hosts: Iterable[Host], say: Callable[[str], None]
         answers = remote.fan_out(pending.values(), script, payload, timeout=CLOUD_INIT_TIMEOUT + 30)
         for name, answer in answers.items():
             if not isinstance(answer, HostProblem):
-                say(f"{name}: ready{_judged(name, answer)}")
+                say(f"{name}: ready{_first_boot(name, answer)}")
                 del pending[name]
             elif answer.kind not in _COMES or time.monotonic() > deadline:
                 raise answer
@@ -41,7 +41,7 @@ def wait_ready(remote: Remote, hosts: Iterable[Host], say: Callable[[str], None]
             time.sleep(2)
 
 
-def _judged(name: str, answer: Mapping[str, Any]) -> str:
+def _first_boot(name: str, answer: Mapping[str, Any]) -> str:
     """What to add about a host whose first boot has ended."""
     if answer["status"] == "error":
         last = (answer["detail"].splitlines() or ["it does not say why"])[-1]

@@ -143,5 +143,5 @@ def _config(directory: Path, values: Mapping[str, Any]) -> Config:
 
 
 def _file(directory: Path, name: str) -> Path:
-    """A file named in ec2.yml; relative names are meant from where that stands."""
+    """A file named in ec2.yml; relative names are meant from where that is."""
     return directory / Path(name).expanduser()

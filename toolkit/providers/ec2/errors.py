@@ -46,7 +46,7 @@ def no_capacity(error: Any) -> bool:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def aws_errors() -> Iterator[None]:
     """Turn what boto3 raises in the block into a ToolkitError.
 
     Raises:

@@ -20,7 +20,7 @@ from toolkit.providers.ec2.distributions import DISTRIBUTIONS
 BASTION = "bastion"
 """The host name of the instance that SSH goes through."""
 MANAGED: Mapping[str, str] = {"rds": "metadata_db", "elasticache": "broker"}
-"""Section for a server that AWS runs -> the group in whose place it stands."""
+"""Section for a server that AWS runs -> the group that it replaces."""
 
 
 @cache

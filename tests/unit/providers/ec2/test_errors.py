@@ -13,7 +13,7 @@ from botocore.exceptions import (
 
 from toolkit.errors import ToolkitError
 from toolkit.findings import entries
-from toolkit.providers.ec2.errors import of_answer, told
+from toolkit.providers.ec2.errors import aws_errors, of_answer
 
 OTHERS = {
     "ec2.credentials": NoCredentialsError(),
@@ -35,7 +35,7 @@ CODES = {
 
 @pytest.mark.parametrize("id", OTHERS)
 def test_an_error_of_the_client_is_a_finding(id: str) -> None:
-    with pytest.raises(ToolkitError) as raised, told():
+    with pytest.raises(ToolkitError) as raised, aws_errors():
         raise OTHERS[id]
     assert raised.value.id == id
 
