@@ -9,6 +9,7 @@ import pytest
 from support.cloud import REGION, Front
 
 from toolkit.checks.remote_logs import remedy
+from toolkit.hosts.canary import Denied
 from toolkit.onhost.in_airflow.s3 import attempt
 
 ALL = ["s3:ListBucket", "s3:PutObject", "s3:GetObject"]
@@ -38,7 +39,7 @@ def test_a_bucket_that_is_not_there(s3: Any) -> None:
     failed = attempt(s3, "s3://no-logs/prod", ALL)
     assert failed["action"] == "s3:ListBucket"
     assert failed["code"] == "NoSuchBucket"
-    assert "aws s3 mb s3://no-logs" in remedy(failed, "s3://no-logs/prod")
+    assert "aws s3 mb s3://no-logs" in remedy(Denied(**failed), "s3://no-logs/prod")
 
 
 def test_nobody_answers() -> None:
@@ -46,7 +47,7 @@ def test_nobody_answers() -> None:
                           aws_access_key_id="x", aws_secret_access_key="x")  # fmt: skip
     failed = attempt(client, "s3://my-logs/prod", ALL)
     assert failed["code"] == "EndpointConnectionError"
-    assert "gateway endpoint" in remedy(failed, "s3://my-logs/prod")
+    assert "gateway endpoint" in remedy(Denied(**failed), "s3://my-logs/prod")
 
 
 @pytest.mark.usefixtures("s3")
@@ -58,4 +59,4 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch, moto: int) -> None:
     )
     failed = attempt(client, "s3://my-logs/prod", ALL)
     assert failed["code"] == "NoCredentialsError"
-    assert "instance_profile" in remedy(failed, "s3://my-logs/prod")
+    assert "instance_profile" in remedy(Denied(**failed), "s3://my-logs/prod")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from toolkit.checks.proof import Proof
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.topology import canary_tasks
+from toolkit.hosts.canary import S3, Canary, Denied, TaskLog
 
 ID = "running.remote_logs"
 SETTING = "airflow_remote_log_folder"
@@ -28,48 +29,43 @@ def folder(cluster: Cluster) -> str:
     return str(cluster.setting(SETTING, cluster.group("webserver")[0]) or "").rstrip("/")
 
 
-def proofs(
-    cluster: Cluster, canary: Mapping[str, Any], refused: Mapping[str, Any]
-) -> Iterator[Proof]:
+def proofs(cluster: Cluster, canary: Canary, refused: Mapping[str, S3]) -> Iterator[Proof]:
     """One for each host that runs tasks; none when logs stay on the hosts. Pure."""
     where = folder(cluster)
-    logs = canary.get("logs") or {}
     for host, tasks in canary_tasks(cluster) if where else ():
-        absent = missing(logs, tasks)
+        absent = missing(canary.logs, tasks)
         detail, fix = f"the web server shows them from {where}", ""
-        if not logs:
+        if not canary.logs:
             detail = "not known, as the canary DAG did not succeed"
         elif absent is not None:
             detail, fix = _cause(cluster, host, refused, absent)
         yield Proof(ID, host.name, "", "remote logs", absent is None, detail, fix)
 
 
-def missing(logs: Mapping[str, Any], tasks: Iterable[str]) -> Mapping[str, Any] | None:
+def missing(logs: Mapping[str, TaskLog], tasks: Iterable[str]) -> TaskLog | None:
     """What the web server said of the first of these tasks whose log it did not find in S3."""
-    found: list[Mapping[str, Any]] = [logs.get(task, {}) for task in tasks]
-    return next((log for log in found if not log.get("place")), None)
+    found = [logs.get(task, TaskLog()) for task in tasks]
+    return next((log for log in found if not log.place), None)
 
 
 def _cause(
-    cluster: Cluster, host: Host, refused: Mapping[str, Any], missing: Mapping[str, Any]
+    cluster: Cluster, host: Host, refused: Mapping[str, S3], missing: TaskLog
 ) -> tuple[str, str]:
     """The first refusal, on the host that writes, else on the one that reads."""
     for name in (host.name, cluster.group("webserver")[0].name):
-        answer = refused.get(name) or {}
-        if answer.get("error"):
-            return f"{name} could not ask S3: {answer['error']}", _journal(host)
-        if answer.get("failed"):
-            failed = answer["failed"]
-            resource = _resource(failed["action"], folder(cluster))
+        answer = refused.get(name, S3())
+        if answer.error:
+            return f"{name} could not ask S3: {answer.error}", _journal(host)
+        if answer.failed:
+            failed = answer.failed
+            resource = _resource(failed.action, folder(cluster))
             return (
-                f"{name} gets {failed['code']} for {failed['action']} on {resource}: "
-                f"{failed['text']}",
+                f"{name} gets {failed.code} for {failed.action} on {resource}: {failed.text}",
                 remedy(failed, folder(cluster)),
             )
-    said = missing.get("text") or "nothing"
     return (
         f"the web server does not find the log in {folder(cluster)}, though S3 refuses nothing; "
-        f"it says (HTTP {missing.get('status')}): {said}",
+        f"it says (HTTP {missing.status}): {missing.text or 'nothing'}",
         _journal(host),
     )
 
@@ -78,10 +74,10 @@ def _journal(host: Host) -> str:
     return f"ssh {host.address} journalctl -u 'airflow-*' | grep -i s3"
 
 
-def remedy(failed: Mapping[str, str], place: str) -> str:
+def remedy(failed: Denied, place: str) -> str:
     """What to do about a refusal of S3."""
     bucket = urlsplit(place).netloc
-    code, text = failed["code"], failed["text"]
+    code, text = failed.code, failed.text
     if code in ("AccessDenied", "403"):
         named = re.search(r"perform: (\w+:\w+)", text)
         more = [named[1]] if named and named[1] not in WRITES else []

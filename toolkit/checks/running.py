@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from toolkit.checks import remote_logs
 from toolkit.checks.proof import Proof
 from toolkit.cluster import Cluster
 from toolkit.cluster.topology import canary_tasks, ports
+from toolkit.hosts.canary import S3, Canary, Workers
 from toolkit.hosts.state import HostState
 
 CLOCK_TOLERANCE = 5.0
@@ -23,9 +23,9 @@ class Evidence:
 
     before: list[HostState]
     after: list[HostState]
-    canary: Mapping[str, Any]
-    workers: Mapping[str, Any] = field(default_factory=dict)
-    refused: Mapping[str, Any] = field(default_factory=dict)
+    canary: Canary
+    workers: Workers = field(default_factory=Workers)
+    refused: Mapping[str, S3] = field(default_factory=dict)
 
 
 def prove(cluster: Cluster, seen: Evidence) -> list[Proof]:
@@ -51,14 +51,14 @@ def _units(seen: Evidence) -> Iterator[Proof]:
 def _unit(state: HostState, earlier: HostState, component: str) -> Proof:
     """A unit that runs, and did not start again while it was watched."""
     unit, was = state.unit(component), earlier.unit(component)
-    stable = unit["since"] is not None and was and abs(unit["since"] - (was["since"] or 0)) < 1
-    active = unit["active"] == "active"
-    detail = f"{unit['active']} ({unit['sub']}), {unit['restarts']} restart(s)"
+    stable = unit.since is not None and abs(unit.since - (was.since or 0)) < 1
+    active = unit.active == "active"
+    detail = f"{unit.active} ({unit.sub}), {unit.restarts} restart(s)"
     if active and not stable:
         detail = "it restarted during the check"
-    detail += "".join(f"\n    {line}" for line in unit.get("journal", ()))
+    detail += "".join(f"\n    {line}" for line in unit.journal)
     return Proof("running.restarted" if active and not stable else "running.unit",
-                 state.host.name, component, "unit", active and bool(stable), detail,
+                 state.host.name, component, "unit", active and stable, detail,
                  f"ssh {state.host.address} journalctl -u airflow-{component}")  # fmt: skip
 
 
@@ -66,33 +66,31 @@ def _ports(cluster: Cluster, found: list[HostState]) -> Iterator[Proof]:
     for state in found:
         for port in ports(cluster, state.host) if not state.problem else ():
             if port.component in state.components:
-                ok = port.number in state.data["ports"]
+                ok = port.number in state.ports
                 yield Proof("running.port", state.host.name, port.component, f"port {port.number}", ok,
                             "listens" if ok else "nothing listens there",
                             f"see {port.setting}: toolkit settings {port.setting}")  # fmt: skip
 
 
-def _health(cluster: Cluster, canary: Mapping[str, Any]) -> Iterator[Proof]:
+def _health(cluster: Cluster, canary: Canary) -> Iterator[Proof]:
     web = cluster.group("webserver")[0].name
-    health = canary.get("health") or {}
-    if "metadatabase" not in health:
-        yield Proof("running.health", web, "web", "health", False, str(canary.get("health_error") or canary.get("error")),
+    if "metadatabase" not in canary.health:
+        yield Proof("running.health", web, "web", "health", False, str(canary.health_error or canary.error),
                     "toolkit status says which unit is down")  # fmt: skip
         return
-    for name, status in health.items():
+    for name, status in canary.health.items():
         yield Proof("running.health", web, name, "health", status == "healthy", status,
                     f"journalctl -u airflow-{name.replace('_', '-')} on that host")  # fmt: skip
 
 
 def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
-    queues = seen.workers.get("queues") or {}
-    hostnames = {state.host.name: state.data.get("hostname") for state in seen.after}
+    hostnames = {state.host.name: state.hostname for state in seen.after}
     for host in cluster.group("worker"):
         wanted = [*cluster.setting("airflow_worker_queues", host), f"toolkit.{host.name}"]
-        consumed = queues.get(hostnames.get(host.name), [])
+        consumed = seen.workers.queues.get(hostnames.get(host.name, ""), ())
         missing = [queue for queue in wanted if queue not in consumed]
         detail = f"consumes {', '.join(consumed)}" if consumed else "it does not answer"
-        cause = seen.workers.get("error")
+        cause = seen.workers.error
         yield Proof("running.queues", host.name, "worker", "queues", not missing,
                     detail + (f"; lacks {', '.join(missing)}" if missing and consumed else "")
                     + (f" ({cause})" if cause and missing else ""),
@@ -102,13 +100,13 @@ def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
 def _same(found: list[HostState]) -> Iterator[Proof]:
     """Release and secrets have one value on all hosts that have them."""
     reached = [state for state in found if not state.problem]
-    releases = {state.host.name: state.data["release"] for state in reached}
+    releases = {state.host.name: state.release for state in reached}
     yield Proof("running.same_release", "", "", "same release", len(set(releases.values())) == 1,
                 ", ".join(sorted({str(release) for release in releases.values()})),
                 "toolkit provision without --limit")  # fmt: skip
-    names = sorted({name for state in reached for name in state.data["digests"]})
+    names = sorted({name for state in reached for name in state.digests})
     for name in names:
-        values = {state.data["digests"][name] for state in reached if name in state.data["digests"]}
+        values = {state.digests[name] for state in reached if name in state.digests}
         # Addresses in URLs differ between the host that is the server and the others.
         if not name.endswith(("_CONN", "_URL", "_BACKEND")):
             yield Proof("running.same_secret", "", "", f"same {name}", len(values) == 1,
@@ -119,21 +117,20 @@ def _same(found: list[HostState]) -> Iterator[Proof]:
 def _clocks(found: list[HostState]) -> Iterator[Proof]:
     for state in found:
         if not state.problem:
-            middle = (state.data["sent"] + state.data["received"]) / 2
-            slack = (state.data["received"] - state.data["sent"]) / 2
-            offset = max(0.0, abs(state.data["clock"] - middle) - slack)
+            offset = state.clock_offset
             yield Proof("running.clock", state.host.name, "", "clock", offset <= CLOCK_TOLERANCE,
                         f"{offset:.1f} s off this machine's", "timedatectl set-ntp true")  # fmt: skip
 
 
 def _canary_ran(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
-    states_ = {task["task"]: task["state"] for task in seen.canary.get("tasks", ())}
-    log = f"\n    {seen.canary['log']}" if seen.canary.get("log") else ""
+    canary = seen.canary
+    states_ = {task.task: task.state for task in canary.tasks}
+    log = f"\n    {canary.log}" if canary.log else ""
     fix = "toolkit airflow -- tasks states-for-dag-run, or the web UI's log of toolkit_canary"
     for host, names in canary_tasks(cluster):
         results = [states_.get(name) for name in names]
         ok = results == ["success", "success"]
-        seconds = f" in {seen.canary['seconds']} s" if ok and "seconds" in seen.canary else ""
-        cause = seen.canary.get("error") or f"bash {results[0]}, python {results[1]}"
+        seconds = f" in {canary.seconds} s" if ok and canary.seconds is not None else ""
+        cause = canary.error or f"bash {results[0]}, python {results[1]}"
         yield Proof("running.canary", host.name, "", "canary DAG", ok,
                     f"a bash and a Python task succeeded{seconds}" if ok else f"{cause}{log}", fix)  # fmt: skip

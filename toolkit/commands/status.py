@@ -28,19 +28,17 @@ def command(inventory: Path, limit: str | None, become_password: str | None, as_
     """Units, heartbeats, memory and versions of every host."""
     from toolkit.cluster import Cluster
     from toolkit.hosts import Remote
-    from toolkit.hosts.state import states
+    from toolkit.hosts.state import DatabaseState, states
     from toolkit.verbs.status import rows, text
 
     cluster = Cluster.load(inventory).limited(limit)
     with Remote(cluster, become_password=become_password) as remote:
         found = states(cluster, remote, cluster.hosts)
     table = rows(found)
-    releases = sorted({str(s.data["release"]) for s in found if s.data.get("release")})
-    database: dict[str, str] = next(
-        (s.data["database"] for s in found if s.data.get("database")), {}
-    )
+    releases = sorted({state.release for state in found if state.release})
+    database = next((state.database for state in found if state.database), DatabaseState())
     ok = all(row["state"] == "active" for row in table)
-    schema = database.get("schema") or database.get("error")
+    schema = database.schema or database.error or None
     if as_json:
         click.echo(json.dumps({"ok": ok, "cluster": cluster.name, "releases": releases,
                                "schema": schema, "rows": table}, indent=2))  # fmt: skip

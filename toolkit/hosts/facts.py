@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.cluster.tables import OsRelease
 from toolkit.hosts import HostProblem
+from toolkit.hosts.answer import read
 from toolkit.hosts.external import Service
 
 
@@ -300,8 +301,7 @@ class Facts:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Facts:
         """Facts from what the host script printed."""
-        facts: Facts = _read(cls, data)
-        return facts
+        return read(cls, data)
 
     @property
     def clock_offset(self) -> tuple[float, float]:
@@ -356,38 +356,3 @@ class Probe:
     services: tuple[Service, ...] = ()
     reach: tuple[Reach, ...] = ()
     names: tuple[Resolution, ...] = ()
-
-
-_PARTS: Mapping[str, type[Any]] = {
-    "os": Distribution,
-    "machine": Machine,
-    "memory": Memory,
-    "systemd": Systemd,
-    "paths": PathFacts,
-    "listeners": Listener,
-    "packages": Packages,
-    "lock": PackageLock,
-    "pythons": Python,
-    "network": Names,
-    "airflow": Airflow,
-    "releases": Release,
-    "system": System,
-    "existing": Installation,
-    "units": Unit,
-    "foreign": ForeignAirflow,
-    "urls": UrlCheck,
-    "ports": PortCheck,
-}
-"""Which type the value of a key has, or each item of it."""
-
-
-def _read(kind: type[Any], data: Mapping[str, Any]) -> Any:
-    """A dataclass from JSON: unknown keys are passed over, missing ones keep their default."""
-    names = {entry.name for entry in fields(kind)} & set(data)
-    return kind(**{name: _value(_PARTS.get(name), data[name]) for name in names})
-
-
-def _value(part: type[Any] | None, value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_value(part, item) for item in value)
-    return _read(part, value) if part and isinstance(value, Mapping) else value

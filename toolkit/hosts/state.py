@@ -11,22 +11,86 @@ from toolkit.cluster import Cluster, Host
 from toolkit.cluster.tables import all_components
 from toolkit.cluster.topology import airflow_components, release_line
 from toolkit.hosts import HostProblem, Remote
+from toolkit.hosts.answer import read
 from toolkit.onhost.bundle import program
 
 
 @dataclass(frozen=True)
+class UnitState:
+    """A component's unit: systemd's states, when it started (epoch), and its last lines if it is down."""
+
+    active: str = "unknown"
+    sub: str = "systemd does not answer"
+    restarts: int = 0
+    since: float | None = None
+    memory_mb: int = 0
+    journal: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A running job in Airflow's database, with the seconds since its last heartbeat."""
+
+    type: str
+    hostname: str
+    age: float
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """Versions of the database's schema and its running jobs, or why they cannot be read."""
+
+    schema: str = ""
+    jobs: tuple[Job, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class HostState:
-    """One host's answer, or the problem in its place."""
+    """One host's answer (toolkit/onhost/state.py), or the problem in its place.
+
+    Attributes:
+        host: which.
+        components: that it should run.
+        problem: why nothing else is known.
+        units: component -> its unit.
+        release: name of the current one below /opt/airflow/releases; None without one.
+        digests: environment variable -> keyed digest of the secret in it, comparable between hosts.
+        database: None where it was not asked for, or the host has no URL of a server.
+        ports: that something listens on.
+        hostname: as the host names itself.
+        clock: the host's, in seconds since the epoch, between `sent` and `received` of this machine's.
+    """
 
     host: Host
     components: tuple[str, ...]
     problem: HostProblem | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, UnitState] = field(default_factory=dict)
+    release: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    database: DatabaseState | None = None
+    ports: tuple[int, ...] = ()
+    hostname: str = ""
+    clock: float = 0.0
+    sent: float = 0.0
+    received: float = 0.0
 
-    def unit(self, component: str) -> Mapping[str, Any]:
-        """State of a component's unit; see host_state.py."""
-        unit: Mapping[str, Any] = self.data.get("units", {}).get(component, {})
-        return unit
+    @classmethod
+    def from_json(
+        cls, host: Host, components: tuple[str, ...], data: Mapping[str, Any]
+    ) -> HostState:
+        """The state from what the program answered."""
+        return read(cls, data, host=host, components=components)
+
+    def unit(self, component: str) -> UnitState:
+        """State of a component's unit."""
+        return self.units.get(component, UnitState())
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds that the host's clock is at least off this machine's."""
+        middle, slack = (self.sent + self.received) / 2, (self.received - self.sent) / 2
+        return max(0.0, abs(self.clock - middle) - slack)
 
 
 def states(
@@ -59,16 +123,12 @@ def states(
         if isinstance(answer, HostProblem):
             found.append(HostState(host, components[host.name], problem=answer))
         else:
-            found.append(HostState(host, components[host.name], data=answer))
+            found.append(HostState.from_json(host, components[host.name], answer))
     return found
 
 
 def heartbeats(found: Iterable[HostState]) -> dict[tuple[str, str], float]:
     """(component, hostname) -> age of the heartbeat in seconds."""
-    ages = {}
-    for state in found:
-        for job_type, hostname, age in (state.data.get("database") or {}).get("jobs", ()):
-            for component in all_components():
-                if component.heartbeat == job_type:
-                    ages[component.name, hostname] = age
-    return ages
+    jobs = [job for state in found if state.database for job in state.database.jobs]
+    components = {one.heartbeat: one.name for one in all_components() if one.heartbeat}
+    return {(components[job.type], job.hostname): job.age for job in jobs if job.type in components}

@@ -59,9 +59,10 @@ def components(names):
 
 def memory_mb(values):
     """Memory of a unit in MB: systemd's figure, else the sum of its processes."""
-    memory = values.get("MemoryCurrent", "")
-    known = memory.isdigit() and int(memory) < 2**60
-    return int(memory) // 2**20 if known else group_memory_mb(values.get("ControlGroup", ""))
+    memory, group = values.get("MemoryCurrent", ""), values.get("ControlGroup", "")
+    if memory.isdigit() and int(memory) < 2**60:
+        return int(memory) // 2**20
+    return group_memory_mb(group) if group else 0  # a unit that does not run has no group
 
 
 def journal(unit):

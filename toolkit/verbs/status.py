@@ -25,13 +25,13 @@ def rows(found: Iterable[HostState]) -> list[dict[str, Any]]:
             table.append({
                 "host": state.host.name,
                 "component": component,
-                "state": unit["active"],
-                "sub": unit["sub"],
-                "since": unit["since"],
-                "restarts": unit["restarts"],
-                "heartbeat_age": ages.get((component, state.data["hostname"])),
-                "memory_mb": unit["memory_mb"],
-                "journal": unit.get("journal", []),
+                "state": unit.active,
+                "sub": unit.sub,
+                "since": unit.since,
+                "restarts": unit.restarts,
+                "heartbeat_age": ages.get((component, state.hostname)),
+                "memory_mb": unit.memory_mb,
+                "journal": list(unit.journal),
             })  # fmt: skip
     return table
 

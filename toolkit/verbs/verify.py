@@ -7,10 +7,10 @@ canary DAG has the last word; the other checks say why when it fails.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from toolkit.checks import remote_logs
 from toolkit.checks.proof import Proof
@@ -18,11 +18,14 @@ from toolkit.checks.running import Evidence, prove
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.topology import canary_tasks, is_enabled, records, release_line
 from toolkit.hosts import HostProblem, Remote
+from toolkit.hosts.answer import read
+from toolkit.hosts.canary import S3, Canary, Workers
 from toolkit.hosts.state import HostState, states
 from toolkit.onhost.bundle import program
 from toolkit.run.session import Options, session
 from toolkit.run.stages import Stage, Step
 
+T = TypeVar("T")
 TIMEOUT = 150
 """Seconds that a just started Airflow may take until it is healthy and knows the canary."""
 CANARY_USER = "toolkit-canary"
@@ -93,7 +96,7 @@ def _settled(
             f"{component} on {state.host.name}"
             for state in found
             for component in state.components
-            if state.unit(component).get("active") in {"activating", "deactivating"}
+            if state.unit(component).active in {"activating", "deactivating"}
         ]
         if not moving or time.monotonic() > deadline:
             return found
@@ -101,7 +104,7 @@ def _settled(
         time.sleep(1)
 
 
-def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
+def _canary(cluster: Cluster, remote: Remote) -> Canary:
     web = cluster.group("webserver")[0]
     line = release_line(cluster) or {}
     components = {
@@ -119,45 +122,39 @@ def _canary(cluster: Cluster, remote: Remote) -> dict[str, Any]:
         "remote_log_folder": remote_logs.folder(cluster),
         "timeout": TIMEOUT,
     }
-    return _ask(remote, web, "canary", payload)
+    return _ask(Canary, remote, web, "canary", payload)
 
 
-def _workers(cluster: Cluster, remote: Remote) -> dict[str, Any]:
+def _workers(cluster: Cluster, remote: Remote) -> Workers:
     if not cluster.group("worker"):
-        return {}
+        return Workers()
     payload = {"workers": len(cluster.group("worker")), "timeout": 60}
-    return _ask(remote, cluster.group("scheduler")[0], "workers", payload)
+    return _ask(Workers, remote, cluster.group("scheduler")[0], "workers", payload)
 
 
-def _ask(remote: Remote, host: Host, name: str, payload: dict[str, Any]) -> dict[str, Any]:
+def _ask(kind: type[T], remote: Remote, host: Host, name: str, payload: dict[str, Any]) -> T:
+    """A program's answer, or the host's problem as its `error`."""
     try:
-        return remote.run_script(host, program(name), payload, timeout=2 * TIMEOUT + 60)
+        answer = remote.run_script(host, program(name), payload, timeout=2 * TIMEOUT + 60)
     except HostProblem as problem:
-        return {"error": problem.what}
+        answer = {"error": problem.what}
+    return read(kind, answer)
 
 
-def refusals(cluster: Cluster, remote: Remote, canary: Mapping[str, Any]) -> dict[str, Any]:
+def refusals(cluster: Cluster, remote: Remote, canary: Canary) -> dict[str, S3]:
     """What S3 refuses to each host whose log is missing, and to the web server; host -> answer."""
-    logs = canary.get("logs")
-    if not logs:  # not asked for, or nothing ran
+    if not canary.logs:  # not asked for, or nothing ran
         return {}
     asked: dict[str, tuple[Host, tuple[str, ...]]] = {
         host.name: (host, remote_logs.WRITES)
         for host, tasks in canary_tasks(cluster)
-        if remote_logs.missing(logs, tasks) is not None
+        if remote_logs.missing(canary.logs, tasks) is not None
     }
     if asked:
         web = cluster.group("webserver")[0]
         asked.setdefault(web.name, (web, remote_logs.READS))
+    folder = remote_logs.folder(cluster)
     return {
-        name: _ask_s3(remote, host, remote_logs.folder(cluster), actions)
+        name: _ask(S3, remote, host, "s3", {"folder": folder, "actions": list(actions)})
         for name, (host, actions) in asked.items()
     }
-
-
-def _ask_s3(remote: Remote, host: Host, place: str, actions: tuple[str, ...]) -> dict[str, Any]:
-    payload = {"folder": place, "actions": list(actions)}
-    try:
-        return remote.run_script(host, program("s3"), payload, timeout=120)
-    except HostProblem as problem:
-        return {"error": problem.what}

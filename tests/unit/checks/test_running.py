@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from toolkit.checks.proof import Proof, failures
 from toolkit.checks.running import Evidence, prove
 from toolkit.cluster import Cluster
 from toolkit.hosts import HostProblem
-from toolkit.hosts.state import HostState
+from toolkit.hosts.canary import Canary, Task
+from toolkit.hosts.state import DatabaseState, HostState, Job, UnitState
 from toolkit.verbs.status import rows, text
 
 GROUPS = ("scheduler", "webserver", "metadata_db")
@@ -19,36 +21,36 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 CLUSTER = Cluster.planned(Path("/inventory"), {"h1": GROUPS})
 HOST = CLUSTER.host("h1")
 HEALTHY = dict.fromkeys(("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy")
-CANARY: dict[str, Any] = {
-    "health": HEALTHY,
-    "tasks": [{"task": "bash", "state": "success"}, {"task": "python", "state": "success"}],
-    "seconds": 3.0,
-}
+CANARY = Canary(
+    health=HEALTHY, tasks=(Task("bash", "success"), Task("python", "success")), seconds=3.0
+)
+UNIT = UnitState("active", "running", 0, since=100.0, memory_mb=200)
 
 
-def state(**changes: Any) -> HostState:
-    unit = {"active": "active", "sub": "running", "restarts": 0, "since": 100.0, "memory_mb": 200}
-    data = {
-        "units": {name: dict(unit) for name in COMPONENTS},
-        "ports": [8080, 8793, 8794, 8974],
-        "release": "3.3.2-abc",
-        "digests": {"AIRFLOW__CORE__FERNET_KEY": "d"},
-        "database": {"schema": "s", "jobs": [["SchedulerJob", "h1", 2.0]]},
-        "hostname": "h1",
-        "clock": 1000.0,
-        "sent": 999.9,
-        "received": 1000.1,
-    }
-    return HostState(HOST, COMPONENTS, data=data | changes)
+def state(units: dict[str, UnitState] | None = None, **changes: Any) -> HostState:
+    good = HostState(
+        HOST,
+        COMPONENTS,
+        units=dict.fromkeys(COMPONENTS, UNIT) | (units or {}),
+        ports=(8080, 8793, 8794, 8974),
+        release="3.3.2-abc",
+        digests={"AIRFLOW__CORE__FERNET_KEY": "d"},
+        database=DatabaseState("s", (Job("SchedulerJob", "h1", 2.0),)),
+        hostname="h1",
+        clock=1000.0,
+        sent=999.9,
+        received=1000.1,
+    )
+    return replace(good, **changes)
 
 
-def proofs(before: HostState, after: HostState, canary: dict[str, Any]) -> list[Proof]:
+def proofs(before: HostState, after: HostState, canary: Canary) -> list[Proof]:
     found = prove(CLUSTER, Evidence([before], [after], canary))
     assert len(found) >= 10
     return found
 
 
-def failed(before: HostState, after: HostState, canary: dict[str, Any]) -> set[tuple[str, str]]:
+def failed(before: HostState, after: HostState, canary: Canary) -> set[tuple[str, str]]:
     return {(one.component, one.name) for one in proofs(before, after, canary) if not one.ok}
 
 
@@ -57,29 +59,28 @@ def test_all_holds() -> None:
 
 
 def test_a_restart_during_the_check_fails() -> None:
-    after = state()
-    after.data["units"]["triggerer"]["since"] = 500.0
+    after = state({"triggerer": replace(UNIT, since=500.0)})
     assert failed(state(), after, CANARY) == {("triggerer", "unit")}
 
 
 @pytest.mark.parametrize("status", ["unhealthy", "unknown"])
 def test_unhealthy_component_fails(status: str) -> None:
-    canary = CANARY | {"health": HEALTHY | {"scheduler": status}}
+    canary = replace(CANARY, health=HEALTHY | {"scheduler": status})
     assert failed(state(), state(), canary) == {("scheduler", "health")}
 
 
 def test_no_answer_from_the_web_server_fails() -> None:
-    canary = {"health": {}, "health_error": "refused", "error": "refused"}
+    canary = Canary(health_error="refused", error="refused")
     assert failed(state(), state(), canary) == {("web", "health"), ("", "canary DAG")}
 
 
 def test_green_health_with_failed_tasks_fails() -> None:
-    canary = CANARY | {"tasks": [{"task": "bash", "state": "failed"}]}
+    canary = replace(CANARY, tasks=(Task("bash", "failed"),))
     assert failed(state(), state(), canary) == {("", "canary DAG")}
 
 
 def test_a_silent_port_fails() -> None:
-    assert failed(state(), state(ports=[8080, 8793, 8794]), CANARY) == {("scheduler", "port 8974")}
+    assert failed(state(), state(ports=(8080, 8793, 8794)), CANARY) == {("scheduler", "port 8974")}
 
 
 def test_a_wrong_clock_fails() -> None:
@@ -87,8 +88,7 @@ def test_a_wrong_clock_fails() -> None:
 
 
 def test_table_shows_heartbeat_and_the_journal_of_a_dead_unit() -> None:
-    dead = state()
-    dead.data["units"]["scheduler"] |= {"active": "failed", "sub": "failed", "journal": ["boom"]}
+    dead = state({"scheduler": UnitState("failed", "failed", journal=("boom",))})
     found = rows([dead])
     assert {row["component"]: row["heartbeat_age"] for row in found}["scheduler"] == 2.0
     shown = text(found)
@@ -97,9 +97,11 @@ def test_table_shows_heartbeat_and_the_journal_of_a_dead_unit() -> None:
 
 
 def test_what_does_not_hold_is_a_finding_of_its_own_kind() -> None:
-    after = state(clock=1010.0, ports=[8080, 8793, 8794])
-    after.data["units"]["triggerer"]["since"] = 500.0
-    after.data["units"]["scheduler"] |= {"active": "failed", "journal": ["boom"]}
+    units = {
+        "triggerer": replace(UNIT, since=500.0),
+        "scheduler": replace(UNIT, active="failed", journal=("boom",)),
+    }
+    after = state(units, clock=1010.0, ports=(8080, 8793, 8794))
     found = {one.id: one for one in failures(proofs(state(), after, CANARY))}
     assert set(found) == {"running.restarted", "running.unit", "running.port", "running.clock"}
     unit = found["running.unit"]

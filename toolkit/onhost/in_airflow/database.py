@@ -33,13 +33,14 @@ def connect(url):
 
 
 def main():
-    """Versions of the schema, and [type, hostname, seconds since its heartbeat] of each job."""
+    """Versions of the schema, and the running jobs with the seconds since their heartbeats."""
     connection, age = connect(os.environ[CONNECTION])
     cursor = connection.cursor()
     cursor.execute("SELECT version_num FROM alembic_version")
     schema = ",".join(sorted(row[0] for row in cursor))
     cursor.execute(JOBS % age)
-    return {"schema": schema, "jobs": [[kind, host, float(age)] for kind, host, age in cursor]}
+    jobs = [{"type": kind, "hostname": host, "age": float(age)} for kind, host, age in cursor]
+    return {"schema": schema, "jobs": jobs}
 
 
 if __name__ == "__main__":
