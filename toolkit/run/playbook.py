@@ -26,6 +26,9 @@ MITOGEN = "mitogen_free"
 STRATEGY_VARIABLE = "TOOLKIT_STRATEGY"
 """Set to `free` to do without mitogen, for example when it does not fit a host."""
 
+FACT_CACHE = "known_facts"
+"""Our cache plugin (cache_plugins/known_facts.py); ansible-runner's would gather anew in each run."""
+
 IDLE_TIMEOUT = 1800
 """Seconds without any event after which a run is ended; building an environment is quiet longest."""
 
@@ -86,6 +89,8 @@ def environment() -> dict[str, str]:
         "ANSIBLE_GATHERING": "smart",
         # Its default asks for results a thousand times a second, on cores that hosts may share.
         "ANSIBLE_INTERNAL_POLL_INTERVAL": "0.02",
+        "ANSIBLE_CACHE_PLUGIN": FACT_CACHE,
+        "ANSIBLE_CACHE_PLUGINS": str(Path(__file__).parent / "cache_plugins"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_RETRY_FILES_ENABLED": "0",
     }
@@ -119,6 +124,7 @@ def run_playbook(
     check: bool = False,
     become_password: str | None = None,
     variables: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Mapping[str, Any]] | None = None,
     cancelled: Callable[[], bool] = bool,
 ) -> Outcome:
     """Run playbooks/<playbook>.yml on the cluster's hosts.
@@ -128,6 +134,7 @@ def run_playbook(
         on_event: called for every start and result of a task.
         become_password: for sudo, kept in a private file while the run lasts.
         variables: extra variables of this run, typed as they are.
+        facts: of hosts that Ansible need not gather any of (toolkit/hosts/ansible_facts.py).
         cancelled: asked again and again; when it says so, ansible-playbook is ended.
     """
     import ansible_runner
@@ -155,6 +162,8 @@ def run_playbook(
             extra["ansible_become_password"] = become_password
         vars_file = Path(private) / "variables.json"
         write_private(vars_file, json.dumps(extra))
+        known_facts = Path(private) / "facts.json"
+        write_private(known_facts, json.dumps(facts or {}))
         command = playbook_command(cluster, playbook, check=check)
         result = ansible_runner.run(
             private_data_dir=private,
@@ -162,8 +171,9 @@ def run_playbook(
             playbook=command.pop(),
             inventory=str(cluster.directory),
             cmdline=shlex.join([*command[3:], "-e", f"@{vars_file}"]),
-            envvars=environment(),
+            envvars=environment() | {"TOOLKIT_FACTS": str(known_facts)},
             settings={"suppress_env_files": True, "idle_timeout": IDLE_TIMEOUT},
+            fact_cache_type=FACT_CACHE,
             quiet=True,
             event_handler=handle,
             cancel_callback=cancelled,

@@ -18,6 +18,8 @@ from toolkit.cluster.lock import ensure_lock, lock_file, release_name
 from toolkit.cluster.lockfile import pinned
 from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from toolkit.findings import Finding, errors, findings_text
+from toolkit.hosts.ansible_facts import ansible_facts
+from toolkit.hosts.facts import Probe
 from toolkit.hosts.probe import collect, record
 from toolkit.run.counts import Counting
 from toolkit.run.narrate import Narrator, grouped
@@ -100,6 +102,7 @@ class _Provision:
         self.work = work
         self.result = result
         self.proves = prove
+        self.probe = Probe({})
 
     def stages(self) -> list[Stage]:
         """From the inventory to the proof."""
@@ -129,9 +132,9 @@ class _Provision:
         remote = self.work.connect(self.cluster)
         with ThreadPoolExecutor(1) as pool:
             lease = pool.submit(self._take_lease)
-            probe = collect(self.cluster, remote)
+            self.probe = collect(self.cluster, remote)
             lease.result()
-        self.result.findings += checks.validate_hosts(self.cluster, probe)
+        self.result.findings += checks.validate_hosts(self.cluster, self.probe)
         if self._refused():
             return False
         if self.result.findings:
@@ -161,6 +164,7 @@ class _Provision:
                 become_password=self.work.options.become_password,
                 # A check writes nothing here either, so it goes by secrets made for it alone.
                 variables=secrets.missing(self.cluster) if dry else None,
+                facts=ansible_facts(self.cluster, self.probe),
                 cancelled=self.work.interrupts.asked,
             )
         self.result.failures, self.result.changes = outcome.failures, outcome.changes
