@@ -14,6 +14,7 @@ import click
 
 from toolkit import __version__
 from toolkit.errors import EXIT_INTERRUPTED, ToolkitError
+from toolkit.providers import explained
 
 # name -> one-line help. The module toolkit/commands/<name>.py holds a click object `command`.
 COMMANDS = {
@@ -92,6 +93,6 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except ToolkitError as error:
-        _report(error, as_json="--json" in own)
+        _report(explained(error), as_json="--json" in own)
         sys.exit(error.exit_code)
     sys.exit(result if isinstance(result, int) else 0)

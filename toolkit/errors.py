@@ -54,3 +54,16 @@ class ToolkitError(Exception):
         place = f"{self.where}: " if self.where else ""
         fix = f"\n  fix: {self.fix}" if self.fix else ""
         return f"{place}{self.what}{fix}"
+
+
+class NoHostsError(ToolkitError):
+    """An inventory directory names no host; a provider may know why."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(
+            "the inventory names no host",
+            where=str(directory / "hosts.yml"),
+            fix="add one below a group, for example scheduler: {hosts: {h1: {ansible_host: "
+            "203.0.113.7, ansible_user: ubuntu}}}",
+        )
+        self.directory = directory

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from toolkit.checks.common import SETTINGS_FILE, error, listed, plan_rule
-from toolkit.cluster import EC2_FILE, GROUPS, Cluster
+from toolkit.cluster import GROUPS, Cluster
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned
 from toolkit.cluster.tables import release_lines, server_groups
@@ -272,5 +272,4 @@ def _entry(mapping: object, key: str) -> object:
 
 
 def _hosts_file(cluster: Cluster) -> Location:
-    made_by = cluster.directory / EC2_FILE
-    return Location(made_by if made_by.exists() else cluster.directory / "hosts.yml")
+    return Location(cluster.hosts_file)

@@ -11,12 +11,12 @@ from typing import Any
 from toolkit.cluster import planner
 from toolkit.cluster.login import become_password, refuse_wrong_login
 from toolkit.cluster.pattern import match
-from toolkit.cluster.reader import EC2_FILE, read_tree, variable_files
+from toolkit.cluster.reader import read_tree, variable_files
 from toolkit.cluster.specs import load_specs
 from toolkit.cluster.tree import Tree
 from toolkit.cluster.variables import ALL, File, Layer, Scope, Variable, Variables
 from toolkit.cluster.vaultfile import vault_file
-from toolkit.errors import Location, ToolkitError
+from toolkit.errors import Location, NoHostsError, ToolkitError
 
 GROUPS = ("metadata_db", "broker", "scheduler", "webserver", "worker")
 """The inventory groups that decide which component runs where."""
@@ -69,6 +69,7 @@ class Cluster:
         sources: where variables come from.
         members: group -> names of its hosts, in Ansible's order.
         group_names: the groups that the host lists name.
+        hosts_file: what describes the hosts, for messages.
         limit: the pattern that chooses the hosts in play.
     """
 
@@ -77,6 +78,7 @@ class Cluster:
     sources: Variables = field(default_factory=Variables, repr=False)
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group_names: tuple[str, ...] = ()
+    hosts_file: Path = Path("hosts.yml")
     limit: str | None = None
 
     @property
@@ -180,7 +182,7 @@ class Cluster:
             )
         tree = read_tree(directory)
         if not tree.hosts:
-            raise _no_host(directory)
+            raise NoHostsError(directory)
         return cls._of(directory, tree, {})
 
     @classmethod
@@ -216,19 +218,4 @@ class Cluster:
             refuse_wrong_login(host, variables)
         hosts = tuple(Host(name, groups[name], variables) for name, variables in merged.items())
         members = {group: tree.members(group) for group in tree.groups}
-        return cls(directory, hosts, sources, members, tuple(tree.named))
-
-
-def _no_host(directory: Path) -> ToolkitError:
-    if (directory / EC2_FILE).exists():
-        return ToolkitError(
-            "its instances do not exist yet, or exist no more",
-            where=str(directory / EC2_FILE),
-            fix=f"toolkit ec2 up -i {directory}",
-        )
-    return ToolkitError(
-        "the inventory names no host",
-        where=str(directory / "hosts.yml"),
-        fix="add one below a group, for example scheduler: {hosts: {h1: {ansible_host: "
-        "203.0.113.7, ansible_user: ubuntu}}}",
-    )
+        return cls(directory, hosts, sources, members, tuple(tree.named), directory / "hosts.yml")

@@ -25,8 +25,6 @@ from toolkit.cluster.yamlfile import read_mapping
 from toolkit.content import content_dir
 from toolkit.errors import Location, ToolkitError
 
-EC2_FILE = "ec2.yml"
-
 _ENDINGS = ("", ".yml", ".yaml", ".json")
 """Of files of variables, in the order in which Ansible looks for them; it takes the first."""
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from toolkit.cluster import EC2_FILE, Cluster
+from toolkit.cluster import Cluster
 from toolkit.cluster.hosts_file import hosts_text, named_hosts
 from toolkit.cluster.settings import validate
 from toolkit.content import content_dir
 from toolkit.errors import ToolkitError
 from toolkit.findings import Finding
-from toolkit.providers.ec2 import config
+from toolkit.providers.ec2 import EC2, config
 
 SAMPLES = ("single", "cluster", "ec2")
 
@@ -66,7 +66,7 @@ def create(
     if sample == "ec2" and groups:
         raise ToolkitError(
             "with sample ec2 there are no hosts to name: toolkit ec2 makes them",
-            fix=f"toolkit init {directory} --sample ec2, then edit {EC2_FILE} there",
+            fix=f"toolkit init {directory} --sample ec2, then edit {EC2.file} there",
         )
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
@@ -97,6 +97,6 @@ def _refuse_wrong_settings(draft: Path) -> None:
 
 
 def _drafted(draft: Path) -> Cluster:
-    if not (draft / EC2_FILE).exists():
+    if not (draft / EC2.file).exists():
         return Cluster.load(draft)
     return config.load(draft).cluster()

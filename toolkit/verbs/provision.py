@@ -21,6 +21,7 @@ from toolkit.findings import Finding, errors, findings_text
 from toolkit.hosts.ansible_facts import ansible_facts
 from toolkit.hosts.facts import Probe
 from toolkit.hosts.probe import collect, record
+from toolkit.providers import described
 from toolkit.run.counts import Counting
 from toolkit.run.narrate import Narrator, grouped
 from toolkit.run.playbook import Event, run_playbook
@@ -64,7 +65,7 @@ class Result:
 def read(cluster: Cluster) -> list[Finding]:
     """What is wrong with an inventory; connects nowhere and writes nothing."""
     # Whether values make sense together is asked only of values that make sense alone.
-    return settings.validate(cluster) or checks.validate_plan(cluster)
+    return settings.validate(cluster) or checks.validate_plan(described(cluster))
 
 
 def provision(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster import EC2_FILE, Cluster
+from toolkit.cluster import Cluster
 from toolkit.cluster.yamlfile import locations, read_mapping
 from toolkit.errors import Location, ToolkitError
+from toolkit.providers.ec2 import EC2
 from toolkit.providers.ec2.form import MANAGED, meaning, options, problems
 
 WORLD = ("0.0.0.0/0", "::/0")
@@ -64,7 +65,7 @@ class Config:
     @property
     def path(self) -> Path:
         """The file itself."""
-        return self.directory / EC2_FILE
+        return self.directory / EC2.file
 
     @property
     def makes_key(self) -> bool:
@@ -78,7 +79,7 @@ class Config:
             expected: variables that its vault will have.
         """
         hosts = {host: one.groups for one in self.instances for host in one.hosts}
-        return Cluster.planned(self.directory, hosts, expected)
+        return replace(Cluster.planned(self.directory, hosts, expected), hosts_file=self.path)
 
 
 OWN_KEY = ".ssh-key"
@@ -92,7 +93,7 @@ def load(directory: Path) -> Config:
         ToolkitError: there is none, or a value of it is wrong; says in which line.
     """
     directory = directory.expanduser().resolve()
-    path = directory / EC2_FILE
+    path = directory / EC2.file
     if not path.is_file():
         raise ToolkitError(
             f"there is no {path}",

@@ -9,6 +9,7 @@ from support.ec2_config import ONE, load
 
 from toolkit.cluster import Cluster
 from toolkit.errors import ToolkitError
+from toolkit.providers import explained
 from toolkit.providers.ec2 import config
 from toolkit.verbs.init import create
 
@@ -23,9 +24,10 @@ def test_the_sample_is_a_cluster_of_four(tmp_path: Path) -> None:
     assert ".ssh-key" in (made / ".gitignore").read_text().split()
     with pytest.raises(ToolkitError, match="toolkit ec2 makes them"):
         create(tmp_path / "x", sample="ec2", groups={"worker": ["a@b"]})
-    with pytest.raises(ToolkitError, match="do not exist yet") as told:
+    with pytest.raises(ToolkitError, match="names no host") as told:
         Cluster.load(made)
-    assert told.value.fix == f"toolkit ec2 up -i {made}"
+    assert explained(told.value).what == "its instances do not exist yet, or exist no more"
+    assert explained(told.value).fix == f"toolkit ec2 up -i {made}"
 
 
 @pytest.mark.parametrize(
