@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
 from toolkit.checks.proof import Proof
+from toolkit.cli import main
 from toolkit.commands import check, verify
 
 COMMANDS = [check.command, verify.command]
@@ -54,3 +56,11 @@ def test_verify_as_json_has_every_check_and_what_is_wrong() -> None:
         ["id", "host", "component", "name", "ok", "detail", "fix"]
     ] * 2
     assert [one["id"] for one in found["findings"]] == ["running.clock"]
+
+
+def test_an_error_as_json_has_the_id_that_explain_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["ec2", "plan", "-i", str(tmp_path), "--json"])
+    assert json.loads(capsys.readouterr().out)["error"]["id"] == "ec2.no_file"
