@@ -19,17 +19,17 @@ from toolkit.providers import explained
 # name -> one-line help. The module toolkit/commands/<name>.py holds a click object `command`.
 COMMANDS = {
     "init": "Write an inventory directory for a new cluster.",
-    "check": "What stands in the way, before anything changes.",
-    "plan": "What provision would build, and how big.",
-    "provision": "From bare hosts to an Airflow that a DAG has just run through.",
+    "check": "Find what would stop or harm a provision, before anything changes.",
+    "plan": "Show what provision would build: components, sizes, connections, time.",
+    "provision": "Turn bare hosts into an Airflow that has just run a DAG.",
     "verify": "Prove that a running cluster works.",
-    "status": "Units, heartbeats, memory and versions of every host.",
-    "airflow": "Airflow's own command line on a scheduler host.",
-    "ec2": "Instances for a cluster in AWS: plan, up, list, stop, start, down.",
-    "lab": "Real systemd hosts with SSH on this machine, to try things on.",
+    "status": "Show units, heartbeats, memory and versions of every host.",
+    "airflow": "Run Airflow's own command line on a scheduler host.",
+    "ec2": "Make, list, stop, start and remove a cluster's instances in AWS.",
+    "lab": "Make real systemd hosts with SSH on this machine, to try things on.",
     "lock": "Resolve airflow.lock: every dependency, pinned and hashed.",
-    "settings": "What can be set, with type, default and unit.",
-    "runs": "The last runs, how long they took and how they ended.",
+    "settings": "Show what can be set, with type, default and unit.",
+    "runs": "Show the last runs, how long they took and how they ended.",
 }
 
 

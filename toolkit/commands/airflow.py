@@ -23,12 +23,12 @@ Exit status: that of Airflow's command.
 )
 @options.inventory
 @options.become_password
-@click.option("--host", help="The host to run it on; the first scheduler unless given.")
+@click.option("--host", help="The host to run it on; by default the first scheduler.")
 @click.argument("arguments", nargs=-1, required=True, metavar="-- ARGUMENTS...")
 def command(
     inventory: Path, become_password: str | None, host: str | None, arguments: tuple[str, ...]
 ) -> int:
-    """Airflow's own command line on a scheduler host, with the units' user and environment."""
+    """Run Airflow's own command line on a scheduler host, with the units' user and environment."""
     from toolkit.cluster import Cluster
     from toolkit.hosts import Remote
 

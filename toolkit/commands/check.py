@@ -1,4 +1,4 @@
-"""`toolkit check`: what stands in the way, before anything changes."""
+"""`toolkit check`: finds what would stop or harm a provision, before anything changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Examples:
   toolkit check -i inventory/prod --fix
   toolkit check --explain capacity.memory
 \b
-Exit status: 0 nothing stands in the way; 1 warnings, with --strict; 2 errors.
+Exit status: 0 no errors; 1 warnings, with --strict; 2 errors, or the inventory cannot be read.
 """
 )
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
@@ -46,7 +46,7 @@ def command(
     fix: bool,
     yes: bool,
 ) -> int:
-    """Look at inventory and hosts as `provision` does before it starts; changes nothing by itself."""
+    """Check inventory and hosts as `provision` does before it starts; changes nothing without --fix."""
     if fix and as_json:
         raise click.UsageError("--fix asks questions, so it does not go with --json.")
     from toolkit.verbs.check import findings

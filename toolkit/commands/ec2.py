@@ -31,19 +31,19 @@ Examples:
   toolkit provision -i inventory/prod
   toolkit ec2 down -i inventory/prod
 \b
-Credentials are found the way boto3 does. Exit status: 0 done; 1 AWS refused something on the way
+boto3 finds the credentials, as usual. Exit status: 0 done; 1 AWS refused something on the way
 (run it again to continue); 2 refused, nothing was changed.
 """
 )
 def command() -> None:
-    """Instances for a cluster in AWS, as its ec2.yml describes them."""
+    """Make, list, stop, start and remove a cluster's instances in AWS, as its ec2.yml describes them."""
 
 
 def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that every verb has."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-        click.option("--region", metavar="NAME", help="Instead of that in ec2.yml."),
+        click.option("--region", metavar="NAME", help="A region instead of the one in ec2.yml."),
         click.option("--profile", metavar="NAME", help="A profile of ~/.aws/config."),
         click.option("-i", "--inventory", required=True, help="The directory with ec2.yml.",
                      type=click.Path(path_type=Path, file_okay=False)),
@@ -82,7 +82,7 @@ def up(
     no_drain: bool,
     no_wait: bool,
 ) -> None:
-    """Make what ec2.yml describes, or what is missing of it.
+    """Make what ec2.yml describes and does not exist yet.
 
     Interrupted anywhere, the next `up` continues.
     """
@@ -201,7 +201,7 @@ def _confirm_removal(
 @command.command("list")
 @_common
 def list_instances(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
-    """Instances, and servers that AWS runs, with state and addresses."""
+    """List instances, and servers that AWS runs, with state and addresses."""
     from toolkit.providers.ec2 import found, power
     from toolkit.providers.ec2 import up as work
     from toolkit.providers.ec2.errors import aws_errors
@@ -235,7 +235,7 @@ def start(
 def stop(inventory: Path, profile: str | None, region: str | None, as_json: bool) -> None:
     """Stop the instances, and RDS; volumes stay.
 
-    Public addresses go. Tasks that run are cut off.
+    Public addresses are lost. Running tasks are cut off.
     """
     from toolkit.providers.ec2 import power
 

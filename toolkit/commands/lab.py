@@ -28,7 +28,7 @@ Examples:
 """
 )
 def command() -> None:
-    """Real systemd hosts with SSH on this machine (podman containers), to try things on."""
+    """Make real systemd hosts with SSH on this machine (podman containers), to try things on."""
 
 
 @command.command()
@@ -50,7 +50,7 @@ def up(
     saved: str | None,
     inventory: Path | None,
 ) -> None:
-    """Make a lab's hosts, or start those that are there; may be repeated."""
+    """Make a lab's hosts, or start existing ones."""
     from toolkit.providers import lab
 
     if saved is None:
@@ -83,7 +83,7 @@ def _print_hosts(hosts: list[LabHost]) -> None:
               type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="The lab's inventory; it is saved too, with its vault and lock.")  # fmt: skip
 def save(name: str, inventory: Path) -> None:
-    """Save a provisioned lab; `lab up --from NAME` brings it back in seconds.
+    """Save a provisioned lab, for `lab up --from NAME`.
 
     Its hosts are stopped meanwhile and run again afterwards. Its addresses are saved too, so one
     lab at a time can come from it.
@@ -101,7 +101,7 @@ def save(name: str, inventory: Path) -> None:
 @click.option("--json", "as_json", is_flag=True,
               help="Print the hosts as JSON; with --saved, the saved labs.")  # fmt: skip
 def list_hosts(only_saved: bool, as_json: bool) -> None:
-    """Every lab host of this user, and every saved lab."""
+    """List every lab host of this user, and every saved lab."""
     from toolkit.providers import lab
 
     found = [] if only_saved else lab.listing()
@@ -141,9 +141,9 @@ def forget(name: str) -> None:
 @command.command()
 @click.argument("name", default="lab")
 @click.option("--all", "everything", is_flag=True,
-              help="Every lab, and what has lost its key; saved labs stay.")  # fmt: skip
+              help="Every lab, and hosts whose key is gone.")  # fmt: skip
 def down(name: str, everything: bool) -> None:
-    """Remove a lab's hosts for good; what was saved of them stays."""
+    """Remove a lab's hosts for good; saved labs stay."""
     from toolkit.providers import lab
 
     labs = sorted({host.lab for host in lab.listing()}) if everything else [name]

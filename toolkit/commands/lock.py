@@ -1,4 +1,4 @@
-"""`toolkit lock`: resolve airflow.lock anew."""
+"""`toolkit lock`: resolve airflow.lock again."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Examples:
   toolkit lock -i inventory/prod --airflow-version 2.11.2
 
 \b
-The lock pins and hashes every dependency, for every supported Python and for x86_64
-and aarch64 alike. Packages are taken as of the day after Airflow's release, so that
-nothing newer breaks it; a requirement with an exact version (==) may be newer.
-A cluster with the default settings needs no call: its lock comes with the toolkit.
+The lock pins and hashes every dependency, for every supported Python, on x86_64 and
+on aarch64. Packages are those of the day after Airflow's release, so that nothing newer
+breaks it; a requirement with an exact version (==) may be newer. A cluster with the
+default settings does not need this command: its lock comes with the toolkit.
 """
 
 

@@ -27,7 +27,7 @@ Exit status: 0 there is a plan; 2 the inventory is wrong.
 @click.option("--graph", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
               help="Also write a picture of hosts, components and connections (SVG).")  # fmt: skip
 def command(inventory: Path, become_password: str | None, as_json: bool, graph: Path | None) -> int:
-    """Hosts, components, sizes, memory, connections, packages and time; changes nothing."""
+    """Show hosts, components, sizes, memory, connections, packages and time; changes nothing."""
     from toolkit.cluster import Cluster
     from toolkit.findings import errors, findings_text
     from toolkit.hosts import Remote

@@ -23,12 +23,12 @@ INVENTORIES = Path("inventory")
     epilog="""\b
 Examples:
   toolkit provision --lab                          a host on this machine, to try things on
-  toolkit provision ubuntu@203.0.113.7             writes inventory/203.0.113.7 and goes on
+  toolkit provision ubuntu@203.0.113.7             writes inventory/203.0.113.7 and continues
   toolkit provision -i inventory/prod
   toolkit provision -i inventory/prod --check      what would change, changing nothing
   toolkit provision -i inventory/prod --limit worker
 \b
-Exit status: 0 Airflow runs and a DAG went through it; 1 something failed on the way;
+Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
 2 refused, nothing was changed; 130 interrupted (run it again to continue).
 """
 )
@@ -58,7 +58,7 @@ def command(
     print_command: bool,
     no_verify: bool,
 ) -> int:
-    """From bare hosts to an Airflow that a DAG has just run through."""
+    """Turn bare hosts into an Airflow that has just run a DAG."""
     _confirm(targets, use_lab, yes)
     directory = _inventory(targets, inventory, use_lab)
     from toolkit.cluster import Cluster

@@ -15,7 +15,7 @@ import click
 @click.option("--last", default=10, show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
 def command(inventory: Path | None, last: int, as_json: bool) -> None:
-    """The last runs: when, which cluster, what, how long, how they ended, where the record is."""
+    """Show the last runs: when, cluster, verb, duration, ending, and where the record is."""
     from toolkit.run.record import recorded
 
     found = recorded(inventory)[:last]

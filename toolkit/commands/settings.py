@@ -26,7 +26,7 @@ Examples:
 @click.option("--role", help="Only this role's settings.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def command(name: str | None, role: str | None, as_json: bool) -> None:
-    """What can be set in the inventory: type, default, choices, and what it does."""
+    """Show what can be set in the inventory: type, default, choices, and what it does."""
     from toolkit.cluster.specs import load_specs, nearest, roles
 
     specs = load_specs()

@@ -25,7 +25,7 @@ Exit status: 0 all units run; 1 one does not, or a host cannot be reached.
 @options.become_password
 @options.as_json
 def command(inventory: Path, limit: str | None, become_password: str | None, as_json: bool) -> int:
-    """Units, heartbeats, memory and versions of every host."""
+    """Show units, heartbeats, memory and versions of every host."""
     from toolkit.cluster import Cluster
     from toolkit.hosts import Remote
     from toolkit.hosts.state import DatabaseState, states

@@ -23,7 +23,8 @@ Examples:
   toolkit verify -i inventory/prod --skip running.remote_logs --json
   toolkit verify --explain running.canary
 \b
-Exit status: 0 everything holds; 1 something does not.
+Exit status: 0 everything holds; 1 something does not; 2 the inventory is wrong, or another run
+works on the cluster.
 """
 )
 @options.inventory
