@@ -5,7 +5,9 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 lists=/var/lib/apt/lists
-apt_get="apt-get -q -y --no-remove --no-install-recommends -o Acquire::http::Timeout=20 -o Acquire::Retries=5 -o DPkg::Lock::Timeout=600"
+# How far apt is, for whoever watches (toolkit/onhost/counts.py).
+status=/run/airflow-toolkit/packages
+apt_get="apt-get -q -y -o APT::Status-Fd=8 --no-remove --no-install-recommends -o Acquire::http::Timeout=20 -o Acquire::Retries=5 -o DPkg::Lock::Timeout=600"
 
 # Two of these at once: the second waits here, and finds everything installed.
 exec 9< /var/lib/dpkg
@@ -54,6 +56,8 @@ fetch() {
     rm "$said"
 }
 
+mkdir -p "${status%/*}"
+exec 8> "$status"
 before=$(state)
 # Finish an installation that was cut off, ours or another's.
 [ -z "$(dpkg --audit)" ] || dpkg --configure -a >&2
