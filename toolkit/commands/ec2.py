@@ -96,7 +96,13 @@ def up(
         work.record.write("plan.json", _plan_data(chosen))
         _confirm(chosen, yes)
         work.changed = True
-        members = make.up(chosen, work.progress.say, drain=not no_drain, wait=not no_wait)
+        members = make.up(
+            chosen,
+            work.progress.say,
+            drain=not no_drain,
+            wait=not no_wait,
+            lease=work.take_lease,
+        )
         servers = power.servers(chosen.place)
     _print(members, servers, as_json)
     if not as_json:

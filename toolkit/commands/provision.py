@@ -151,7 +151,9 @@ def _summary(result: Result, directory: Path, check: bool) -> str:
         lines += [f"{len(result.changes)} change(s) would be made; nothing was changed"]
     failed = [item for item in result.checks if not item.ok]
     for item in failed:
-        lines += [f"NOT PROVEN: {item.host} {item.component} {item.name}: {item.detail}"]
+        lines += [
+            f"NOT PROVEN: {item.host} {item.component} {item.name}: {item.detail} [{item.id}]"
+        ]
         lines += [f"  fix: {item.fix}"] if item.fix else []
     if result.exit_code:
         lines += [f"record: {result.record}", f"next: toolkit status -i {directory}",

@@ -66,6 +66,11 @@ class Remote:
             opened.connection.close()
         self._opened.clear()
 
+    def reached(self, host: Host) -> bool:
+        """Whether there is a connection to a host now."""
+        opened = self._opened.get(host.name)
+        return opened is not None and bool(opened.connection.is_connected)
+
     def run_script(
         self,
         host: Host,

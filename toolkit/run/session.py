@@ -89,7 +89,7 @@ class Session:
             ToolkitError: another control machine works on the cluster.
         """
         host = lease_host(cluster)
-        if host is None:
+        if host is None or self._lease:
             return
         lease = Lease(self.connect(cluster), host, self.holder)
         try:
@@ -167,10 +167,11 @@ class Session:
             hosts[self._lease.host.name] = self._lease.host
         who = f"{self.holder.user}@{self.holder.machine}"
         audit = f"{who} {self.record.verb}: {result} ({self.options.command})"
-        if hosts:
+        reached = [host for host in hosts.values() if remote.reached(host)]
+        if reached:
             # The run has ended, whatever becomes of its last words.
             with suppress(Exception):
-                end(remote, list(hosts.values()), self.holder, audit if self.changed else "")
+                end(remote, reached, self.holder, audit if self.changed else "")
 
 
 @contextmanager

@@ -121,12 +121,15 @@ def _refuse_other_vpc(chosen: Config, there: Found, where: network.Network) -> N
         )
 
 
-def up(chosen: Prospect, say: Say, *, drain: bool, wait: bool) -> tuple[Instance, ...]:
+def up(
+    chosen: Prospect, say: Say, *, drain: bool, wait: bool, lease: Callable[[Cluster], None]
+) -> tuple[Instance, ...]:
     """Carry out the plan, wait for the hosts and learn their keys; may be repeated at any point.
 
     Args:
         drain: let workers that are removed finish their tasks first.
         wait: for status checks, SSH and cloud-init; else only until the instances run.
+        lease: called before hosts are worked on, to keep other control machines off them.
 
     Returns:
         The cluster's instances.
@@ -143,7 +146,7 @@ def up(chosen: Prospect, say: Say, *, drain: bool, wait: bool) -> tuple[Instance
         user_data=userdata.render(conf),
         group_ids=group_ids(chosen.found),
         launches=Launches(conf.directory),
-        drain=_drainer(conf, drain, say),
+        drain=_drainer(conf, drain, say, lease),
         say=say,
         passwords=connect.passwords(conf, cluster),
     )
@@ -166,10 +169,14 @@ def _bastion(members: Iterable[Instance]) -> str:
     return next((one.public for one in members if one.host == BASTION), "")
 
 
-def _drainer(conf: Config, drain: bool, say: Say) -> Callable[[Instance], None]:
+def _drainer(
+    conf: Config, drain: bool, say: Say, lease: Callable[[Cluster], None]
+) -> Callable[[Instance], None]:
     def drained(instance: Instance) -> None:
         if drain and instance.state == "running" and "worker" in instance.groups:
-            boot.drain(Cluster.load(conf.directory), instance.host, say)
+            cluster = Cluster.load(conf.directory)
+            lease(cluster)
+            boot.drain(cluster, instance.host, say)
 
     return drained
 
