@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from toolkit.checks.common import SETTINGS_FILE, error, listed, plan_rule
-from toolkit.cluster import GROUPS, Cluster
+from toolkit.cluster import Cluster, tables
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned
 from toolkit.cluster.tables import release_lines, server_groups
@@ -35,7 +35,7 @@ def release(cluster: Cluster) -> Iterator[Finding]:
 def groups(cluster: Cluster) -> Iterator[Finding]:
     """Every group that is needed or named has hosts."""
     external = {name for name, group in server_groups().items() if _is_set(cluster, group.url)}
-    for group in GROUPS:
+    for group in tables.groups():
         named = group in cluster.group_names
         if cluster.group(group) or group in external:
             continue
@@ -46,7 +46,7 @@ def groups(cluster: Cluster) -> Iterator[Finding]:
                 what=f"{_hosts_file(cluster)}: group {group} has no hosts"
                 if named
                 else f"{_hosts_file(cluster)}: there is no group {group}",
-                why=_GROUPS[group],
+                why=_GROUPS.get(group, "its components would run nowhere"),
                 fix=f"name a host below {group}:"
                 + ("" if group in ("scheduler", "webserver") else ", or remove the group"),
             )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toolkit.cluster.model import GROUPS
+from toolkit.cluster import tables
 from toolkit.content import content_dir
 from toolkit.errors import ToolkitError
 
@@ -46,10 +46,10 @@ def parse_group_options(options: Sequence[str]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for option in options:
         group, separator, target = option.partition("=")
-        if not separator or group not in (*GROUPS, "all"):
+        if not separator or group not in (*tables.groups(), "all"):
             raise ToolkitError(
                 f"--host {option!r} is not GROUP=USER@ADDRESS",
-                fix="GROUP is one of " + ", ".join((*GROUPS, "all")),
+                fix="GROUP is one of " + ", ".join((*tables.groups(), "all")),
             )
         for name in ("metadata_db", "scheduler", "webserver") if group == "all" else (group,):
             groups.setdefault(name, []).append(target)
@@ -83,7 +83,7 @@ def named_hosts(groups: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], di
     """Hosts and groups of targets; a host is named by its address, as is usual in Ansible."""
     hosts: dict[str, Any] = {}
     members: dict[str, list[str]] = {}
-    for group in (name for name in GROUPS if groups.get(name)):
+    for group in (name for name in tables.groups() if groups.get(name)):
         for target in groups[group]:
             variables = parse_target(target)
             name = str(variables["ansible_host"]).replace(":", "-")

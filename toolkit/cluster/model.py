@@ -18,9 +18,6 @@ from toolkit.cluster.variables import ALL, File, Layer, Scope, Variable, Variabl
 from toolkit.cluster.vaultfile import vault_file
 from toolkit.errors import Location, NoHostsError, ToolkitError
 
-GROUPS = ("metadata_db", "broker", "scheduler", "webserver", "worker")
-"""The inventory groups that decide which component runs where."""
-
 
 @dataclass(frozen=True)
 class Host:

@@ -258,6 +258,12 @@ def all_components() -> tuple[Component, ...]:
 
 
 @cache
+def groups() -> tuple[str, ...]:
+    """The inventory groups that decide what runs where: of servers, then of components."""
+    return (*server_groups(), *sorted({one.group for one in all_components()}))
+
+
+@cache
 def openings() -> Mapping[str, Opening]:
     """Every port that a component or its tasks open, by its setting."""
     tasks = [_made(Opening, line["task_port"]) for line in release_lines().values()]

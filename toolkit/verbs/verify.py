@@ -16,7 +16,13 @@ from toolkit.checks import remote_logs
 from toolkit.checks.proof import Proof
 from toolkit.checks.running import Evidence, prove
 from toolkit.cluster import Cluster, Host
-from toolkit.cluster.topology import canary_tasks, is_enabled, records, release_line
+from toolkit.cluster.topology import (
+    airflow_components,
+    canary_tasks,
+    is_enabled,
+    records,
+    release_line,
+)
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
 from toolkit.hosts.canary import S3, Canary, Workers
@@ -67,11 +73,7 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
     Args:
         report: told a line when a step begins.
     """
-    hosts = [
-        host
-        for host in cluster.all_hosts
-        if set(host.groups) & {"scheduler", "webserver", "worker"}
-    ]
+    hosts = [host for host in cluster.all_hosts if airflow_components(cluster, host)]
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(_settled, cluster, remote, hosts, report)
         canary = pool.submit(_canary, cluster, remote)

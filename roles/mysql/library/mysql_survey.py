@@ -22,6 +22,7 @@ options:
   database: {description: Name of the wanted database, type: str, required: true}
   user: {description: Its user, type: str, required: true}
   password: {description: The user's password, type: str, required: true}
+  oldest: {description: The numbers of the oldest version that Airflow works with, type: list, elements: int, required: true}
   adopt: {description: Take a server with data of others, type: bool, default: false}
 author: airflow-toolkit
 """
@@ -29,8 +30,6 @@ RETURN = """
 present: {description: Whether a server is installed, type: bool, returned: always}
 refusal: {description: Why it may not be configured, or "", type: str, returned: always}
 """
-OLDEST = (8, 0)
-"""Airflow's documentation of supported databases."""
 SYSTEM = ("mysql", "sys", "information_schema", "performance_schema")
 ACCESS_DENIED, CANNOT_CONNECT = "ERROR 1045", "ERROR 2002"
 ELSEWHERE = "name a server elsewhere in metadata_db_url"
@@ -48,12 +47,12 @@ class Server:
     other_password: bool = False
 
 
-def refusal(server: Server, database: str, user: str, adopt: bool) -> str:
+def refusal(server: Server, database: str, user: str, adopt: bool, oldest: list) -> str:
     """Why the server is not configured, and what to do; "" when it may be."""
     if "MariaDB" in server.version:
         return f"{server.version} is installed here, and MySQL's packages would remove it; fix: choose another database host, or {ELSEWHERE}"
-    if number(server.version) < OLDEST:
-        return f"MySQL {server.version} is installed here, and Airflow needs 8.0 or later; fix: upgrade it, or {ELSEWHERE}"
+    if number(server.version) < tuple(oldest):
+        return f"MySQL {server.version} is installed here, and Airflow needs {'.'.join(map(str, oldest))} or later; fix: upgrade it, or {ELSEWHERE}"
     if server.denied:
         return "MySQL is installed here and does not let root in over its socket; fix: put root's password into vault.yml as mysql_root_password (ansible-vault edit)"
     if server.databases and not adopt:
@@ -140,13 +139,16 @@ def main() -> None:
             "database": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
             "password": {"type": "str", "required": True, "no_log": True},
+            "oldest": {"type": "list", "elements": "int", "required": True},
             "adopt": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     wanted, server, found = module.params, Survey(module).server(), ""
     if server and not os.path.exists(wanted["configuration"]):
-        found = refusal(server, wanted["database"], wanted["user"], wanted["adopt"])
+        found = refusal(
+            server, wanted["database"], wanted["user"], wanted["adopt"], wanted["oldest"]
+        )
     module.exit_json(changed=False, present=server is not None, refusal=found)
 
 

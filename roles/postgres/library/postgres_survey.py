@@ -18,6 +18,7 @@ options:
   port: {description: TCP port that the server is wanted on, type: int, required: true}
   database: {description: Name of the wanted database, type: str, required: true}
   user: {description: Its owner, type: str, required: true}
+  oldest: {description: The oldest version that Airflow works with, type: int, required: true}
   adopt: {description: Take a server with data of others, type: bool, default: false}
 author: airflow-toolkit
 """
@@ -26,8 +27,6 @@ directory: {description: Where the server's postgresql.conf is, or "", type: str
 first: {description: Whether the role has not configured it before, type: bool, returned: always}
 user_exists: {description: Whether the wanted owner is there, type: bool, returned: always}
 """
-OLDEST = 13
-"""Airflow's release notes; the migrations of 3.x are tested from here on."""
 OURS = "conf.d/airflow-toolkit.conf"
 
 
@@ -53,7 +52,7 @@ class Server:
         return f"PostgreSQL {self.version} on port {self.port} ({self.directory})"
 
 
-def choose(servers: list, port: int, adopt: bool) -> "tuple[Server | None, str]":
+def choose(servers: list, port: int, adopt: bool, oldest: int) -> "tuple[Server | None, str]":
     """The server to configure, None where one has to be installed; or why there is none."""
     for server in servers:
         if server.ours:
@@ -61,10 +60,10 @@ def choose(servers: list, port: int, adopt: bool) -> "tuple[Server | None, str]"
     on_port = [server for server in servers if server.port == port]
     empty = [server for server in servers if not server.databases]
     for server in on_port or empty:
-        if server.version < OLDEST:
+        if server.version < oldest:
             return (
                 None,
-                f"{server}: Airflow needs {OLDEST} or later; fix: upgrade it with pg_upgradecluster, or name a server elsewhere in metadata_db_url",
+                f"{server}: Airflow needs {oldest} or later; fix: upgrade it with pg_upgradecluster, or name a server elsewhere in metadata_db_url",
             )
         if server.databases and not adopt:
             return None, (
@@ -188,12 +187,14 @@ def main() -> None:
             "port": {"type": "int", "required": True},
             "database": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
+            "oldest": {"type": "int", "required": True},
             "adopt": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
+    wanted = module.params
     server, refusal = choose(
-        Survey(module).servers(), module.params["port"], module.params["adopt"]
+        Survey(module).servers(), wanted["port"], wanted["adopt"], wanted["oldest"]
     )
     if refusal:
         module.fail_json(msg=refusal)

@@ -22,12 +22,12 @@ def postgres(**facts: Any) -> Any:
 
 
 def test_no_server_is_to_be_installed() -> None:
-    assert POSTGRES["choose"]([], 5432, False) == (None, "")
+    assert POSTGRES["choose"]([], 5432, False, 13) == (None, "")
 
 
 def test_an_empty_server_is_taken_wherever_it_listens() -> None:
     server = postgres(port=5433)
-    assert POSTGRES["choose"]([server], 5432, False) == (server, "")
+    assert POSTGRES["choose"]([server], 5432, False, 13) == (server, "")
 
 
 @pytest.mark.parametrize(
@@ -40,20 +40,20 @@ def test_an_empty_server_is_taken_wherever_it_listens() -> None:
     ],
 )
 def test_postgres_refused(facts: dict[str, Any], adopt: bool, words: str) -> None:
-    _, refusal = POSTGRES["choose"]([postgres(**facts)], 5432, adopt)
+    _, refusal = POSTGRES["choose"]([postgres(**facts)], 5432, adopt, 13)
     assert words in refusal
 
 
 def test_the_server_on_the_port_counts_not_the_newest() -> None:
     old, new = postgres(version=14), postgres(version=17, port=5433, databases=["shop"])
-    assert POSTGRES["choose"]([new, old], 5432, False) == (old, "")
+    assert POSTGRES["choose"]([new, old], 5432, False, 13) == (old, "")
 
 
 def test_ours_is_taken_whatever_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d/airflow-toolkit.conf").touch()
     server = postgres(directory=str(tmp_path), databases=["airflow", "shop"], version=12)
-    assert POSTGRES["choose"]([server], 5432, False) == (server, "")
+    assert POSTGRES["choose"]([server], 5432, False, 13) == (server, "")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,9 @@ def test_ours_is_taken_whatever_is_in_it(tmp_path: Path) -> None:
     ],
 )
 def test_mysql_refused(version: str, facts: dict[str, Any], adopt: bool, words: str) -> None:
-    refusal = MYSQL["refusal"](MYSQL["Server"](version, **facts), "airflow", "airflow", adopt)
+    refusal = MYSQL["refusal"](
+        MYSQL["Server"](version, **facts), "airflow", "airflow", adopt, [8, 0]
+    )
     assert words in refusal
     assert "fix:" in refusal
 
@@ -76,7 +78,7 @@ def test_mysql_refused(version: str, facts: dict[str, Any], adopt: bool, words: 
 @pytest.mark.parametrize("version", ["8.0.36", "8.4.3-0ubuntu0.24.04.1", "9.7.4-2"])
 def test_mysql_taken(version: str) -> None:
     server = MYSQL["Server"](version, tables=["alembic_version", "dag_run"])
-    assert MYSQL["refusal"](server, "airflow", "airflow", False) == ""
+    assert MYSQL["refusal"](server, "airflow", "airflow", False, [8, 0]) == ""
 
 
 @pytest.mark.parametrize(

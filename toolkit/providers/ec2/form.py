@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from toolkit.cluster import GROUPS
+from toolkit.cluster import tables
 from toolkit.cluster.settings import Mistake, check_value
 from toolkit.cluster.specs import Setting, setting
 from toolkit.providers.ec2.distributions import DISTRIBUTIONS
@@ -209,7 +209,7 @@ def _network(value: Any) -> str | None:
 
 
 def _group(value: Any) -> str | None:
-    return None if value in GROUPS else f"there is no group {value}"
+    return None if value in tables.groups() else f"there is no group {value}"
 
 
 def _tags(value: Mapping[Any, Any]) -> str | None:
@@ -240,7 +240,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
                   "write it like admin@bastion.example.com"),
     "volume_gb": (lambda value: None if 8 <= value <= 16384 else f"{value} GB cannot be had",
                   "use 8 to 16384"),
-    "groups": (_each(_group), "use one of: " + ", ".join(GROUPS)),
+    "groups": (_each(_group), "use one of: " + ", ".join(tables.groups())),
     "type": (_TYPE, "for example t3.medium"),
     "bastion": (_TYPE, "for example t3.nano"),
     "rds.type": (_pattern(r"db\.[a-z0-9-]+\.[a-z0-9-]+", "an instance class of RDS"),
