@@ -170,6 +170,16 @@ def engines(roles: str) -> dict[str, Mapping[str, Any]]:
     return {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths}
 
 
+def server_units(roles: str) -> list[str]:
+    """The unit of every engine on every distribution; to name one that a host lacks does no harm."""
+    tables = [
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+        for name in engines(roles)
+        for path in Path(roles).glob(f"{name}/platforms/*.yml")
+    ]
+    return sorted({f"{table['service']}.service" for table in tables})
+
+
 def engine(engines: Mapping[str, Mapping[str, Any]], url: str, chosen: str) -> Mapping[str, Any]:
     """The engine that a URL leads to, without one the chosen; {} for one that there is no table of."""
     scheme = url.partition(":")[0].partition("+")[0]
@@ -334,5 +344,6 @@ class FilterModule:
         """Filters by name."""
         return {f"plan_{function.__name__}": function for function in (
             executor, components, switches, units, secrets, wanted_packages, shipped_lock, lock_plan,
-            engines, engine, driver, database_url, broker_url, broker_database, sizes, base_url, configuration,
+            engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes,
+            base_url, configuration,
         )}  # fmt: skip

@@ -238,9 +238,8 @@ def test_security_groups_know_them(tmp_path: Path) -> None:
 
 
 def test_units_start_after_the_engine(content: Path) -> None:
-    plugin = runpy.run_path(str(content / "roles/airflow/filter_plugins/airflow_servers.py"))
-    units = plugin["airflow_server_units"](str(content / "roles/airflow"))
-    assert "opendbd.service" in units
+    plugin = runpy.run_path(str(content / "roles/airflow/filter_plugins/airflow_plan.py"))
+    assert "opendbd.service" in plugin["server_units"](str(content / "roles"))
 
 
 def test_names_of_tables_go_from_release_to_family() -> None:
