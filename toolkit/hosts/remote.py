@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shlex
 import socket
@@ -119,11 +120,11 @@ class Remote:
             if line.startswith(mark):
                 found: dict[str, Any] = json.loads(line.removeprefix(mark))
                 return found | {"sent": sent, "received": received, "chatter": command.chatter}
-        said = last_line(output[STDERR].decode(errors="replace"))
+        errors = output[STDERR].decode(errors="replace")
         raise HostProblem(
             "bad_output",
             host.name,
-            f"Python ran on this host but gave no answer: {said}",
+            f"Python ran on this host but gave no answer: {last_line(errors)}{_place(errors)}",
             "try another interpreter: ansible_python_interpreter in hosts.yml",
         )
 
@@ -241,6 +242,12 @@ class Remote:
             if opened is None or not opened.connection.is_connected:
                 opened = self._opened[host.name] = opener.open(host)
             return opened
+
+
+def _place(errors: str) -> str:
+    """Where in our programs a traceback ends, for a report of the problem; "" when it does not."""
+    found = re.findall(r'File "(toolkit/onhost/[^"]+)", (line \d+)', errors)
+    return f" ({', '.join(found[-1])})" if found else ""
 
 
 def _find_python(host: Host) -> str:

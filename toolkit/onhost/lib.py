@@ -88,6 +88,7 @@ def in_airflow(program, *arguments):
     The answer is the JSON object that it prints, or {"error": its last words}.
     """
     variables = environment()
+    home = variables.get("AIRFLOW_HOME", "/")
     runuser = shutil.which("runuser", path=SYSTEM_PATH) or "runuser"
     command = [runuser, "-u", "airflow", "--", CURRENT + "/bin/python", "-"]
     try:
@@ -96,7 +97,8 @@ def in_airflow(program, *arguments):
             input=source(program).encode("ascii"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=dict(variables, HOME=variables.get("AIRFLOW_HOME", "/")),
+            env=dict(variables, HOME=home),
+            cwd=home,
             check=False,
         )
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -10,14 +11,16 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from support.onhost import send
 
 from toolkit.cluster import Cluster, Host
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.command import _shell
 from toolkit.hosts.connection import Opener, ssh_options
 from toolkit.hosts.problem import Login, of_connecting, of_start
-from toolkit.hosts.remote import _find_python
+from toolkit.hosts.remote import _find_python, _place
 from toolkit.hosts.trust import Trust
+from toolkit.onhost.bundle import program
 
 LOGIN = Login("h1", "ubuntu", "203.0.113.7", 22, known_hosts="prod/known_hosts", key="k1")
 KEY = paramiko.RSAKey.generate(2048)
@@ -204,3 +207,9 @@ def test_the_line_finds_an_interpreter_or_says_that_there_is_none() -> None:
     assert "toolkit:no_python:/no/such/python3:" in done.stderr
     automatic = Host("h1", (), {"ansible_python_interpreter": "auto_silent"})
     assert _find_python(automatic) == _find_python(host)
+
+
+def test_a_program_that_fails_is_reported_with_its_module_and_line() -> None:
+    errors = send(program("state") + "main({})\n").stderr
+    assert re.fullmatch(r" \(toolkit/onhost/state\.py, line \d+\)", _place(errors))
+    assert _place("bash: python3: command not found\n") == ""
