@@ -1,4 +1,4 @@
-"""Servers of somebody else on the hosts: refused before anything changes, or adopted with care."""
+"""Existing servers on the hosts: refused before anything changes, or adopted with care."""
 
 from __future__ import annotations
 

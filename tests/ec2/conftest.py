@@ -22,7 +22,7 @@ from support.cloud import EC2, Cloud, Front, handler
 
 @pytest.fixture(scope="session", autouse=True)
 def _parsed_once() -> Iterator[None]:
-    """Each command makes its clients anew; parsing AWS' API for them would be a third of all time."""
+    """Each command makes its clients again; parsing AWS' API for them would be a third of all time."""
     parse = JSONFileLoader.load_file
     parsed = functools.cache(lambda path: parse(JSONFileLoader(), path))
     with pytest.MonkeyPatch.context() as patch:

@@ -108,7 +108,7 @@ def test_ports_follow_the_settings_and_rules_follow_access(cloud: Cloud) -> None
     settings.parent.mkdir(parents=True)
     settings.write_text("airflow_web_port: 8443\nmetadata_db_engine: mysql\n")
     cloud.set(EC2.replace(ACCESS, "198.51.100.0/24") + "web_access: []\n")
-    assert "1 rule(s) of somebody else; they stay" in cloud.up().stderr
+    assert "1 rule(s) not made by the toolkit; they stay" in cloud.up().stderr
     assert cloud.rules() == {
         "toolkit-prod": {(22, "198.51.100.0/24")},
         "toolkit-prod-data": {(3306, "toolkit-prod"), (6379, "toolkit-prod")},

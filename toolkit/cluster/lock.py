@@ -28,7 +28,7 @@ def ensure_lock(cluster: Cluster, say: Callable[[str], None] = lambda _: None) -
 
     Args:
         cluster: whose airflow_version, airflow_extras and airflow_requirements the lock must fit.
-        say: told in one line what takes long.
+        say: called with a line about what takes long.
 
     Raises:
         ToolkitError: the lock there is does not fit the settings, or resolving failed.

@@ -81,7 +81,7 @@ def lock_hash(path: Path) -> str:
 
 
 def pinned(path: Path) -> dict[str, tuple[str, ...]]:
-    """Package name -> the versions that stand in the lock (more than one where Pythons differ)."""
+    """Package name -> the versions in the lock (more than one where Pythons differ)."""
     found: dict[str, tuple[str, ...]] = {}
     for line in _lines(path):
         name, separator, rest = line.partition("==")

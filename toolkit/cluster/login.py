@@ -70,8 +70,8 @@ def _wrong(variable: Variable, form: _Form) -> str:
     if is_template(value):
         return "is a template, which is not evaluated before a connection"
     if not form.fits(value):
-        told = "the value in the vault" if variable.secret else repr(value)
-        return f"has to be {form.words}, not {told}"
+        shown = "the value in the vault" if variable.secret else repr(value)
+        return f"has to be {form.words}, not {shown}"
     return ""
 
 

@@ -25,7 +25,7 @@ def match(pattern: str, hosts: Iterable[Named]) -> set[str]:
     hosts = list(hosts)
     chosen: set[str] = set()
     parts = [part.strip() for part in re.split(r"[,:]", pattern) if part.strip()]
-    # As in Ansible: unions first, then intersections, then exclusions, wherever they stand.
+    # As in Ansible: unions first, then intersections, then exclusions, in whatever order they are written.
     parts.sort(key=lambda part: {"&": 1, "!": 2}.get(part[0], 0))
     if parts and parts[0][0] in "&!":
         chosen = {host.name for host in hosts}

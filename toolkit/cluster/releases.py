@@ -18,7 +18,7 @@ from toolkit.cluster.tables import release_lines
 _OWN_KEYS = ("_transport_options",)
 """Ends of the names of sections that are passed on whole, to libraries with options of their own."""
 INDIRECT = ("_cmd", "_secret")
-"""What may stand behind the name of an option, to have its value come from elsewhere."""
+"""What may follow the name of an option, to have its value come from elsewhere."""
 
 
 @dataclass(frozen=True)

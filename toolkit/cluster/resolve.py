@@ -67,7 +67,7 @@ def resolve(
         extras: of apache-airflow.
         requirements: as lines of a requirements file.
         index_url: the package index; None or "" leaves it to uv's configuration.
-        say: told in one line what takes long.
+        say: called with a line about what takes long.
 
     Raises:
         ToolkitError: no such version or extra, the index is unreachable, or no solution exists.

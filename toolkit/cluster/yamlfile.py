@@ -40,13 +40,13 @@ def read_mapping(path: Path) -> dict[str, tuple[Any, Location]]:
     """The file's top-level keys with their values and places; {} for an empty file.
 
     Raises:
-        ToolkitError: not YAML, not a mapping, or a key stands there twice.
+        ToolkitError: not YAML, not a mapping, or it has a key twice.
     """
     return parse_mapping(path.read_text(encoding="utf-8"), path)
 
 
 def locations(path: Path) -> dict[tuple[str, ...], Location]:
-    """Where every key of the file's nested mappings stands, by the keys that lead to it."""
+    """The place of every key of the file's nested mappings, by the keys that lead to it."""
     found: dict[tuple[str, ...], Location] = {}
 
     def visit(node: yaml.Node | None, above: tuple[str, ...]) -> None:

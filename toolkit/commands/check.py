@@ -56,7 +56,7 @@ def command(
     if fix and _mend(inventory, found, become_password, yes):
         found = [f for f in findings(inventory, limit, become_password) if f.id not in skip]
     return _tell(
-        found, inventory, strict, as_json, "looked again" if fix else "nothing was changed"
+        found, inventory, strict, as_json, "checked again" if fix else "nothing was changed"
     )
 
 

@@ -29,7 +29,7 @@ class Command:
     Args:
         opened: the connection.
         password: sudo's, None when sudo is not expected to ask for one.
-        timeout: seconds until the host counts as hanging; None waits for ever.
+        timeout: seconds until the host counts as hanging; None waits without end.
 
     Attributes:
         chatter: the first line that the login shell printed before the command started; or "".
@@ -132,7 +132,7 @@ class Command:
     def _raw(self) -> Iterator[tuple[int, bytes]]:
         channel = self._channel
         while True:
-            # Asked before the buffers are looked at: what comes in between is not lost.
+            # Asked before the buffers are read: what comes in between is not lost.
             ended = channel.eof_received or channel.closed
             if channel.recv_ready():
                 yield STDOUT, channel.recv(65536)
@@ -183,7 +183,7 @@ def run_on_terminal(opened: Opened, argv: list[str], become: bool, password: str
     if not become or opened.login.user == "root":
         result = opened.connection.run(words, **options)
     else:
-        # On a terminal sudo's complaints cannot be told from the command's output: ask before.
+        # On a terminal sudo's complaints cannot be distinguished from the command's output: ask before.
         with Command(opened, password) as trial:
             trial.start("true", become=True)
         result = opened.connection.sudo(words, password=password or "", **options)

@@ -142,7 +142,7 @@ def _sorted_keys(configured: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[st
 
 
 def _readable_by_others(key: Path) -> bool:
-    """As OpenSSH judges: only files of one's own are looked at."""
+    """As OpenSSH does: only files of one's own are checked."""
     status = key.stat()
     return status.st_uid == os.getuid() and bool(status.st_mode & 0o077)
 

@@ -40,11 +40,11 @@ class Service:
         superuser: whether the user may do everything on the whole server.
         encoding: of the database.
         options: variables of a MySQL server, by name, that decide whether migrations work.
-        max_connections: how many it lets in at once; 0 when it does not tell.
+        max_connections: how many it lets in at once; 0 when it does not say.
         tables: how many the database has.
         schemas: versions of Airflow's schema in it; () without one.
-        policy: what the broker does when its memory is full; "" when it does not tell.
-        persistent: whether the broker keeps messages on disk; None when it does not tell.
+        policy: what the broker does when its memory is full; "" when it does not say.
+        persistent: whether the broker keeps messages on disk; None when it does not say.
         password: whether the URL has a password.
     """
 
@@ -106,8 +106,8 @@ def ask(remote: Remote, via: Host, role: str, url: str, authorities: Sequence[st
         "password": bool(parts.password),
     }
     if not address or not port or asker is None:
-        told = f"{parts.scheme.partition('+')[0]}:// is no server that can be asked"
-        return Service(**base, problem="url", detail=told)
+        reason = f"{parts.scheme.partition('+')[0]}:// is no server that can be asked"
+        return Service(**base, problem="url", detail=reason)
     try:
         with remote.tunnel(via, address, port) as local:
             return Service(**base, **asker(parts, local, authorities))

@@ -77,7 +77,7 @@ def payload(
 
 
 def owned_files() -> tuple[str, ...]:
-    """Patterns of the files that a provision writes; what is no pattern of ours is not looked at."""
+    """Patterns of the files that a provision writes; no other file is read."""
     return (*_OWN_FILES, *drop_in_files())
 
 

@@ -37,7 +37,7 @@ class Remote:
         cluster: whose hosts, login settings and known_hosts file are used.
         become_password: sudo's password (-K) on every host; None leaves it to the inventory.
         connect_timeout: seconds until a host counts as unreachable.
-        say: told in one line of each host key that is accepted on first use.
+        say: called with a line for each host key that is accepted on first use.
     """
 
     def __init__(

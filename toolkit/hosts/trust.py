@@ -1,4 +1,4 @@
-"""Host keys: accepted the first time, written down, and held against from then on."""
+"""Host keys: accepted the first time, stored, and compared from then on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Trust:
 
     Args:
         path: the file; made when the first key is accepted.
-        say: told in one line of every key that is accepted.
+        say: called with a line for every key that is accepted.
     """
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:

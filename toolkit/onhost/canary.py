@@ -152,7 +152,7 @@ def remote_log(api, path, folder, within):
     # Airflow 3 lists the places in a group of lines of its own, Airflow 2 in lines with an asterisk.
     pattern = re.compile(r"(?:['\"]|\* )(%s/[^\s'\"\\]+)" % re.escape(folder))
 
-    def look():
+    def ask():
         status, answer = api.call("GET", path)
         text = str(answer.get("content", answer.get("detail")))
         found = pattern.search(text.partition("::endgroup::")[0])
@@ -160,7 +160,7 @@ def remote_log(api, path, folder, within):
             return {"place": found.group(1)}
         return {"place": None, "status": status, "text": text[:1500]}
 
-    return wait_until(look, lambda log: log["place"], within)
+    return wait_until(ask, lambda log: log["place"], within)
 
 
 def log_of_failed(api, run_id, tasks):

@@ -11,7 +11,7 @@ class Importer:
         self.sources = sources
 
     def find_spec(self, name, _path=None, _target=None):
-        """Told by Python of each import."""
+        """Called by Python for each import."""
         package = any(other.startswith(name + ".") for other in self.sources)
         if package or name in self.sources:
             return ModuleSpec(name, self, is_package=package)

@@ -85,7 +85,7 @@ def check_port(port, timeout):
 
 
 def failure(error):
-    """An exception of the network as a class that rules can judge, and its text."""
+    """An exception of the network as a class that rules can use, and its text."""
     detail = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if isinstance(error, socket.gaierror):
         kind = "dns"

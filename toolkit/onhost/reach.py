@@ -1,7 +1,7 @@
 """Whether hosts reach each other; runs on all of them at the same time, sent there over SSH.
 
 Each listens for a moment on those ports that it is to serve and that are free, and connects to the
-ports of the others. So a firewall is told apart from a server that is not there yet. Standard
+ports of the others. So a firewall is distinguished from a server that is not there yet. Standard
 library only, any Python from 3.6 on, ASCII.
 """
 

@@ -14,7 +14,7 @@ class Provider:
 
     Attributes:
         file: the description's name in an inventory directory.
-        up: the command that makes the hosts; DIRECTORY stands for the inventory's.
+        up: the command that makes the hosts; DIRECTORY is replaced by the inventory's.
     """
 
     file: str

@@ -1,6 +1,6 @@
 """Counts of what is under way on hosts, for a person who watches: packages, parts of an environment.
 
-Only where lines are drawn on a terminal: each look costs a short program on the host.
+Only where lines are drawn on a terminal: each count costs a short program on the host.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from toolkit.hosts import HostProblem, Remote
 from toolkit.onhost.bundle import program
 
 SECONDS = 2.0
-"""Between two looks."""
+"""Between two counts."""
 
 
 class Counting:

@@ -15,7 +15,7 @@ from toolkit.run.record import recorded
 def expected_seconds(directory: Path, verb: str) -> dict[str, float]:
     """Step -> seconds, in their order; {} for a verb that nothing is known of.
 
-    The last successful run of this cluster tells best; for a first run, those of other clusters
+    The last successful run of this cluster is the best guide; for a first run, those of other clusters
     that were a first run as well.
     """
     kind = "again" if _succeeded(recorded(directory), verb) else "first"

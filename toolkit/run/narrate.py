@@ -15,7 +15,7 @@ WAITS = "waiting for the other hosts"
 
 
 class Narrator:
-    """Tells a playbook's events to the progress of a run.
+    """Shows a playbook's events as the progress of a run.
 
     Args:
         progress: where lines are shown.

@@ -27,7 +27,7 @@ STRATEGY_VARIABLE = "TOOLKIT_STRATEGY"
 """Set to `free` to do without mitogen, for example when it does not fit a host."""
 
 FACT_CACHE = "known_facts"
-"""Our cache plugin (cache_plugins/known_facts.py); ansible-runner's would gather anew in each run."""
+"""Our cache plugin (cache_plugins/known_facts.py); ansible-runner's would gather again in each run."""
 
 IDLE_TIMEOUT = 1800
 """Seconds without any event after which a run is ended; building an environment is quiet longest."""

@@ -19,7 +19,7 @@ def findings(directory: Path, limit: str | None, password: str | None) -> list[F
     """What provision's first stages have to say; without a sound plan, of the inventory alone."""
     cluster = Cluster.load(directory).limited(limit)
     found = read(cluster)
-    # Without a sound plan there is nothing to compare the hosts with; all else is told at once.
+    # Without a sound plan there is nothing to compare the hosts with; all else is reported at once.
     if any(finding.id.startswith(("settings.", "planning.")) for finding in errors(found)):
         return found
     with Remote(cluster, become_password=password) as remote:
@@ -37,7 +37,7 @@ def mend(
 
     Args:
         wanted: asked for each remedy before it is run.
-        report: told how each ended.
+        report: called with how each ended.
 
     Returns:
         Whether any was run.

@@ -69,10 +69,10 @@ def lock(
 
 def changes(before: Versions, after: Versions) -> dict[str, str]:
     """What became of each package that is not as it was: "1.0 -> 1.1", "added", "removed"."""
-    told = {name: "removed" for name in before if name not in after}
+    changed = {name: "removed" for name in before if name not in after}
     for name, versions in after.items():
         if name not in before:
-            told[name] = "added"
+            changed[name] = "added"
         elif versions != before[name]:
-            told[name] = f"{', '.join(before[name])} -> {', '.join(versions)}"
-    return dict(sorted(told.items()))
+            changed[name] = f"{', '.join(before[name])} -> {', '.join(versions)}"
+    return dict(sorted(changed.items()))

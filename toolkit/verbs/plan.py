@@ -129,8 +129,8 @@ def _host(cluster: Cluster, host: Host, probe: Probe) -> HostPlan:
     facts = probe.facts.get(host.name)
     if facts is None or facts.memory is None or facts.machine is None:
         problem = probe.problems.get(host.name)
-        told = problem.what if problem else "it was not asked"
-        return HostPlan(host.name, address_of(host), components, problem=told)
+        reason = problem.what if problem else "it was not asked"
+        return HostPlan(host.name, address_of(host), components, problem=reason)
     return HostPlan(host.name, address_of(host), components, **_measured(cluster, host, facts))
 
 
@@ -181,14 +181,14 @@ def _packages(cluster: Cluster) -> tuple[int, int, int]:
 
 def _seconds(directory: Path) -> tuple[tuple[float, ...], str]:
     """How long provisions took that succeeded, the newest first."""
-    for source, told in ((directory, "this cluster"), (None, "other clusters")):
+    for source, whose in ((directory, "this cluster"), (None, "other clusters")):
         took = [
             float(run["seconds"])
             for run in recorded(source)
             if run["result"] == "succeeded" and "apply" in run["stages"]
         ]
         if took:
-            return tuple(took[:5]), told
+            return tuple(took[:5]), whose
     return (), ""
 
 
@@ -211,7 +211,7 @@ def text(plan: Plan) -> str:
         f"time: {plan.seconds[0]:.0f} s the last time, {max(plan.seconds):.0f} s at most "
         f"({plan.seconds_of})"
         if plan.seconds
-        else "time: no earlier run to tell from",
+        else "time: no earlier run to go by",
     ]
     return "\n".join(lines)
 
@@ -228,8 +228,8 @@ def _host_lines(host: HostPlan) -> list[str]:
     letters = zip(_LETTERS, host.memory.items(), strict=False)
     lines.append("          " + ", ".join(f"{c} {name} {mb}" for c, (name, mb) in letters))
     if host.sizes:
-        told = [f"{size.setting} {size.value} (from {size.source})" for size in host.sizes]
-        lines.append(f"  sizes   {', '.join(told)}")
+        shown = [f"{size.setting} {size.value} (from {size.source})" for size in host.sizes]
+        lines.append(f"  sizes   {', '.join(shown)}")
     if host.connections:
         opened = [f"{name} {count}" for name, count in host.connections.items()]
         lines.append(f"  opens   database connections: {', '.join(opened)}")

@@ -71,7 +71,7 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
     """Prove the whole cluster, whatever the limit.
 
     Args:
-        report: told a line when a step begins.
+        report: called with a line when a step begins.
     """
     hosts = [host for host in cluster.all_hosts if airflow_components(cluster, host)]
     with ThreadPoolExecutor(3) as pool:

@@ -67,7 +67,7 @@ def test_secrets_that_everybody_can_read(tmp_path: Path) -> None:
     directories = [path for path in tmp_path.parents if path != Path("/")]
     before = {path: path.stat().st_mode for path in [tmp_path, *directories]}
     if any(path.stat().st_uid != os.getuid() and not mode & 1 for path, mode in before.items()):
-        pytest.skip("directories of somebody else stand above")
+        pytest.skip("existing directories are above")
     try:
         for path, mode in before.items():
             if path.stat().st_uid == os.getuid():

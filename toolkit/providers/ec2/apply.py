@@ -346,7 +346,7 @@ def wait_running(account: Account, started: Mapping[str, str]) -> None:
     """Wait until instances (host -> id) run.
 
     Raises:
-        ToolkitError: one of them ended instead; says why, as AWS tells it.
+        ToolkitError: one of them ended instead; says why, in AWS's words.
     """
     _wait_for(account, "instance_running", started)
 

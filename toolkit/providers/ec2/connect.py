@@ -32,7 +32,7 @@ def expected(config: Config, cluster: Cluster) -> dict[str, Any]:
     """What `up` will put into the vault, for rules that need to know whose server is used.
 
     Raises:
-        ToolkitError: what stands there does not go with the sections of ec2.yml.
+        ToolkitError: what is written there does not go with the sections of ec2.yml.
     """
     found = {}
     for service in _chosen(config):
@@ -83,7 +83,7 @@ def _password(cluster: Cluster, service: Service) -> str:
     where = str(vault_file(cluster.directory))
     if isinstance(value, VaultedValue) or "{{" in str(value):
         raise ToolkitError(
-            f"{service.password} cannot be read here, and {service.name} has to be told it",
+            f"{service.password} cannot be read here, and {service.name} needs it",
             where=where,
             fix=f"move {service.password} into {where}",
             id="ec2.server_password",
@@ -110,7 +110,7 @@ def certificate(config: Config, cluster: Cluster, source: str) -> str:
     """The file with the authorities that RDS is verified by; "" where none is needed.
 
     That of the setting, else one in the inventory directory, which is fetched when it is not there.
-    MySQL's drivers are not told of one.
+    MySQL's drivers get none.
 
     Args:
         source: URL that it is fetched from.
@@ -128,7 +128,7 @@ def fetch(source: str, path: Path) -> str:
     """Certificates from a URL, as PEM.
 
     Args:
-        path: where they will stand; somebody without internet puts them there.
+        path: where they will be stored; somebody without internet puts them there.
 
     Raises:
         ToolkitError: they cannot be had.

@@ -92,7 +92,7 @@ def tags_of(resource: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in resource.get("Tags") or ()}
 
 
-def look(account: Account, cluster: str, key_pair: str) -> Found:
+def detect(account: Account, cluster: str, key_pair: str) -> Found:
     """Everything that carries the cluster's tag, and the key pair of that name."""
     answer = account.ec2.describe_key_pairs(
         Filters=[{"Name": "key-name", "Values": [key_pair]}], IncludePublicKey=True

@@ -1,7 +1,7 @@
 """Servers that AWS runs: what is wanted, what is there, and the calls that make and remove them.
 
 All parts of a server have one name, and are ours when they carry the cluster's tag. Its security
-group is made first and removed last: without one, there is nothing to look for.
+group is made first and removed last: without one, there is nothing to find.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def refuse_zones(config: Config, zones: Collection[str]) -> None:
             )
 
 
-def look(account: Account, cluster: str, services: Iterable[Service]) -> tuple[FoundPart, ...]:
+def detect(account: Account, cluster: str, services: Iterable[Service]) -> tuple[FoundPart, ...]:
     """What carries the cluster's tag in these services, in the order in which it was made."""
-    looked = (_find(account, cluster, one, kind) for one in services for kind in one.kinds)
-    return tuple(part for part in looked if part)
+    detected = (_find(account, cluster, one, kind) for one in services for kind in one.kinds)
+    return tuple(part for part in detected if part)
 
 
 def _find(account: Account, cluster: str, service: Service, kind: Kind) -> FoundPart | None:
@@ -99,7 +99,7 @@ def _describe(
 def _owner(
     account: Account, service: Service, kind: Kind, raw: Mapping[str, Any], cluster: str
 ) -> str:
-    """The cluster in its tags. ElastiCache tells none while it works on a group (API reference of
+    """The cluster in its tags. ElastiCache shows none while it works on a group (API reference of
     ListTagsForResource): then the name, and the security group that led here, have to do."""
     tags = raw.get("TagList")
     if tags is None:

@@ -84,7 +84,7 @@ def own_network(service: str) -> str:
             address = ipaddress.ip_address(answer.read(64).decode("ascii").strip())
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise ToolkitError(
-            f"{service} does not tell this machine's address: {error}",
+            f"{service} does not give this machine's address: {error}",
             fix="name the networks that may reach SSH in ec2.yml: access: [203.0.113.7/32]",
             id="ec2.own_address",
         ) from None

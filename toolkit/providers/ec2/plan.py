@@ -301,7 +301,7 @@ def _notes(
             yield f"{group.name}: port {ports} is open to the whole internet, as ec2.yml says"
         there = found.groups.get(group.name)
         if there and there.foreign:
-            yield f"{group.name} has {there.foreign} rule(s) of somebody else; they stay"
+            yield f"{group.name} has {there.foreign} rule(s) not made by the toolkit; they stay"
 
 
 def _differences(config: Config, server: Server, instance: Instance, found: Found) -> Iterator[str]:

@@ -17,7 +17,7 @@ def start(place: Place, say: Say, *, ready: bool) -> tuple[Instance, ...]:
     """Start what is stopped. Public addresses are new ones then; the inventory asks for them.
 
     Args:
-        ready: wait for status checks, SSH and cloud-init as `up` does, and learn host keys anew.
+        ready: wait for status checks, SSH and cloud-init as `up` does, and learn host keys again.
 
     Raises:
         ToolkitError: there are no instances, or one ended while it was waited for.
@@ -61,7 +61,7 @@ def stop(place: Place, say: Say) -> tuple[Instance, ...]:
 def servers(place: Place) -> list[FoundPart]:
     """The cluster's servers that AWS runs."""
     services = services_of(place.account, place.config.name)
-    parts = managed.look(place.account, place.config.name, services)
+    parts = managed.detect(place.account, place.config.name, services)
     return [one for one in parts if one.kind is one.service.server]
 
 

@@ -115,7 +115,7 @@ SERVICE = Service(
     available="db_instance_available",
     deleted="db_instance_deleted",
     stops=True,
-    # AWS wants them even for an instance that stands in one (CreateDBSubnetGroup).
+    # AWS wants them even for an instance that is in one (CreateDBSubnetGroup).
     zones=lambda _: 2,
     parts=_parts,
     facts=_facts,

@@ -30,7 +30,7 @@ def remove(
         ToolkitError: something is left.
     """
     services = services_of(account, cluster)
-    parts = managed.look(account, cluster, services)
+    parts = managed.detect(account, cluster, services)
     servers = [part for part in parts if part.kind is part.service.server]
     if final_snapshot:
         say(f"the database is kept in the snapshot {final_snapshot}")
@@ -130,6 +130,6 @@ def remaining(account: Account, cluster: str, services: Iterable[Service] = ()) 
     for kind, operation, key, identifier in _KINDS:
         answer = getattr(account.ec2, operation)(Filters=tagged(cluster))
         found |= {one[identifier]: kind for one in answer[key]}
-    for part in managed.look(account, cluster, services):
+    for part in managed.detect(account, cluster, services):
         found[str(part.raw[part.kind.arn])] = part.kind.title
     return found

@@ -1,7 +1,7 @@
 """Host keys of instances: learned from the console where AWS shows it, and dropped with them.
 
 A line of known_hosts ends in the id of the instance that it is about. An address that another
-instance has got since is thus told from a host whose key has changed.
+instance has got since is thus distinguished from a host whose key has changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From ec2.yml to instances that a provision can start on: look, plan, apply, wait, learn keys."""
+"""From ec2.yml to instances that a provision can start on: detect, plan, apply, wait, learn keys."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Prospect:
 
 
 def locate(directory: Path, profile: str | None, region: str | None) -> Place:
-    """Read ec2.yml and sign in; nothing is looked at yet.
+    """Read ec2.yml and sign in; AWS is not asked yet.
 
     Raises:
         ToolkitError: ec2.yml is wrong, or the cluster is in another region.
@@ -87,13 +87,13 @@ def prospect(directory: Path, profile: str | None, region: str | None) -> Prospe
     place = _signed_in(chosen, profile, region)
     account = place.account
     where = network.resolve(account, chosen)
-    there = found.look(account, chosen.name, key_name(chosen))
+    there = found.detect(account, chosen.name, key_name(chosen))
     groups = wanted(chosen, cluster, network.access(chosen))
     _refuse_other_vpc(chosen, there, where)
     if chosen.managed:
         managed.refuse_zones(chosen, network.zones(account, where))
     services = managed.in_use(chosen.name, there.groups, chosen.managed)
-    there = replace(there, parts=managed.look(account, chosen.name, services))
+    there = replace(there, parts=managed.detect(account, chosen.name, services))
     parts = managed.wanted(chosen, cluster, where.subnets)
     todo = plan(chosen, groups, public_key, there, parts)
     new = [

@@ -1,4 +1,4 @@
-"""What an instance is told at its first boot, for cloud-init."""
+"""The user data of an instance, for cloud-init at its first boot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIMIT = 16384
 
 
 def render(config: Config) -> str:
-    """The cloud-config, from templates/user_data.yml.j2; "" when there is nothing to tell.
+    """The cloud-config, from templates/user_data.yml.j2; "" when there is nothing to do.
 
     Raises:
         ToolkitError: a certificate cannot be read, or it all is too long for EC2.

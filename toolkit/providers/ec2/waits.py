@@ -8,7 +8,7 @@ from typing import Any
 from toolkit.providers.ec2.account import Account
 
 DELAY = 5
-"""Seconds between two looks."""
+"""Seconds between two questions."""
 
 _GONE = ("shutting-down", "terminated", "stopping", "stopped")
 _ENDED: list[Mapping[str, Any]] = [
@@ -17,7 +17,7 @@ _ENDED: list[Mapping[str, Any]] = [
     for state in _GONE
 ]  # fmt: skip
 # AWS' own instance_status_ok waits ten minutes for an instance that has ended: it asks only for
-# those that run. No waiter of its own tells when the last interface has left a security group, or
+# those that run. AWS has no waiter for when the last interface has left a security group, or
 # when an RDS instance has stopped.
 _MODEL: Mapping[str, Any] = {
     "version": 2,

@@ -45,7 +45,7 @@ class Image:
         recipe: a directory beside this file; its `setup` runs on the empty root, its `customize`
             on the installed one.
         apt_options: apt.conf(5) lines for building and for the host.
-        takes: what a user who waits for the build is told.
+        takes: what a user who waits for the build reads.
     """
 
     suite: str

@@ -33,7 +33,7 @@ class Machine:
     systemd: bool
 
     @classmethod
-    def look(cls) -> Machine:
+    def detect(cls) -> Machine:
         """Read the facts from /proc, /sys and /run."""
         tree = subprocess.run(
             ["stat", "-fc", "%T", "/sys/fs/cgroup"], capture_output=True, text=True, check=False
@@ -84,7 +84,7 @@ def prepared() -> Machine:
     Raises:
         ToolkitError: lab hosts cannot run here, or packages are missing and may not be installed.
     """
-    machine = Machine.look()
+    machine = Machine.detect()
     reason = machine.refusal()
     if reason:
         raise ToolkitError(reason, fix="run it as root, or use a host: toolkit provision USER@HOST")
