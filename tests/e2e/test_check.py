@@ -15,6 +15,8 @@ import pytest
 import yaml
 from support.lab_cluster import Cluster
 
+from toolkit.cluster.vaultfile import write_encrypted
+
 BARE, BY_HAND = "e2echeck1", "e2ehand1"
 SPOIL = """
 set -e
@@ -127,6 +129,23 @@ def test_a_key_that_others_can_read_and_sudo_that_wants_a_terminal(
         assert "!requiretty" in found["access.requiretty"]["fix"]
     finally:
         bare.podman("exec", BARE, "rm", "/etc/sudoers.d/zz-terminal")
+
+
+def test_sudo_wants_a_password_that_the_vault_has(bare: Cluster) -> None:
+    asking = "echo admin:in-the-vault | chpasswd; echo 'admin ALL = (ALL) PASSWD: ALL' > /etc/sudoers.d/zz-password"
+    vault = bare.directory / "host_vars" / BARE / "vault.yml"
+    bare.podman("exec", BARE, "sh", "-c", asking)
+    try:
+        assert "ansible_become_password" in by_id(bare, expect=2)["access.sudo_password"]["fix"]
+        write_encrypted(vault, bare.directory, "ansible_become_password: in-the-vault\n")
+        assert not {"access.sudo_password", "access.wrong_sudo_password"} & set(
+            by_id(bare, expect=2)
+        )
+        write_encrypted(vault, bare.directory, "ansible_become_password: another-one\n")
+        assert "access.wrong_sudo_password" in by_id(bare, expect=2)
+    finally:
+        bare.podman("exec", BARE, "rm", "/etc/sudoers.d/zz-password")
+        shutil.rmtree(vault.parent)
 
 
 def test_safe_remedies_are_run_when_asked_for(bare: Cluster) -> None:

@@ -28,7 +28,7 @@ class _Set:
 @plan_rule
 def options(cluster: Cluster) -> Iterator[Finding]:
     """Airflow passes over what it does not know, so nobody else would say it."""
-    version = str(cluster.setting("airflow_version"))
+    version = cluster.version
     release = known(version)
     if release is None:
         return

@@ -113,7 +113,7 @@ def addresses(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     if len(cluster.all_hosts) < 2:
         return
     for host, facts in answering(cluster, probe):
-        address = _literal(str(host.variables.get("base_address", host.address)))
+        address = _literal(host.base_address)
         if not facts.network or address is None or not set(_SERVING) & set(host.groups):
             continue
         own = facts.network.addresses

@@ -26,7 +26,7 @@ def release(cluster: Cluster) -> Iterator[Finding]:
         yield error(
             "planning.release",
             host="",
-            what=f"Airflow {cluster.setting('airflow_version')} is not supported, {lines} are",
+            what=f"Airflow {cluster.version} is not supported, {lines} are",
             fix=f"set airflow_version in {SETTINGS_FILE}, for example 3.3.2",
         )
 
@@ -222,7 +222,7 @@ def components(cluster: Cluster) -> Iterator[Finding]:
                     "planning.unknown_component",
                     host=host.name,
                     what=f"airflow_components names {name!r}, and Airflow "
-                    f"{cluster.setting('airflow_version')} has {listed(has)}",
+                    f"{cluster.version} has {listed(has)}",
                     fix=f"write {near[0]}" if near else "remove it; groups decide when it is empty",
                 )
 

@@ -42,7 +42,7 @@ def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             yield _finding(
                 "python.unsupported",
                 host,
-                f"Airflow {cluster.setting('airflow_version')} runs on Python "
+                f"Airflow {cluster.version} runs on Python "
                 f"{listed(line['pythons'])}; {chosen.path} is {chosen.version}",
                 facts,
                 line["pythons"],

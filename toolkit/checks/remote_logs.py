@@ -26,7 +26,7 @@ READS = ("s3:ListBucket", "s3:GetObject")
 
 def folder(cluster: Cluster) -> str:
     """The folder in S3, without a slash at its end; "" when logs stay on the hosts."""
-    return str(cluster.setting(SETTING, cluster.group("webserver")[0]) or "").rstrip("/")
+    return str(cluster.setting(SETTING, cluster.web) or "").rstrip("/")
 
 
 def proofs(cluster: Cluster, canary: Canary, refused: Mapping[str, S3]) -> Iterator[Proof]:
@@ -52,7 +52,7 @@ def _cause(
     cluster: Cluster, host: Host, refused: Mapping[str, S3], missing: TaskLog
 ) -> tuple[str, str]:
     """The first refusal, on the host that writes, else on the one that reads."""
-    for name in (host.name, cluster.group("webserver")[0].name):
+    for name in (host.name, cluster.web.name):
         answer = refused.get(name, S3())
         if answer.error:
             return f"{name} could not ask S3: {answer.error}", _journal(host)

@@ -73,7 +73,7 @@ def _ports(cluster: Cluster, found: list[HostState]) -> Iterator[Proof]:
 
 
 def _health(cluster: Cluster, canary: Canary) -> Iterator[Proof]:
-    web = cluster.group("webserver")[0].name
+    web = cluster.web.name
     if "metadatabase" not in canary.health:
         yield Proof("running.health", web, "web", "health", False, str(canary.health_error or canary.error),
                     "toolkit status says which unit is down")  # fmt: skip

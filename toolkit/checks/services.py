@@ -128,7 +128,7 @@ _MYSQL_OPTIONS: Mapping[str, tuple[str, str]] = {
 @host_rule
 def schema(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """An empty database, this release's schema, or one that a migration leads to it from."""
-    version = str(cluster.setting("airflow_version"))
+    version = cluster.version
     release = known(version)
     for service in _answering(probe):
         if service.role != "metadata_db" or release is None or not service.tables:

@@ -60,7 +60,7 @@ def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
     url = str(cluster.setting("metadata_db_url") or "")
     used = engine_of(url) if url else engine(cluster, "metadata_db")
     found = driver(cluster, used) if used else Driver("")
-    return str(cluster.setting("airflow_version")), *planner.wanted_packages(
+    return cluster.version, *planner.wanted_packages(
         cluster.setting("airflow_extras") or (),
         cluster.setting("airflow_requirements") or (),
         {"extras": found.extras, "requirements": found.requirements},
@@ -93,4 +93,4 @@ def lock_file(cluster: Cluster) -> Path | None:
 def release_name(cluster: Cluster) -> str:
     """The directory below /opt/airflow/releases that this cluster's settings lead to; or ""."""
     lock = lock_file(cluster)
-    return f"{cluster.setting('airflow_version')}-{lock_hash(lock)}" if lock else ""
+    return f"{cluster.version}-{lock_hash(lock)}" if lock else ""

@@ -33,6 +33,11 @@ class Host:
         return str(self.variables.get("ansible_host") or self.name)
 
     @property
+    def base_address(self) -> str:
+        """Where the other hosts of the cluster reach it."""
+        return planner.address(self.name, self.variables)
+
+    @property
     def port(self) -> int | None:
         """The SSH port; None leaves it to the SSH configuration."""
         port = self.variables.get("ansible_port")
@@ -82,6 +87,27 @@ class Cluster:
     def name(self) -> str:
         """The directory's name."""
         return self.directory.name
+
+    @property
+    def version(self) -> str:
+        """Airflow's version, as airflow_version has it."""
+        return str(self.setting("airflow_version"))
+
+    @property
+    def web(self) -> Host:
+        """The first web server, which answers for all of them.
+
+        Raises:
+            IndexError: no host has the group, which a sound plan excludes.
+        """
+        return self.group("webserver")[0]
+
+    @property
+    def web_address(self) -> str:
+        """Where users reach the web UI."""
+        port = self.setting("airflow_web_port", self.web)
+        chosen = self.setting("airflow_base_url")
+        return str(chosen or f"http://{self.web.base_address}:{port}")
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:

@@ -43,7 +43,7 @@ class Link:
 
 def major(cluster: Cluster) -> str:
     """The name of the line that airflow_version belongs to, for example "3"."""
-    return str(cluster.setting("airflow_version")).partition(".")[0]
+    return cluster.version.partition(".")[0]
 
 
 def release_line(cluster: Cluster) -> Mapping[str, Any] | None:
@@ -167,11 +167,6 @@ def uses(cluster: Cluster, host: Host, group: str) -> bool:
     return wanted and bool(users & set(airflow_components(cluster, host)))
 
 
-def address_of(host: Host) -> str:
-    """Where the other hosts of the cluster reach it."""
-    return planner.address(host.name, host.variables)
-
-
 def links(cluster: Cluster) -> tuple[Link, ...]:
     """Every connection between two hosts that Airflow needs to work, logs in the UI included."""
     found = []
@@ -180,7 +175,7 @@ def links(cluster: Cluster) -> tuple[Link, ...]:
         for target in cluster.all_hosts:
             for port in ports(cluster, target) if target.name != source.name else ():
                 if port.setting in wanted:
-                    found.append(Link(source.name, target.name, address_of(target),
+                    found.append(Link(source.name, target.name, target.base_address,
                                       port.component, port.number, port.setting))  # fmt: skip
     return tuple(found)
 

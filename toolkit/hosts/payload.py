@@ -19,7 +19,7 @@ from toolkit.cluster.tables import (
     installed_packages,
     server_groups,
 )
-from toolkit.cluster.topology import address_of, airflow_components, engine, ports, uses
+from toolkit.cluster.topology import airflow_components, engine, ports, uses
 from toolkit.cluster.yamlfile import is_template
 from toolkit.errors import ToolkitError
 
@@ -163,7 +163,7 @@ def _peer_ports(cluster: Cluster, host: Host) -> Iterator[dict[str, Any]]:
             for port in ports(cluster, peer):
                 if port.setting == engine(cluster, group).port:
                     yield {
-                        "host": address_of(peer),
+                        "host": peer.base_address,
                         "port": port.number,
                         "role": group,
                         "peer": peer.name,

@@ -259,7 +259,7 @@ def _of_sudo(kind: Kind, login: Login) -> HostProblem:
         ),
         "wrong_sudo_password": (
             f"sudo does not accept the password of user {login.user}",
-            "the same command again, with the right password",
+            "correct ansible_become_password in the inventory, or give the right one with -K",
         ),
     }
     return HostProblem(kind, login.host, *texts[kind])

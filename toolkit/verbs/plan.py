@@ -14,7 +14,6 @@ from toolkit.cluster.releases import package_bytes
 from toolkit.cluster.tables import server_groups
 from toolkit.cluster.topology import (
     Link,
-    address_of,
     airflow_components,
     database,
     engine,
@@ -104,7 +103,7 @@ def make(cluster: Cluster, probe: Probe, external: Mapping[str, str]) -> Plan:
     seconds, seconds_of = _seconds(cluster.directory)
     return Plan(
         cluster=cluster.name,
-        airflow_version=str(cluster.setting("airflow_version")),
+        airflow_version=cluster.version,
         executor=cluster.executor,
         servers=_servers(cluster, external),
         hosts=hosts,
@@ -130,8 +129,8 @@ def _host(cluster: Cluster, host: Host, probe: Probe) -> HostPlan:
     if facts is None or facts.memory is None or facts.machine is None:
         problem = probe.problems.get(host.name)
         reason = problem.what if problem else "it was not asked"
-        return HostPlan(host.name, address_of(host), components, problem=reason)
-    return HostPlan(host.name, address_of(host), components, **_measured(cluster, host, facts))
+        return HostPlan(host.name, host.base_address, components, problem=reason)
+    return HostPlan(host.name, host.base_address, components, **_measured(cluster, host, facts))
 
 
 def _measured(cluster: Cluster, host: Host, facts: Facts) -> dict[str, Any]:

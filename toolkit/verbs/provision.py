@@ -174,7 +174,7 @@ class _Provision:
             raise KeyboardInterrupt
         if outcome.ok and not dry:
             record(self.cluster, remote)
-        self.result.url = _url(self.cluster)
+        self.result.url = self.cluster.web_address
         return outcome.ok
 
     def prove(self) -> bool:
@@ -205,12 +205,3 @@ class _Provision:
             "release": f"/opt/airflow/releases/{release}" if release else "",
             "python_packages": len(pinned(lock)) if lock else 0,
         }
-
-
-def _url(cluster: Cluster) -> str:
-    """Where users reach the web UI."""
-    chosen = cluster.setting("airflow_base_url")
-    web = cluster.group("webserver")[0]
-    port: Any = cluster.setting("airflow_web_port", web)
-    address = web.variables.get("base_address", web.address)
-    return str(chosen or f"http://{address}:{port}")

@@ -107,7 +107,7 @@ def _settled(
 
 
 def _canary(cluster: Cluster, remote: Remote) -> Canary:
-    web = cluster.group("webserver")[0]
+    web = cluster.web
     line = release_line(cluster) or {}
     components = {
         component.health
@@ -153,7 +153,7 @@ def refusals(cluster: Cluster, remote: Remote, canary: Canary) -> dict[str, S3]:
         if remote_logs.missing(canary.logs, tasks) is not None
     }
     if asked:
-        web = cluster.group("webserver")[0]
+        web = cluster.web
         asked.setdefault(web.name, (web, remote_logs.READS))
     folder = remote_logs.folder(cluster)
     return {
