@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -85,3 +87,13 @@ def test_no_vault_is_written_that_would_hide_variables(cluster: Cluster) -> None
     folder.rmdir()
     with pytest.raises(ToolkitError, match=r"no longer read all\.yml"):
         vault.ensure(Cluster.load(cluster.directory))
+
+
+def test_a_secret_is_read_without_importing_ansible(cluster: Cluster) -> None:
+    vault.ensure(cluster)
+    program = (
+        "import sys; from pathlib import Path; from toolkit.cluster import Cluster; "
+        "secret = Cluster.load(Path(sys.argv[1])).setting('airflow_fernet_key'); "
+        "assert len(secret) == 44; assert 'ansible' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(cluster.directory)], check=True)
