@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from toolkit.cluster import Cluster
-from toolkit.cluster.vaultfile import decrypt, encrypt, write_encrypted
+from toolkit.cluster.vaultfile import write_encrypted
 
 GROUPS = [f"g{number}" for number in range(5)]
 HOSTS = [f"h{number}" for number in range(4)]
@@ -134,15 +134,3 @@ def test_variables_and_members_are_ansibles(files: dict[str, Any]) -> None:
 def grandchildren(files: Mapping[str, Any], group: str) -> list[str]:
     groups = {**files["a.yml"], **files.get("b.yml", {})}
     return [below for child in groups[group]["children"] for below in groups[child]["children"]]
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.text(max_size=100), st.text("abc 12", min_size=1, max_size=30))
-def test_what_ansible_vault_encrypts_is_read_and_the_other_way_round(text: str, key: str) -> None:
-    from ansible.parsing.vault import VaultLib, VaultSecret
-
-    password = key.encode()
-    ansible = VaultLib([("default", VaultSecret(password))])
-    for label in (None, "prod"):
-        assert decrypt(ansible.encrypt(text, vault_id=label).decode(), password) == text
-    assert ansible.decrypt(encrypt(text, password)).decode() == text
