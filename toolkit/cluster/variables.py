@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toolkit.cluster.specs import load_specs
-from toolkit.cluster.vaultfile import read_encrypted, vault_file
+from toolkit.cluster.vaultfile import read_encrypted, vault_file, write_private
 from toolkit.cluster.yamlfile import is_vaulted, parse_mapping
+from toolkit.content import cache_dir
 from toolkit.errors import Location, ToolkitError
 
 Scope = tuple[str, str]
@@ -49,6 +53,10 @@ class Layer:
         """
         return self._variables
 
+    def names(self) -> Collection[str]:
+        """The names of its variables; raises as `variables` does."""
+        return self.variables()
+
 
 class File(Layer):
     """A file of variables; it is opened when one of them is asked for, and once.
@@ -64,6 +72,7 @@ class File(Layer):
         self._scope = scope
         self._directory = directory
         self._opened: Mapping[str, Variable] | ToolkitError | None = None
+        self._names: Collection[str] | None = None
 
     @property
     def encrypted(self) -> bool:
@@ -81,9 +90,21 @@ class File(Layer):
             raise self._opened
         return self._opened
 
+    def names(self) -> Collection[str]:
+        """The names of its variables; of an encrypted file they are remembered by its digest.
+
+        Most questions are about others, and to open the file takes half a second.
+        """
+        if self._opened is not None or not self.encrypted:
+            return self.variables()
+        if self._names is None:
+            digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+            self._names = remembered(digest, lambda: sorted(self.variables()))
+        return self._names
+
     def forget(self) -> None:
         """Read it again at the next question: it was written."""
-        self._opened = None
+        self._opened = self._names = None
 
     def _read(self) -> Iterator[Variable]:
         if not self.path.exists():
@@ -97,6 +118,18 @@ class File(Layer):
         secret = encrypted or self.path == vault_file(self._directory)
         for name, (value, location) in parse_mapping(text, self.path).items():
             yield Variable(name, value, location, self._scope, secret)
+
+
+def remembered(digest: str, read: Callable[[], list[str]]) -> Collection[str]:
+    """The names in an encrypted file, from the cache of this user or read now. Never a value."""
+    path = cache_dir() / "vaults" / f"{digest}.json"
+    try:
+        found: list[str] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = read()
+        with suppress(OSError):  # without a cache the file is opened each time
+            write_private(path, json.dumps(found))
+    return found
 
 
 class Merged(Mapping[str, Any]):
@@ -120,7 +153,7 @@ class Merged(Mapping[str, Any]):
         """
         for layer in self._layers:
             try:
-                found = layer.variables().get(name)
+                found = layer.variables()[name] if name in layer.names() else None
             except ToolkitError:
                 if _is_secret(name):
                     raise
@@ -139,7 +172,7 @@ class Merged(Mapping[str, Any]):
         names: dict[str, None] = {}
         for layer in self._layers:
             try:
-                names |= dict.fromkeys(layer.variables())
+                names |= dict.fromkeys(layer.names())
             except ToolkitError:
                 continue
         return iter(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -89,11 +90,17 @@ def test_no_vault_is_written_that_would_hide_variables(cluster: Cluster) -> None
         vault.ensure(Cluster.load(cluster.directory))
 
 
-def test_ansible_is_imported_only_for_a_secret(cluster: Cluster) -> None:
+def test_a_vault_that_was_read_once_is_opened_again_only_for_what_is_in_it(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     vault.ensure(cluster)
+    secret = Cluster.load(cluster.directory).setting("airflow_fernet_key")
     program = (
         "import sys; from pathlib import Path; from toolkit.cluster import Cluster; "
         "cluster = Cluster.load(Path(sys.argv[1])); assert cluster.setting('airflow_web_port'); "
         "assert 'ansible' not in sys.modules; assert len(cluster.setting('airflow_fernet_key')) == 44"
     )
     subprocess.run([sys.executable, "-c", program, str(cluster.directory)], check=True)
+    cached = "".join(path.read_text() for path in (tmp_path / "cache").rglob("*.json"))
+    assert "airflow_fernet_key" in cached and secret not in cached
