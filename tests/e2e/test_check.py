@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,6 +78,7 @@ def bare(make_cluster: Callable[..., Cluster]) -> Cluster:
     return make_cluster("e2echeck")
 
 
+@pytest.mark.scenario
 def test_many_failures_at_once_are_all_named(bare: Cluster) -> None:
     assert by_id(bare, expect=0) == {}
     bare.ssh(BARE, SPOIL)
@@ -96,6 +95,7 @@ def test_many_failures_at_once_are_all_named(bare: Cluster) -> None:
     assert "'admin'" not in str(found["secrets.default_password"])
 
 
+@pytest.mark.scenario
 def test_mariadb_where_mysql_is_wanted(bare: Cluster) -> None:
     bare.set(SETTINGS + "metadata_db_engine: mysql\n")
     found = by_id(bare, expect=2)
@@ -108,6 +108,7 @@ def test_mariadb_where_mysql_is_wanted(bare: Cluster) -> None:
     assert any("3306" in text and "mariadbd" in text for text in taken)
 
 
+@pytest.mark.scenario
 def test_a_key_that_others_can_read_and_sudo_that_wants_a_terminal(
     bare: Cluster, tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_key_that_others_can_read_and_sudo_that_wants_a_terminal(
         bare.podman("exec", BARE, "rm", "/etc/sudoers.d/zz-terminal")
 
 
+@pytest.mark.scenario
 def test_sudo_wants_a_password_that_the_vault_has(bare: Cluster) -> None:
     asking = "echo admin:in-the-vault | chpasswd; echo 'admin ALL = (ALL) PASSWD: ALL' > /etc/sudoers.d/zz-password"
     vault = bare.directory / "host_vars" / BARE / "vault.yml"
@@ -148,6 +150,7 @@ def test_sudo_wants_a_password_that_the_vault_has(bare: Cluster) -> None:
         shutil.rmtree(vault.parent)
 
 
+@pytest.mark.scenario
 def test_safe_remedies_are_run_when_asked_for(bare: Cluster) -> None:
     bare.set("")
     done = bare.toolkit("check", "--fix", expect=2, stdin="n\n" * 9)
@@ -160,6 +163,7 @@ def test_safe_remedies_are_run_when_asked_for(bare: Cluster) -> None:
     assert "ports.open_redis" in left  # not for a program to decide
 
 
+@pytest.mark.scenario
 def test_mended_the_check_passes_and_provision_succeeds(bare: Cluster) -> None:
     bare.ssh(BARE, MEND)
     bare.set("")
@@ -167,26 +171,6 @@ def test_mended_the_check_passes_and_provision_succeeds(bare: Cluster) -> None:
     result = bare.json("provision")
     assert result["ok"]
     assert result["findings"] == []
-    assert by_id(bare, expect=0) == {}
-
-
-def test_what_was_changed_by_hand_afterwards(bare: Cluster) -> None:
-    bare.ssh(
-        BARE,
-        "echo '# by hand' >> /etc/airflow/airflow.cfg; chmod 644 /etc/airflow/airflow.env; "
-        "rm /etc/logrotate.d/airflow; systemctl disable --quiet airflow-triggerer; "
-        "ln -sfn /opt/airflow/releases /opt/airflow/current",
-    )
-    findings = bare.json("check")["findings"]
-    assert {(f["id"], f["what"].split()[0]) for f in findings} == {
-        ("drift.changed", "/etc/airflow/airflow.cfg"),
-        ("drift.changed", "/opt/airflow/current"),
-        ("drift.mode", "/etc/airflow/airflow.env"),
-        ("drift.missing", "/etc/logrotate.d/airflow"),
-        ("drift.units", "airflow-triggerer.service"),
-    }
-    bare.toolkit("check", "--strict", expect=1)
-    bare.toolkit("provision", "--no-verify")
     assert by_id(bare, expect=0) == {}
 
 
@@ -249,20 +233,12 @@ def test_an_airflow_that_was_installed_by_hand(make_cluster: Callable[..., Clust
     assert "8794" in errors["ports.taken"]
 
 
-def test_four_healthy_hosts_in_four_seconds_and_a_firewall(
+def test_four_healthy_hosts_and_a_firewall(
     make_cluster: Callable[..., Cluster],
 ) -> None:
-    cluster = make_cluster("e2efour", hosts=4)
-    by_id(cluster, expect=0)
-    took = []
-    for _ in range(3):
-        begun = time.monotonic()
-        assert by_id(cluster, expect=0) == {}
-        took.append(time.monotonic() - begun)
-    # Four seconds on a machine that is not busy with other tests; these hosts share its CPUs.
-    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    assert min(took) <= 4 * busy, (took, busy)
-    database = "e2efour1"
+    cluster = make_cluster("e2efw", hosts=4)
+    assert by_id(cluster, expect=0) == {}
+    database = "e2efw1"
     cluster.ssh(
         database,
         "apt-get -qq update && apt-get -qq install -y nftables >/dev/null 2>&1 && "
@@ -275,11 +251,11 @@ def test_four_healthy_hosts_in_four_seconds_and_a_firewall(
     cluster.ssh(database, "/usr/sbin/nft flush ruleset")
     # Not timedatectl: in a container it may move the clock of the machine underneath
     # (settimeofday(2): the first call with a time zone warps the clock).
-    cluster.ssh("e2efour2", "ln -sfn /usr/share/zoneinfo/Asia/Seoul /etc/localtime")
+    cluster.ssh("e2efw2", "ln -sfn /usr/share/zoneinfo/Asia/Seoul /etc/localtime")
     assert set(by_id(cluster, expect=0)) == {"system.time_zone"}
     plan = cluster.json("plan")
     assert len(plan["hosts"]) == 4
     assert plan["connections"] < plan["connections_limit"]
     picture = cluster.directory / "plan.svg"
     cluster.toolkit("plan", "--graph", str(picture))
-    assert "e2efour4" in picture.read_text()
+    assert "e2efw4" in picture.read_text()

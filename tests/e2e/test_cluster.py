@@ -4,44 +4,40 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.lab_cluster import Cluster, assert_no_secret
+from support.lab_cluster import assert_no_secret
+from support.saved_clusters import Provisioned
 
-DATA, CONTROL, *WORKERS = [f"e2ecluster{number}" for number in range(1, 5)]
-
-
-@pytest.fixture(scope="module")
-def provisioned(make_cluster: Callable[..., Cluster]) -> Cluster:
-    cluster = make_cluster("e2ecluster", 4)
-    done = cluster.toolkit("provision")
-    assert "the canary DAG ran" in done.stdout
-    assert_no_secret(cluster, done.stdout, done.stderr)
-    return cluster
+DATA, CONTROL, *WORKERS = [f"e2efour{number}" for number in range(1, 5)]
 
 
-def test_second_provision_changes_nothing(provisioned: Cluster) -> None:
-    assert provisioned.json("provision", "--no-verify")["changes"] == []
+def test_provision_ends_with_a_dag_that_ran(four: Provisioned) -> None:
+    assert "the canary DAG ran" in four.first_stdout
+    assert_no_secret(four, four.first_stdout, four.first_stderr)
 
 
-def test_canary_ran_on_each_worker(provisioned: Cluster) -> None:
-    checks = provisioned.json("verify")["checks"]
+def test_second_provision_changes_nothing(four: Provisioned) -> None:
+    assert four.json("provision", "--no-verify")["changes"] == []
+
+
+def test_canary_ran_on_each_worker(four: Provisioned) -> None:
+    checks = four.json("verify")["checks"]
     ran = {check["host"] for check in checks if check["name"] == "canary DAG" and check["ok"]}
     assert ran == set(WORKERS)
     assert {check["host"] for check in checks if check["name"] == "queues"} == set(WORKERS)
 
 
-def test_mapped_tasks_run_on_both_workers(provisioned: Cluster) -> None:
+def test_mapped_tasks_run_on_both_workers(four: Provisioned) -> None:
     dag = base64.b64encode((Path(__file__).parent / "dags/mapped.py").read_bytes()).decode()
     for host in (CONTROL, *WORKERS):
-        provisioned.ssh(host, f"echo {dag} | base64 -d > /var/lib/airflow/dags/current/mapped.py")
-    provisioned.toolkit("airflow", "--", "dags", "reserialize")
-    provisioned.toolkit("airflow", "--", "dags", "trigger", "mapped")
+        four.ssh(host, f"echo {dag} | base64 -d > /var/lib/airflow/dags/current/mapped.py")
+    four.toolkit("airflow", "--", "dags", "reserialize")
+    four.toolkit("airflow", "--", "dags", "trigger", "mapped")
 
     def database(query: str) -> list[str]:
-        said = provisioned.ssh(DATA, f'runuser -u postgres -- psql -Atc "{query}" airflow')
+        said = four.ssh(DATA, f'runuser -u postgres -- psql -Atc "{query}" airflow')
         return said.split()
 
     deadline = time.monotonic() + 120
@@ -53,27 +49,27 @@ def test_mapped_tasks_run_on_both_workers(provisioned: Cluster) -> None:
     assert database("select count(*) from task_instance where dag_id = 'mapped'") == ["10"]
 
 
-def test_a_worker_has_only_the_secrets_it_needs(provisioned: Cluster) -> None:
-    names = provisioned.ssh(
-        WORKERS[0], "grep -o '^AIRFLOW__[A-Z_]*' /etc/airflow/airflow.env"
-    ).split()
+def test_a_worker_has_only_the_secrets_it_needs(four: Provisioned) -> None:
+    names = four.ssh(WORKERS[0], "grep -o '^AIRFLOW__[A-Z_]*' /etc/airflow/airflow.env").split()
     assert sorted(names) == [
         "AIRFLOW__API__SECRET_KEY", "AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND",
     ]  # fmt: skip
 
 
-def test_redis_wants_a_password_and_is_bound_where_needed(provisioned: Cluster) -> None:
-    said = provisioned.ssh(DATA, "redis-cli ping; ss -Hltn 'sport = :6379' | awk '{print $4}'")
+def test_redis_wants_a_password_and_is_bound_where_needed(four: Provisioned) -> None:
+    said = four.ssh(DATA, "redis-cli ping; ss -Hltn 'sport = :6379' | awk '{print $4}'")
     assert "NOAUTH" in said
     assert "0.0.0.0:6379" not in said
     assert "*:6379" not in said
 
 
-def test_an_unreachable_host_is_a_row(provisioned: Cluster) -> None:
-    provisioned.podman("kill", WORKERS[1])
-    rows = provisioned.json("status", expect=1)["rows"]
+@pytest.mark.scenario
+def test_an_unreachable_host_is_a_row(four: Provisioned) -> None:
+    four.podman("kill", WORKERS[1])
+    rows = four.json("status", expect=1)["rows"]
     assert {row["host"]: row["state"] for row in rows}[WORKERS[1]] == "unreachable"
 
 
-def test_status_of_the_others_by_limit(provisioned: Cluster) -> None:
-    assert provisioned.json("status", "--limit", f"all:!{WORKERS[1]}")["ok"]
+@pytest.mark.scenario
+def test_status_of_the_others_by_limit(four: Provisioned) -> None:
+    assert four.json("status", "--limit", f"all:!{WORKERS[1]}")["ok"]

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from support.lab_cluster import Cluster, assert_no_secret
 
+pytestmark = pytest.mark.scenario
 SERVERS, AIRFLOW = "e2eext1", "e2eext2"
 PASSWORD = "p@ss/w:rd%#1"
 ESCAPED = "p%40ss%2Fw%3Ard%25%231"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.lab_cluster import TOOLKIT, Cluster
 
+pytestmark = pytest.mark.scenario
 HOST = "e2ekill1"
 
 

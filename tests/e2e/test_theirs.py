@@ -96,6 +96,7 @@ def made(cluster: Cluster, host: str, break_: str, mend: str) -> Iterator[None]:
         cluster.ssh(host, mend)
 
 
+@pytest.mark.scenario("postgres")
 def test_a_server_that_is_there_stops_the_toolkit(single: Cluster) -> None:
     findings = single.json("provision", expect=2)["findings"]
     (present,) = (finding for finding in findings if finding["severity"] == "error")
@@ -103,23 +104,27 @@ def test_a_server_that_is_there_stops_the_toolkit(single: Cluster) -> None:
     assert "postgres_adopt: true" in present["fix"]
 
 
+@pytest.mark.scenario("postgres")
 def test_postgres_with_data_of_others(single: Cluster) -> None:
     refused(
         single, POSTGRES, "", "databases of others: shop", "metadata_db_url", "postgres_adopt: true"
     )
 
 
+@pytest.mark.scenario("postgres")
 def test_postgres_on_another_port(single: Cluster) -> None:
     port = "pg_conftool 15 main set port {}; systemctl restart postgresql"
     with made(single, POSTGRES, port.format(5433), port.format(5432)):
         refused(single, POSTGRES, "", "port 5433", "postgres_port: 5433")
 
 
+@pytest.mark.scenario("postgres")
 def test_a_stopped_postgres_counts(single: Cluster) -> None:
     with made(single, POSTGRES, "systemctl stop postgresql@15-main", "systemctl start postgresql"):
         refused(single, POSTGRES, "", "databases of others")
 
 
+@pytest.mark.scenario("postgres")
 def test_database_with_tables_of_another_application(single: Cluster) -> None:
     sql(
         single, "CREATE ROLE airflow LOGIN PASSWORD 'theirs'; CREATE DATABASE airflow OWNER airflow"
@@ -129,12 +134,14 @@ def test_database_with_tables_of_another_application(single: Cluster) -> None:
     sql(single, "DROP TABLE planes", "airflow")
 
 
+@pytest.mark.scenario("postgres")
 def test_database_of_another_owner(single: Cluster) -> None:
     sql(single, "ALTER DATABASE airflow OWNER TO shop")
     refused(single, POSTGRES, "postgres_adopt: true\n", "belongs to shop", "metadata_db_name")
     sql(single, "ALTER DATABASE airflow OWNER TO airflow")
 
 
+@pytest.mark.scenario("postgres")
 def test_data_directory_that_takes_no_data(single: Cluster) -> None:
     data = "/var/lib/postgresql"
     with made(
@@ -148,6 +155,7 @@ def test_data_directory_that_takes_no_data(single: Cluster) -> None:
         refused(single, POSTGRES, "postgres_adopt: true\n", "MB free")
 
 
+@pytest.mark.scenario("postgres")
 def test_user_with_another_password(single: Cluster) -> None:
     # Told later than the others: reading it needs a package on the host.
     single.set("postgres_adopt: true\n")
@@ -157,6 +165,7 @@ def test_user_with_another_password(single: Cluster) -> None:
     assert single.ssh(POSTGRES, "cat /etc/postgresql/*/*/*.conf | md5sum") == before
 
 
+@pytest.mark.scenario("postgres")
 def test_adopted_server_keeps_what_it_has(single: Cluster) -> None:
     sql(single, "DROP DATABASE airflow; DROP ROLE airflow")
     single.set("postgres_adopt: true\n")
@@ -165,6 +174,7 @@ def test_adopted_server_keeps_what_it_has(single: Cluster) -> None:
     assert single.json("provision", "--no-verify")["changes"] == []
 
 
+@pytest.mark.scenario("mysql")
 def test_mysql_with_data_of_others(data: Cluster) -> None:
     data.ssh(DATA, APT.format("mysql-server redis-server"))
     data.set("metadata_db_engine: mysql\n")
@@ -178,6 +188,7 @@ def test_mysql_with_data_of_others(data: Cluster) -> None:
     mysql(data, "DROP DATABASE shop")
 
 
+@pytest.mark.scenario("mysql")
 def test_mysql_whose_root_has_a_password(data: Cluster) -> None:
     engine = "metadata_db_engine: mysql\n"
     mysql(data, "ALTER USER root@localhost IDENTIFIED WITH caching_sha2_password BY 'of root'")
@@ -191,6 +202,7 @@ def test_mysql_whose_root_has_a_password(data: Cluster) -> None:
     )
 
 
+@pytest.mark.scenario("mysql")
 def test_mysql_database_and_user_of_another_application(data: Cluster) -> None:
     engine = "metadata_db_engine: mysql\n"
     mysql(data, "CREATE DATABASE airflow; CREATE TABLE airflow.planes (i int)")
@@ -200,12 +212,14 @@ def test_mysql_database_and_user_of_another_application(data: Cluster) -> None:
     mysql(data, "DROP DATABASE airflow; DROP USER airflow@localhost")
 
 
+@pytest.mark.scenario("mysql")
 def test_redis_with_a_configuration_of_its_own(data: Cluster) -> None:
     engine = "metadata_db_engine: mysql\n"
     data.ssh(DATA, "redis-cli flushall >/dev/null; echo 'maxmemory 100mb' >> /etc/redis/redis.conf")
     refused(data, DATA, engine, "configuration of its own", "broker_url", "redis_adopt: true")
 
 
+@pytest.mark.scenario("mariadb")
 def test_mariadb_is_not_replaced(single: Cluster) -> None:
     bare = yaml.safe_load((single.directory.parent / "bare.yml").read_text())
     path = single.directory / "hosts.yml"
@@ -219,6 +233,7 @@ def test_mariadb_is_not_replaced(single: Cluster) -> None:
     refused(single, AIRFLOW, settings, "MariaDB", "would remove it")
 
 
+@pytest.mark.scenario("mariadb")
 def test_mariadb_by_setting(single: Cluster) -> None:
     path = single.directory / "hosts.yml"
     hosts = yaml.safe_load(path.read_text())
@@ -230,7 +245,7 @@ def test_mariadb_by_setting(single: Cluster) -> None:
     )
     url = "metadata_db_url: mysql+mysqldb://them:pw@127.0.0.1:3306/theirs\n"
     single.set(url)
-    (single.directory / "airflow.lock").unlink()  # made for PostgreSQL
+    (single.directory / "airflow.lock").unlink(missing_ok=True)  # made for PostgreSQL
     ids = [
         f["id"] for f in single.json("provision", expect=2)["findings"] if f["severity"] == "error"
     ]

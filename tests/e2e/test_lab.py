@@ -1,0 +1,66 @@
+"""A provisioned lab that is saved comes back as it was; what cannot be saved is refused."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+
+from support.lab_cluster import TIMEOUT, TOOLKIT, Cluster
+from support.saved_clusters import SINGLE, Provisioned
+
+HOST = "e2eone1"
+
+
+def lab(cluster: Cluster, *arguments: str, expect: int = 0) -> str:
+    done = subprocess.run([TOOLKIT, "lab", *arguments], env=cluster.environment, check=False,
+                          capture_output=True, text=True, timeout=TIMEOUT)  # fmt: skip
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def saved_names(cluster: Cluster) -> list[str]:
+    return [one["name"] for one in json.loads(lab(cluster, "list", "--saved", "--json"))]
+
+
+def test_it_comes_back_at_its_address_and_runs(single: Provisioned) -> None:
+    (saved,) = json.loads(lab(single, "list", "--saved", "--json"))[-1]["hosts"]
+    assert single.ssh(HOST, "hostname -I").split() == [saved["place"][0]]
+    assert single.json("verify")["ok"]
+    assert HOST in single.ssh(HOST, "cat /etc/hosts")
+
+
+def test_the_same_addresses_are_given_once(single: Provisioned) -> None:
+    said = lab(single, "up", "--from", SINGLE.saved, expect=2)
+    assert "two labs cannot have the same addresses" in said
+    assert f"toolkit lab down {SINGLE.lab}" in lab(single, "forget", SINGLE.saved, expect=2)
+
+
+def test_what_is_refused(single: Provisioned, make_cluster: Callable[..., Cluster]) -> None:
+    directory = str(single.directory)
+    assert "already" in lab(single, "save", SINGLE.saved, "-i", directory, expect=2)
+    assert "cannot be the name" in lab(single, "save", "../x", "-i", directory, expect=2)
+    bare = make_cluster("e2ebare")
+    said = lab(bare, "save", "bare", "-i", str(bare.directory), expect=2)
+    assert "nothing is provisioned" in said
+    assert saved_names(bare) == []
+
+
+def test_an_interrupted_save_keeps_nothing_and_the_lab_runs(single: Provisioned) -> None:
+    address = single.ssh(HOST, "hostname -I")
+    process = subprocess.Popen(
+        [TOOLKIT, "lab", "save", "half", "-i", single.directory],
+        env=single.environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr
+    for line in process.stderr:
+        if "saving each host" in line:
+            process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) == 130
+    assert "half" not in saved_names(single)
+    assert single.ssh(HOST, "hostname -I") == address
+    assert single.json("verify")["ok"]
+    lab(single, "save", "whole", "-i", str(single.directory))
+    assert "whole" in saved_names(single)
+    lab(single, "forget", "whole")
