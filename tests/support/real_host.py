@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The acceptance against a real machine, for whoever has one: writes a report to send back.
 
-    python tests/e2e/real_host.py USER@HOST [REPORT]
+    python tests/support/real_host.py USER@HOST [REPORT]
 
 Provisions the host (it has to be one that may be changed), provisions again, verifies, and asks
 for a check and the status. The report is Markdown and holds no secret and no address.
