@@ -2,14 +2,8 @@
 
 from toolkit.providers.lab.hosts import LabHost, down, listing, remove_abandoned
 from toolkit.providers.lab.machine import podman
-from toolkit.providers.lab.saved import (
-    Saved,
-    forget,
-    remove_abandoned_images,
-    restore,
-    save,
-    saved_labs,
-)
+from toolkit.providers.lab.saved import Saved, forget, remove_abandoned_images, saved_labs
+from toolkit.providers.lab.snapshot import restore, save
 from toolkit.providers.lab.up import up
 
 __all__ = [

@@ -12,15 +12,12 @@ from click.testing import CliRunner
 from toolkit.commands.lab import command
 from toolkit.errors import ToolkitError
 from toolkit.providers.lab.hosts import Place
-from toolkit.providers.lab.saved import (
-    Saved,
-    SavedHost,
+from toolkit.providers.lab.saved import Saved, SavedHost, find, saved_labs
+from toolkit.providers.lab.snapshot import (
     copy_files,
-    find,
     inventory_files,
     refuse_changed,
     refuse_size,
-    saved_labs,
 )
 
 HOST = SavedHost(
