@@ -11,7 +11,7 @@ from pathlib import Path
 
 from toolkit.content import state_dir
 from toolkit.errors import ToolkitError
-from toolkit.providers.lab.hosts import LABEL, OWNER, LabHost, Place, containers, key_file
+from toolkit.providers.lab.hosts import LABEL, OWNER, SSH_PORT, LabHost, Place, containers, key_file
 from toolkit.providers.lab.machine import podman, prepared
 
 BOOT_TIMEOUT = 60
@@ -73,7 +73,7 @@ def _places(lab: str) -> dict[str, Place]:
 
 def refuse_taken(places: dict[str, Place]) -> None:
     """Raise a ToolkitError when a container that runs has the address of one of these hosts."""
-    wanted = {place.address: name for name, place in places.items() if place.port == 22}
+    wanted = {place.address: name for name, place in places.items() if place.port == SSH_PORT}
     for container in containers():
         for attached in (container["NetworkSettings"]["Networks"] or {}).values():
             address = attached["IPAddress"]

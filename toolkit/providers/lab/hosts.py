@@ -20,6 +20,7 @@ from toolkit.providers.lab.machine import podman
 
 LABEL = "toolkit.lab"
 OWNER = "toolkit.state"
+SSH_PORT = 22
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?")
 
 
@@ -112,7 +113,7 @@ def remove(names: list[str]) -> None:
 def _describe(container: dict[str, Any]) -> LabHost:
     labels = container["Config"]["Labels"]
     network = container["NetworkSettings"]
-    address, port, mac = "", 22, ""
+    address, port, mac = "", SSH_PORT, ""
     for attached in network["Networks"].values():
         address, mac = attached["IPAddress"], attached["MacAddress"]
     for binding in network.get("Ports", {}).get("22/tcp") or []:

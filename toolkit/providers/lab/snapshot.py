@@ -16,7 +16,7 @@ from toolkit.cluster import Cluster
 from toolkit.content import digest, state_dir
 from toolkit.errors import ToolkitError
 from toolkit.providers.lab.boot import refuse_taken, run, start, stop
-from toolkit.providers.lab.hosts import LabHost, key_file, listing, refuse_name, remove
+from toolkit.providers.lab.hosts import SSH_PORT, LabHost, key_file, listing, refuse_name, remove
 from toolkit.providers.lab.machine import podman
 from toolkit.providers.lab.saved import (
     LABEL,
@@ -44,7 +44,7 @@ def save(name: str, inventory: Path, report: Report) -> Saved:
             with Airflow on it, there is no space, or podman fails; nothing is kept then.
     """
     refuse_name(name, "a saved lab")
-    hosts = _lab_of(Cluster.load(inventory))
+    hosts = lab_of(Cluster.load(inventory), listing())
     with exclusive(inventory, Holder.of(inventory, f"toolkit lab save {name}")), alone():
         if any(saved.name == name for saved in saved_labs()):
             raise ToolkitError(f"there is a saved lab {name} already",
@@ -67,16 +67,16 @@ def save(name: str, inventory: Path, report: Report) -> Saved:
     return find(name)
 
 
-def _lab_of(cluster: Cluster) -> list[LabHost]:
+def lab_of(cluster: Cluster, present: list[LabHost]) -> list[LabHost]:
     """The hosts of the one lab that an inventory names, all running."""
-    named = {(host.address, host.port) for host in cluster.all_hosts}
-    labs = {host.lab for host in listing() if (host.address, host.port) in named}
+    named = {(host.address, host.port or SSH_PORT) for host in cluster.all_hosts}
+    labs = {host.lab for host in present if (host.address, host.port) in named}
     if len(labs) != 1:
         what = f"they belong to {', '.join(sorted(labs))}" if labs else "none of them is one"
         raise ToolkitError(f"the hosts are not those of one lab that runs: {what}",
                            where=str(cluster.directory), fix="toolkit lab list")  # fmt: skip
     (lab,) = labs
-    hosts = listing(lab)
+    hosts = [host for host in present if host.lab == lab]
     stopped = [host.name for host in hosts if host.state != "running"]
     if stopped:
         raise ToolkitError(f"lab host {stopped[0]} does not run", fix=f"toolkit lab up --name {lab} "

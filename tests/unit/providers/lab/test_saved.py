@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from toolkit.cluster import Cluster
+from toolkit.cluster.hosts_file import spread
 from toolkit.commands.lab import command
 from toolkit.errors import ToolkitError
-from toolkit.providers.lab.hosts import Place
+from toolkit.providers.lab.hosts import LabHost, Place
 from toolkit.providers.lab.saved import Saved, SavedHost, find, saved_labs
 from toolkit.providers.lab.snapshot import (
     copy_files,
     inventory_files,
+    lab_of,
     refuse_changed,
     refuse_size,
 )
+from toolkit.verbs.init import create
 
 HOST = SavedHost(
     "lab1", Place("10.88.0.2", 22, "02:00:00:00:00:01"), "localhost/x:lab1", "sha256:1"
@@ -98,3 +102,20 @@ def test_saved_labs_are_listed_for_programs_too(saved: Saved) -> None:
     (listed,) = json.loads(done.stdout)
     assert (listed["name"], listed["hosts"][0]["name"]) == ("tuesday", "lab1")
     assert replace(saved, inventory=Path(listed["inventory"])) == saved
+
+
+def lab_host(name: str, lab: str, address: str, state: str = "running") -> LabHost:
+    return LabHost(name, f"{name}-1", lab, "debian12", state, address, 22, "", "admin", Path("key"))
+
+
+def test_the_lab_is_the_one_whose_addresses_the_inventory_has(tmp_path: Path) -> None:
+    made = create(tmp_path / "prod", groups=spread(["admin@10.88.0.2", "admin@10.88.0.3"]))
+    cluster = Cluster.load(made)
+    mine = [lab_host("a1", "a", "10.88.0.2"), lab_host("a2", "a", "10.88.0.3")]
+    assert lab_of(cluster, [*mine, lab_host("b1", "b", "10.88.0.4")]) == mine
+    with pytest.raises(ToolkitError, match="none of them is one"):
+        lab_of(cluster, [lab_host("b1", "b", "10.88.0.4")])
+    with pytest.raises(ToolkitError, match="they belong to a, b"):
+        lab_of(cluster, [mine[0], lab_host("b1", "b", "10.88.0.3")])
+    with pytest.raises(ToolkitError, match="a2 does not run"):
+        lab_of(cluster, [mine[0], lab_host("a2", "a", "", "exited")])
