@@ -57,6 +57,12 @@ def units(components: Iterable[str]) -> list[str]:
     return [f"airflow-{name}.service" for name in components]
 
 
+def unit_states(compared: Mapping[str, list[str]]) -> list[dict[str, str]]:
+    """What files/compare_units.py found, as states of systemd units."""
+    states = {"start": "started", "restart": "restarted"}
+    return [{"unit": unit, "state": states[todo]} for todo in states for unit in compared[todo]]
+
+
 def secrets(line: Line, components: Iterable[str], executor: str) -> list[str]:
     """Names of the environment variables with secrets that these components need."""
     wanted = {name for name, users in line["secrets"].items() if set(users) & set(components)}
@@ -343,7 +349,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Filters by name."""
         return {f"plan_{function.__name__}": function for function in (
-            executor, components, switches, units, secrets, wanted_packages, shipped_lock, lock_plan,
-            engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes,
+            executor, components, switches, units, unit_states, secrets, wanted_packages, shipped_lock,
+            lock_plan, engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes,
             base_url, configuration,
         )}  # fmt: skip

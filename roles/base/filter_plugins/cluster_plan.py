@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 LOCAL = "127.0.0.1"
-AIRFLOW_GROUPS = ("scheduler", "webserver", "worker")
-"""Hosts of these groups run Airflow and connect to its database."""
 CONNECTIONS: Mapping[str, int] = {"scheduler": 40, "webserver": 30, "worker": 35}
 """Database connections that a server lets in at least for each host of a group."""
 CONNECTIONS_FOR_ALL = 50
@@ -41,10 +39,19 @@ def server(groups: Groups, group: str, hostvars: Variables, me: str) -> dict[str
     return {"host": host, "address": local, "public_address": public}
 
 
+def members(groups: Groups, names: Iterable[str]) -> list[str]:
+    """The hosts of some groups, each once."""
+    return list(dict.fromkeys(host for name in names for host in groups.get(name, ())))
+
+
 def clients(groups: Groups, names: Iterable[str], hostvars: Variables, me: str) -> list[str]:
     """Addresses of those hosts of some groups that are not this one."""
-    hosts = dict.fromkeys(host for name in names for host in groups.get(name, ()))
-    return [address(host, hostvars[host]) for host in hosts if host != me]
+    return [address(host, hostvars[host]) for host in members(groups, names) if host != me]
+
+
+def behind(hostvars: Variables, gate: str, hosts: Iterable[str]) -> list[str]:
+    """Those hosts that have not passed a gate of the play (tasks/pass_gate.yml)."""
+    return [host for host in hosts if gate not in hostvars[host].get("_base_gates", ())]
 
 
 def server_connections(groups: Groups) -> int:
@@ -68,6 +75,8 @@ class FilterModule:
         return {
             "cluster_server": server,
             "cluster_clients": clients,
+            "cluster_members": members,
+            "cluster_behind": behind,
             "cluster_connections": server_connections,
             "cluster_buffer_mb": server_buffer_mb,
         }

@@ -20,11 +20,13 @@ options:
   user: {description: Its owner, type: str, required: true}
   oldest: {description: The oldest version that Airflow works with, type: int, required: true}
   adopt: {description: Take a server with data of others, type: bool, default: false}
+  prepared: {description: Settings that the package goes by when it creates a server, type: path, default: ""}
 author: airflow-toolkit
 """
 RETURN = """
 directory: {description: Where the server's postgresql.conf is, or "", type: str, returned: always}
 first: {description: Whether the role has not configured it before, type: bool, returned: always}
+prepared: {description: Whether the server was created with the prepared settings, type: bool, returned: always}
 user_exists: {description: Whether the wanted owner is there, type: bool, returned: always}
 """
 OURS = "conf.d/airflow-toolkit.conf"
@@ -47,6 +49,11 @@ class Server:
     def ours(self) -> bool:
         """Whether the role configured it before."""
         return os.path.exists(os.path.join(self.directory, OURS))
+
+    def created_after(self, path: str) -> bool:
+        """Whether there is such a file, and the server is younger."""
+        configuration = os.path.join(self.directory, "postgresql.conf")
+        return os.path.exists(path) and os.path.getmtime(configuration) >= os.path.getmtime(path)
 
     def __str__(self) -> str:
         return f"PostgreSQL {self.version} on port {self.port} ({self.directory})"
@@ -189,6 +196,7 @@ def main() -> None:
             "user": {"type": "str", "required": True},
             "oldest": {"type": "int", "required": True},
             "adopt": {"type": "bool", "default": False},
+            "prepared": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -202,6 +210,7 @@ def main() -> None:
         changed=False,
         directory=server.directory if server else "",
         first=bool(server and not server.ours),
+        prepared=bool(server and server.created_after(module.params["prepared"])),
         user_exists=bool(server and server.user_exists),
     )
 

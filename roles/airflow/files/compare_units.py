@@ -1,0 +1,51 @@
+"""Compares a host's units with those that are wanted; run from standard input, prints JSON.
+
+Looking at the host, not at what this run changed, finds what a run that was killed left behind too.
+"""
+
+import glob
+import json
+import os
+import subprocess
+import sys
+import time
+
+UNITS = "/etc/systemd/system"
+CONFIGURATION = ("/etc/airflow/airflow.cfg", "/etc/airflow/airflow.env", "/opt/airflow/current")
+
+
+def shown(units):
+    """Unit -> its properties."""
+    names = "Id,ActiveState,ActiveEnterTimestampMonotonic,UnitFileState"
+    out = subprocess.check_output(["systemctl", "show", "--property=" + names, *units])
+    blocks = out.decode().strip().split("\n\n")
+    found = [dict(line.split("=", 1) for line in block.splitlines()) for block in blocks]
+    return {values["Id"]: values for values in found}
+
+
+def is_stale(unit, started):
+    """Whether a unit that runs started before its configuration was written."""
+    booted = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+    files = [path for path in (*CONFIGURATION, UNITS + "/" + unit) if os.path.lexists(path)]
+    newest = max([os.lstat(path).st_mtime for path in files] or [0])
+    return started > 0 and newest > booted + started
+
+
+def compare(wanted):
+    """What to do: units to remove, to start and to start again."""
+    there = [os.path.basename(path) for path in glob.glob(UNITS + "/airflow-*.service")]
+    wanted_here = [unit for unit in wanted if unit in there]
+    states = shown(wanted_here) if wanted_here else {}
+    found = {"remove": sorted(set(there) - set(wanted)), "start": [], "restart": []}
+    for unit in wanted_here:
+        values = states[unit]
+        if is_stale(unit, int(values["ActiveEnterTimestampMonotonic"] or 0) / 1e6):
+            found["restart"].append(unit)
+        elif (values["ActiveState"] not in ("active", "activating")
+              or values["UnitFileState"] != "enabled"):  # fmt: skip
+            found["start"].append(unit)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(compare(sys.argv[1:])))
