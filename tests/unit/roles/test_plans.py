@@ -24,10 +24,19 @@ from airflow_plan import (
     shipped_lock,
     sizes,
     switches,
+    unit_states,
     units,
     wanted_packages,
 )
-from cluster_plan import address, clients, server, server_buffer_mb, server_connections
+from cluster_plan import (
+    address,
+    behind,
+    clients,
+    members,
+    server,
+    server_buffer_mb,
+    server_connections,
+)
 
 from toolkit.cluster import lockfile
 from toolkit.cluster.tables import release_lines
@@ -62,6 +71,14 @@ def test_components_come_from_groups() -> None:
     assert components(line("2"), ["webserver", "worker"], [], {}) == ["webserver", "worker"]
     assert components(line("3"), ["scheduler"], [], off) == ["scheduler", "dag-processor"]
     assert units(["api-server"]) == ["airflow-api-server.service"]
+
+
+def test_units_are_started_or_started_again() -> None:
+    found = unit_states({"remove": ["x"], "start": ["a.service"], "restart": ["b.service"]})
+    assert found == [
+        {"unit": "a.service", "state": "started"},
+        {"unit": "b.service", "state": "restarted"},
+    ]
 
 
 def test_components_that_are_named_win() -> None:
@@ -169,6 +186,16 @@ def test_clients_are_the_other_hosts_once_each() -> None:
     variables = HOSTS | {"c": {}}
     assert clients(GROUPS, ["scheduler", "worker"], variables, "a") == ["c", "c"]
     assert clients(GROUPS, ["none"], variables, "a") == []
+
+
+def test_members_of_groups_are_named_once() -> None:
+    assert members(GROUPS, ["scheduler", "worker", "none"]) == ["a", "b", "c"]
+
+
+def test_a_host_that_failed_is_behind() -> None:
+    passed: dict[str, dict[str, Any]] = {"a": {"_base_gates": ["detected", "prepared"]}, "b": {}}
+    assert behind(passed, "prepared", ["a", "b"]) == ["b"]
+    assert behind(passed, "prepared", ["a"]) == []
 
 
 def test_a_server_on_the_host_itself_is_local() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,15 @@ def test_redis(altered: bool, keyspace: str, words: str) -> None:
 def test_a_directory_that_takes_data(tmp_path: Path) -> None:
     assert STORAGE["problem"](str(tmp_path / "not/yet"), 1) == ""
     assert "MB free" in STORAGE["problem"](str(tmp_path / "not/yet"), 10**9)
+
+
+def test_a_server_is_as_prepared_when_it_is_younger_than_the_settings(tmp_path: Path) -> None:
+    prepared, configuration = tmp_path / "prepared.conf", tmp_path / "postgresql.conf"
+    configuration.touch()
+    server = postgres(directory=str(tmp_path))
+    assert not server.created_after(str(prepared))
+    prepared.touch()
+    os.utime(configuration, (1, 1))
+    assert not server.created_after(str(prepared))
+    os.utime(configuration)
+    assert server.created_after(str(prepared))
