@@ -18,7 +18,7 @@ from toolkit.cluster.tables import OsRelease, platform
 REPOSITORY = Path(__file__).resolve().parents[2]
 TABLES = sorted(REPOSITORY.glob("roles/*/platforms/*.yml"))
 TEMPLATES = sorted(REPOSITORY.glob("roles/*/templates/*.j2"))
-IN_ONE_ONLY = {"initialize"}
+IN_ONE_ONLY = {"initialize", "prepared_directory"}
 """Keys that only the platform has whose packages do not do it themselves."""
 DNF = {"amazon", "redhat"}
 """The tables that al2023-like stands for."""
