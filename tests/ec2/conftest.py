@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from botocore.loaders import JSONFileLoader
 from support.cloud import EC2, Cloud, Front, handler
+from support.managed import MANAGED
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,3 +93,11 @@ def cloud(front: Front, moto: int, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     made.directory.mkdir()
     made.set(EC2)
     return made
+
+
+@pytest.fixture
+def managed(cloud: Cloud) -> Cloud:
+    """Two hosts and two servers; Amazon's certificates were put there by somebody."""
+    cloud.set(MANAGED)
+    (cloud.directory / "rds-ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    return cloud
