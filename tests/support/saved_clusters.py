@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,9 +113,25 @@ def brought_back(made: Made, scratch: Path) -> Iterator[Provisioned]:
         back = _lab(environment, "up", "--from", made.saved, "-i", str(directory))
         try:
             assert back.returncode == 0, back.stdout + back.stderr
-            yield Provisioned(directory, environment, *printed)
+            cluster = Provisioned(directory, environment, *printed)
+            _wait_for_heartbeats(cluster)
+            yield cluster
         finally:
             _lab(environment, "down", made.lab)
+
+
+def _wait_for_heartbeats(cluster: Cluster) -> None:
+    """Its units run as soon as it has booted; provision would have waited for this."""
+    deadline = time.monotonic() + 120
+    while True:
+        rows = cluster.json("status")["rows"]
+        ages = [
+            row["heartbeat_age"] for row in rows if row["component"] in {"scheduler", "triggerer"}
+        ]
+        if ages and all(age is not None and age < 30 for age in ages):
+            return
+        assert time.monotonic() < deadline, rows
+        time.sleep(0.5)
 
 
 def _printed(made: Made, shared: Path) -> tuple[str, str]:
