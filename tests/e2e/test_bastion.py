@@ -10,8 +10,9 @@ from pathlib import Path
 import yaml
 from support.lab_cluster import REPOSITORY, Cluster
 
-from toolkit.cluster import GROUPS, Host
+from toolkit.cluster import Host
 from toolkit.cluster import Cluster as Inventory
+from toolkit.cluster.tables import groups
 from toolkit.hosts.trust import ssh_option
 from toolkit.providers.ec2 import config
 from toolkit.providers.ec2.inventory import ssh_arguments
@@ -35,7 +36,7 @@ def _behind(gate: Host, inner: Host, directory: Path, environment: dict[str, str
     variables = {"ansible_host": inner.address, "ansible_user": inner.user,
                  "ansible_ssh_private_key_file": str(inner.key_file),
                  "ansible_ssh_common_args": ssh_arguments(config.load(directory), gate.address)}  # fmt: skip
-    hosts = {group: {"hosts": {"inner": {}}} for group in GROUPS if group != "worker"}
+    hosts = {group: {"hosts": {"inner": {}}} for group in groups() if group != "worker"}
     hosts["scheduler"]["hosts"]["inner"] = variables
     (directory / "hosts.yml").write_text(yaml.safe_dump(hosts))
     return Cluster(directory, environment)
