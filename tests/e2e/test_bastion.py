@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 from support.lab_cluster import REPOSITORY, Cluster
 
-from toolkit.cluster import Host
 from toolkit.cluster import Cluster as Inventory
+from toolkit.cluster import Host
 from toolkit.cluster.tables import groups
 from toolkit.hosts.trust import ssh_option
 from toolkit.providers.ec2 import config
