@@ -1,6 +1,6 @@
 """Compares a host's units with those that are wanted; run from standard input, prints JSON.
 
-Looking at the host, not at what this run changed, finds what a run that was killed left behind too.
+It asks the host, not what this run has changed, so it finds what a run that was killed left behind.
 """
 
 import glob

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Brings Airflow's database to the current release's schema and creates missing users.
 
-Reads a JSON list of users from standard input: passwords never stand in an argument vector. One
+Reads a JSON list of users from standard input: passwords are never in an argument vector. One
 process does both, because importing Airflow costs more than the work; when nothing is to be done
 it is not imported at all. Prints a line `CHANGED: ...` for each thing done.
 """

@@ -139,7 +139,7 @@ def shipped_lock(
 
 
 def lock_hash(content: bytes) -> str:
-    """What tells locks apart in a release's name: 12 hexadecimal digits of the SHA-256."""
+    """What distinguishes locks in a release's name: 12 hexadecimal digits of the SHA-256."""
     return hashlib.sha256(content).hexdigest()[:12]
 
 

@@ -1,6 +1,6 @@
 # sh -s -- [--simulate] PACKAGE...: installs what is missing; says `CHANGED` if it changed anything.
 # One of `a|b` is enough, the first that there is. Nothing is ever removed to make room.
-# Downloads have a time limit and are tried again: apt-get was seen waiting for ever for an answer
+# Downloads have a time limit and are tried again: apt-get was seen waiting without end for an answer
 # that had come (its own time limits do not see that), and a mirror may stall. dpkg has no limit.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C

@@ -27,16 +27,16 @@ def existing(path: str) -> str:
 
 def problem(path: str, megabytes: int) -> str:
     """Why the directory takes no data, and what to do; "" when it does."""
-    stands = existing(path)
+    nearest = existing(path)
     # Root may write anywhere but on a read-only file system.
-    if not os.access(stands, os.W_OK):
-        return f"{path} is on a read-only file system; fix: sudo mount -o remount,rw $(findmnt -no TARGET -T {stands})"
-    found = os.statvfs(stands)
+    if not os.access(nearest, os.W_OK):
+        return f"{path} is on a read-only file system; fix: sudo mount -o remount,rw $(findmnt -no TARGET -T {nearest})"
+    found = os.statvfs(nearest)
     free = found.f_bavail * found.f_frsize // 2**20
     if free < megabytes:
-        return f"{path} has {free} MB free, {megabytes} MB are needed; fix: enlarge or clear its file system: df -h {stands}"
+        return f"{path} has {free} MB free, {megabytes} MB are needed; fix: enlarge or clear its file system: df -h {nearest}"
     if not found.f_favail:
-        return f"{path} has no inodes left; fix: clear its file system: df -i {stands}"
+        return f"{path} has no inodes left; fix: clear its file system: df -i {nearest}"
     return ""
 
 

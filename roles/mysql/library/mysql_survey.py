@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Finds the MySQL server that the role may configure; refuses somebody else's, and MariaDB."""
+"""Finds the MySQL server that the role may configure; refuses one that is not ours, and MariaDB."""
 
 import glob
 import os
@@ -13,7 +13,7 @@ module: mysql_survey
 short_description: Find the MySQL server that the role may configure
 description:
   - A server is ours when the role configured it before, or when nobody has data in it.
-  - Says why not where only somebody else's server stands. It does not fail itself, because a task
+  - Says why not where the only server is not ours. It does not fail itself, because a task
     that is given passwords is not shown.
 options:
   configuration: {description: The file that the role writes, type: path, required: true}
@@ -88,9 +88,9 @@ class Survey:
             shutil.which("dpkg") and self.module.run_command(["dpkg", "--audit"])[1]
         ):
             return None
-        _, told, _ = self.module.run_command([daemon, "--no-defaults", "--version"])
-        version = told.partition("Ver ")[2].split()[0] if "Ver " in told else told.strip()
-        found = Server(f"MariaDB {version}" if "MariaDB" in told else version)
+        _, output, _ = self.module.run_command([daemon, "--no-defaults", "--version"])
+        version = output.partition("Ver ")[2].split()[0] if "Ver " in output else output.strip()
+        found = Server(f"MariaDB {version}" if "MariaDB" in output else version)
         if found.version.startswith("MariaDB"):
             return found
         names, error = self._query("root", self.wanted["root_password"], "SHOW DATABASES")

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Finds the PostgreSQL server that the role may configure; refuses somebody else's."""
+"""Finds the PostgreSQL server that the role may configure; refuses one that is not ours."""
 
 import glob
 import os
@@ -13,7 +13,7 @@ module: postgres_survey
 short_description: Find the PostgreSQL server that the role may configure
 description:
   - A server is ours when the role configured it before, or when nobody has data in it.
-  - Fails, before anything is changed, where only somebody else's server stands.
+  - Fails, before anything is changed, where the only server is not ours.
 options:
   port: {description: TCP port that the server is wanted on, type: int, required: true}
   database: {description: Name of the wanted database, type: str, required: true}
@@ -82,7 +82,7 @@ def choose(servers: list, port: int, adopt: bool, oldest: int) -> "tuple[Server 
     if servers:
         return (
             None,
-            f"{servers[0]} stands here, not on port {port}; fix: postgres_port: {servers[0].port}, or name a server elsewhere in metadata_db_url",
+            f"{servers[0]} is installed here, not on port {port}; fix: postgres_port: {servers[0].port}, or name a server elsewhere in metadata_db_url",
         )
     return None, ""
 

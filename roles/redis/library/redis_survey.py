@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Finds the Redis server that the role may configure; refuses somebody else's."""
+"""Finds the Redis server that the role may configure; refuses one that is not ours."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ short_description: Find the Redis server that the role may configure
 description:
   - A server is ours when the role configured it before, or when its configuration is the package's
     and nobody has data in it.
-  - Fails, before anything is changed, where only somebody else's server stands.
+  - Fails, before anything is changed, where the only server is not ours.
 options:
   package: {description: Name of the distribution's package, type: str, required: true}
   configuration: {description: The package's configuration file, type: path, required: true}
@@ -53,10 +53,10 @@ class Survey:
 
     def altered(self, package: str, configuration: str) -> bool:
         """Whether a package's configuration file is not as the package brought it."""
-        told = self.run("dpkg", "--verify", package) or self.run(
+        output = self.run("dpkg", "--verify", package) or self.run(
             "rpm", "--verify", "--nomode", "--nouser", "--nogroup", package
         )
-        return any(line.endswith(" " + configuration) for line in told.splitlines())
+        return any(line.endswith(" " + configuration) for line in output.splitlines())
 
     def keyspace(self) -> str:
         """What the server says of its data; "" when it does not run or wants a password."""
