@@ -75,7 +75,7 @@ def refuse_taken(places: dict[str, Place]) -> None:
     """Raise a ToolkitError when a container that runs has the address of one of these hosts."""
     wanted = {place.address: name for name, place in places.items() if place.port == SSH_PORT}
     for container in containers():
-        for attached in (container["NetworkSettings"]["Networks"] or {}).values():
+        for attached in (container["NetworkSettings"].get("Networks") or {}).values():
             address = attached["IPAddress"]
             if address in wanted:
                 raise ToolkitError(

@@ -114,7 +114,7 @@ def _describe(container: dict[str, Any]) -> LabHost:
     labels = container["Config"]["Labels"]
     network = container["NetworkSettings"]
     address, port, mac = "", SSH_PORT, ""
-    for attached in network["Networks"].values():
+    for attached in (network.get("Networks") or {}).values():
         address, mac = attached["IPAddress"], attached["MacAddress"]
     for binding in network.get("Ports", {}).get("22/tcp") or []:
         address, port = binding["HostIp"] or "127.0.0.1", int(binding["HostPort"])

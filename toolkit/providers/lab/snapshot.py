@@ -29,6 +29,7 @@ from toolkit.providers.lab.saved import (
 )
 from toolkit.providers.lab.up import in_parallel, ready_hosts
 from toolkit.run.holder import Holder
+from toolkit.run.interrupts import Interrupts
 from toolkit.run.lock import exclusive
 
 Report = Callable[[str], None]
@@ -45,7 +46,8 @@ def save(name: str, inventory: Path, report: Report) -> Saved:
     """
     refuse_name(name, "a saved lab")
     hosts = lab_of(Cluster.load(inventory), listing())
-    with exclusive(inventory, Holder.of(inventory, f"toolkit lab save {name}")), alone():
+    holder = Holder.of(inventory, f"toolkit lab save {name}")
+    with exclusive(inventory, holder), alone(), Interrupts().heard():
         if any(saved.name == name for saved in saved_labs()):
             raise ToolkitError(f"there is a saved lab {name} already",
                                fix=f"choose another name, or first: toolkit lab forget {name}")  # fmt: skip
