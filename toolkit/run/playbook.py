@@ -6,10 +6,12 @@ import importlib.util
 import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,8 @@ def run_playbook(
             event_handler=handle,
             cancel_callback=cancelled,
         )
+        if result.status != "successful":
+            end_left(str(vars_file))
         outcome.interrupted = result.status == "canceled"
         outcome.ok = result.status == "successful"
         output = Path(result.config.artifact_dir) / "stdout"
@@ -194,6 +198,22 @@ def run_playbook(
             Event("failed", "", "", "", "ansible-playbook", detail=secrets.mask(cause, hidden))
         )
     return outcome
+
+
+def end_left(file: str) -> None:
+    """End what is left of a run whose processes have this file in their command line.
+
+    Mitogen's multiplexer has a session of its own, so it is not killed with ansible-playbook; one
+    that had just begun was seen to live on.
+    """
+    for entry in Path("/proc").iterdir():
+        try:
+            ours = entry.name.isdigit() and file.encode() in (entry / "cmdline").read_bytes()
+        except OSError:  # it has ended meanwhile, or is not ours to read
+            continue
+        if ours and int(entry.name) != os.getpid():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 _KINDS = {
