@@ -6,12 +6,10 @@ import importlib.util
 import json
 import os
 import shlex
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from toolkit.cluster import vault as secrets
 from toolkit.cluster.vaultfile import vault_password_file, write_private
 from toolkit.content import content_dir
 from toolkit.hosts.trust import ssh_option
+from toolkit.run.guard import guarded
 from toolkit.run.record import Run
 
 PIPELINED = "free"
@@ -167,21 +166,20 @@ def run_playbook(
         known_facts = Path(private) / "facts.json"
         write_private(known_facts, json.dumps(facts or {}))
         command = playbook_command(cluster, playbook, check=check)
-        result = ansible_runner.run(
-            private_data_dir=private,
-            project_dir=str(content_dir() / "playbooks"),
-            playbook=command.pop(),
-            inventory=str(cluster.directory),
-            cmdline=shlex.join([*command[3:], "-e", f"@{vars_file}"]),
-            envvars=environment() | {"TOOLKIT_FACTS": str(known_facts)},
-            settings={"suppress_env_files": True, "idle_timeout": IDLE_TIMEOUT},
-            fact_cache_type=FACT_CACHE,
-            quiet=True,
-            event_handler=handle,
-            cancel_callback=cancelled,
-        )
-        if result.status != "successful":
-            end_left(str(vars_file))
+        with guarded(vars_file):
+            result = ansible_runner.run(
+                private_data_dir=private,
+                project_dir=str(content_dir() / "playbooks"),
+                playbook=command.pop(),
+                inventory=str(cluster.directory),
+                cmdline=shlex.join([*command[3:], "-e", f"@{vars_file}"]),
+                envvars=environment() | {"TOOLKIT_FACTS": str(known_facts)},
+                settings={"suppress_env_files": True, "idle_timeout": IDLE_TIMEOUT},
+                fact_cache_type=FACT_CACHE,
+                quiet=True,
+                event_handler=handle,
+                cancel_callback=cancelled,
+            )
         outcome.interrupted = result.status == "canceled"
         outcome.ok = result.status == "successful"
         output = Path(result.config.artifact_dir) / "stdout"
@@ -198,22 +196,6 @@ def run_playbook(
             Event("failed", "", "", "", "ansible-playbook", detail=secrets.mask(cause, hidden))
         )
     return outcome
-
-
-def end_left(file: str) -> None:
-    """End what is left of a run whose processes have this file in their command line.
-
-    Mitogen's multiplexer has a session of its own, so it is not killed with ansible-playbook; one
-    that had just begun was seen to live on.
-    """
-    for entry in Path("/proc").iterdir():
-        try:
-            ours = entry.name.isdigit() and file.encode() in (entry / "cmdline").read_bytes()
-        except OSError:  # it has ended meanwhile, or is not ours to read
-            continue
-        if ours and int(entry.name) != os.getpid():
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(int(entry.name), signal.SIGKILL)
 
 
 _KINDS = {
