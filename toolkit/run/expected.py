@@ -18,8 +18,9 @@ def expected_seconds(directory: Path, verb: str) -> dict[str, float]:
     The last successful run of this cluster is the best guide; for a first run, those of other clusters
     that were a first run as well.
     """
-    kind = "again" if _succeeded(recorded(directory), verb) else "first"
-    runs = _succeeded(recorded(directory), verb) or _first_runs(verb)
+    own = _succeeded(recorded(directory), verb)
+    runs = own or _first_runs(verb)
+    kind = "again" if own else "first"
     found = dict(_defaults().get(verb, {}).get(kind, {}))
     return found | {name: float(seconds) for name, seconds in (runs[0] if runs else {}).items()}
 

@@ -11,8 +11,6 @@ from toolkit.run.progress import Progress
 from toolkit.run.stages import Step
 from toolkit.run.words import words_for
 
-WAITS = "waiting for the other hosts"
-
 
 class Narrator:
     """Shows a playbook's events as the progress of a run.

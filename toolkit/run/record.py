@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,16 +41,6 @@ class Run:
         run = cls(directory, verb, command)
         run.save()
         return run
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time one stage."""
-        begun = time.monotonic()
-        try:
-            yield
-        finally:
-            self.stages[name] = round(time.monotonic() - begun, 2)
-            self.save()
 
     def finish(self, result: str) -> None:
         """Record how it ended: succeeded, failed, refused or interrupted."""

@@ -55,9 +55,8 @@ class Session:
         self.options = options
         self.holder = holder
         self.record = Run.start(directory, verb, options.command)
-        self.progress = Progress(
-            expected_seconds(directory, verb), quiet=options.quiet, verbose=options.verbose
-        )
+        expected = {} if options.quiet else expected_seconds(directory, verb)
+        self.progress = Progress(expected, quiet=options.quiet, verbose=options.verbose)
         self.interrupts = Interrupts()
         self.changed = False
         """Whether anything outside this machine may have been changed."""

@@ -23,6 +23,7 @@ from toolkit.cluster.topology import (
 )
 from toolkit.hosts.probe import Facts, Probe
 from toolkit.run.record import recorded
+from toolkit.verbs.provision import PREPARE
 
 BAR = 60
 """Characters of a memory bar."""
@@ -184,7 +185,7 @@ def _seconds(directory: Path) -> tuple[tuple[float, ...], str]:
         took = [
             float(run["seconds"])
             for run in recorded(source)
-            if run["result"] == "succeeded" and "apply" in run["stages"]
+            if run["result"] == "succeeded" and PREPARE.name in run["stages"]
         ]
         if took:
             return tuple(took[:5]), whose

@@ -21,6 +21,7 @@ from toolkit.run import record as runs
 from toolkit.verbs import plan
 from toolkit.verbs.plan import bar
 from toolkit.verbs.plan_graph import svg
+from toolkit.verbs.provision import PREPARE
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +92,7 @@ def test_the_time_of_earlier_runs(tmp_path: Path) -> None:
     for result, apply in (("succeeded", True), ("failed", True), ("succeeded", False)):
         time.sleep(0.002)  # records are told apart by the millisecond
         run = runs.Run.start(cluster.directory, "provision", "toolkit provision")
-        run.stages = {"apply": 1.0} if apply else {"read": 0.1}
+        run.stages = {PREPARE.name: 1.0} if apply else {"read": 0.1}
         run.started -= 50
         run.finish(result)
     made = plan.make(cluster, probe_of(cluster), {})
