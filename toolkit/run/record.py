@@ -35,10 +35,7 @@ class Run:
     @classmethod
     def start(cls, inventory: Path, verb: str, command: str) -> Run:
         """Make the record's directory and write that the run has begun."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
-        directory = cluster_state(inventory) / "runs" / stamp
-        directory.mkdir(parents=True, mode=0o700)
-        run = cls(directory, verb, command)
+        run = cls(_new_directory(cluster_state(inventory) / "runs"), verb, command)
         run.save()
         return run
 
@@ -58,6 +55,18 @@ class Run:
         summary = {**asdict(self), "directory": str(self.directory), "pid": os.getpid(),
                    "seconds": round(time.time() - self.started, 2)}  # fmt: skip
         self.write("summary.json", summary)
+
+
+def _new_directory(runs: Path) -> Path:
+    """A directory named by the time, in milliseconds; runs can begin in the same one."""
+    while True:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+        try:
+            (runs / stamp).mkdir(parents=True, mode=0o700)
+        except FileExistsError:
+            time.sleep(0.001)
+        else:
+            return runs / stamp
 
 
 def recorded(inventory: Path | None = None) -> list[dict[str, Any]]:

@@ -22,3 +22,9 @@ def test_one_broken_record_does_not_hide_the_others(cluster: Cluster) -> None:
     broken = record.Run.start(cluster.directory, "verify", "toolkit verify")
     (broken.directory / "summary.json").write_text('{"verb": ')
     assert [run["verb"] for run in record.recorded(cluster.directory)] == ["provision"]
+
+
+def test_runs_of_one_millisecond_have_a_record_each(cluster: Cluster) -> None:
+    runs = [record.Run.start(cluster.directory, "verify", "toolkit verify") for _ in range(40)]
+    assert len({run.directory for run in runs}) == 40
+    assert all(run.directory.stat().st_mode & 0o777 == 0o700 for run in runs)
