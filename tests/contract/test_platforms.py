@@ -40,7 +40,7 @@ CLUSTER: dict[str, Any] = {
     "groups": {name: ["h1"] for name in ("metadata_db", "broker", "scheduler", "webserver", "worker")},
     "hostvars": {"h1": {}}, "inventory_dir": "/nowhere", "ansible_playbook_python": "python3",
     "metadata_db_engine": "postgres", "metadata_db_user": "u", "metadata_db_name": "n",
-    "metadata_db_password": "p", "item": "scheduler", "_postgres_server": {"directory": "/d"},
+    "metadata_db_password": "p", "component_name": "scheduler", "_postgres_server": {"directory": "/d"},
 }  # fmt: skip
 
 
@@ -67,14 +67,12 @@ def test_every_template_renders_with_every_table(template: Path, system: OsRelea
     filters.load(role.name)
     loader = DataLoader()
     variables = dict(CLUSTER, role_path=str(role))
-    variables["_airflow_lines"] = load(REPOSITORY / "roles/airflow/files/release_lines.yml")
     for path in (role / "defaults/main.yml", role / "vars/main.yml"):
         if path.exists():
             variables |= loader.load_from_file(str(path), trusted_as_template=True)
     table = platform(role.name, system)
     if table:
-        private = {"airflow": "_airflow_platform"}.get(role.name, f"_{role.name}")
-        variables[private] = table
+        variables[f"_{role.name}_platform"] = table
     text = Templar(loader, variables=variables).template(
         trust_as_template(template.read_text()), escape_backslashes=False
     )

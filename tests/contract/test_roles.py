@@ -93,6 +93,9 @@ def test_templates_and_files_exist_and_are_used(role: str) -> None:
         str(task[module].get("src")) for task in tasks_of(role)
         for module in ("ansible.builtin.template", "ansible.builtin.copy", "ansible.builtin.script")
         if isinstance(task.get(module), dict)
+    } | {
+        str(entry.get("template") or entry.get("copy")) for task in tasks_of(role)
+        for entry in task.get("write_files", {}).get("files", ()) if isinstance(entry, dict)
     }  # fmt: skip
     there = {
         path.name for folder in ("templates", "files") for path in root.glob(f"{folder}/*")
@@ -102,7 +105,7 @@ def test_templates_and_files_exist_and_are_used(role: str) -> None:
     assert named <= there
     elsewhere = "\n".join(path.read_text() for path in root.rglob("*.yml"))
     elsewhere += "\n".join(path.read_text() for path in root.glob("templates/*"))
-    elsewhere += "\n".join(path.read_text() for path in REPOSITORY.glob("toolkit/*.py"))
+    elsewhere += "\n".join(path.read_text() for path in root.glob("filter_plugins/*.py"))
     assert {name for name in there - named if name not in elsewhere} == set()
 
 

@@ -29,11 +29,11 @@ _OWN_FILES = (
     "/etc/tmpfiles.d/airflow.conf",
     "/etc/logrotate.d/airflow",
     "/usr/local/bin/airflow",
-    "/usr/local/lib/airflow-toolkit/*",
+    "/usr/local/lib/airflow-toolkit/*_*",
     "/opt/airflow/current",
     "/var/lib/airflow/dags/toolkit/*.py",
 )
-"""Patterns of the files that role airflow writes."""
+"""Patterns of the files that role airflow writes, without uv, which every build brings anew."""
 
 NETWORK_TIMEOUT = 4
 """Seconds for each URL and port; they are tried at the same time."""

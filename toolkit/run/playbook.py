@@ -88,10 +88,9 @@ def environment() -> dict[str, str]:
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
         "ANSIBLE_FORKS": "25",
         "ANSIBLE_GATHERING": "smart",
-        # Its default asks for results a thousand times a second, on cores that hosts may share.
-        "ANSIBLE_INTERNAL_POLL_INTERVAL": "0.02",
         "ANSIBLE_CACHE_PLUGIN": FACT_CACHE,
         "ANSIBLE_CACHE_PLUGINS": str(Path(__file__).parent / "cache_plugins"),
+        "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_RETRY_FILES_ENABLED": "0",
     }

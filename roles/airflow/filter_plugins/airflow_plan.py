@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,19 @@ DEFAULT_PARALLELISM = 32
 """Airflow's own default, left so under Celery: there workers set the limit."""
 
 Line = Mapping[str, Any]
+
+
+def _load(text: str) -> Any:
+    # The loader in C takes a tenth of the time, and each task of a play loads anew.
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+@cache
+def release_lines(roles: str) -> Mapping[str, Line]:
+    """What differs between Airflow's release lines, roles/airflow/files/release_lines.yml."""
+    text = (Path(roles) / "airflow/files/release_lines.yml").read_text(encoding="utf-8")
+    found: Mapping[str, Line] = _load(text)
+    return found
 
 
 # Components
@@ -57,6 +71,18 @@ def units(components: Iterable[str]) -> list[str]:
     return [f"airflow-{name}.service" for name in components]
 
 
+def unit_files(components: Iterable[str]) -> list[dict[str, Any]]:
+    """The units as files for the module write_files."""
+    return [
+        {
+            "path": f"/etc/systemd/system/airflow-{name}.service",
+            "template": "airflow-component.service.j2",
+            "vars": {"component_name": name},
+        }
+        for name in components
+    ]
+
+
 def unit_states(compared: Mapping[str, list[str]]) -> list[dict[str, str]]:
     """What files/compare_units.py found, as states of systemd units."""
     states = {"start": "started", "restart": "restarted"}
@@ -76,7 +102,7 @@ def secrets(line: Line, components: Iterable[str], executor: str) -> list[str]:
 def lock_header(text: str) -> dict[str, Any]:
     """The YAML in the leading comment lines of a lock; {} where there is none."""
     marked = [line[4:] for line in text.splitlines() if line.startswith("#   ")]
-    found = yaml.safe_load("\n".join(marked))
+    found = _load("\n".join(marked))
     return found if isinstance(found, dict) else {}
 
 
@@ -173,13 +199,13 @@ def lock_plan(text: str, line: Line, build_packages: Mapping[str, list[str]]) ->
 def engines(roles: str) -> dict[str, Mapping[str, Any]]:
     """The tables of all engines, roles/<engine>/engine.yml, by name."""
     paths = sorted(Path(roles).glob("*/engine.yml"))
-    return {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths}
+    return {path.parent.name: _load(path.read_text(encoding="utf-8")) for path in paths}
 
 
 def server_units(roles: str) -> list[str]:
     """The unit of every engine on every distribution; to name one that a host lacks does no harm."""
     tables = [
-        yaml.safe_load(path.read_text(encoding="utf-8"))
+        _load(path.read_text(encoding="utf-8"))
         for name in engines(roles)
         for path in Path(roles).glob(f"{name}/platforms/*.yml")
     ]
@@ -349,7 +375,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Filters by name."""
         return {f"plan_{function.__name__}": function for function in (
-            executor, components, switches, units, unit_states, secrets, wanted_packages, shipped_lock,
+            release_lines, executor, components, switches, units, unit_files, unit_states, secrets, wanted_packages, shipped_lock,
             lock_plan, engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes,
             base_url, configuration,
         )}  # fmt: skip

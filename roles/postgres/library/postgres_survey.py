@@ -13,21 +13,29 @@ module: postgres_survey
 short_description: Find the PostgreSQL server that the role may configure
 description:
   - A server is ours when the role configured it before, or when nobody has data in it.
-  - Fails, before anything is changed, where the only server is not ours.
+  - Says why not where the only server is not ours. It does not fail itself, because a task
+    that is given passwords is not shown.
 options:
   port: {description: TCP port that the server is wanted on, type: int, required: true}
   database: {description: Name of the wanted database, type: str, required: true}
   user: {description: Its owner, type: str, required: true}
+  password: {description: That the owner logs in with, type: str, required: true}
+  service: {description: Unit of the server, type: str, required: true}
   oldest: {description: The oldest version that Airflow works with, type: int, required: true}
   adopt: {description: Take a server with data of others, type: bool, default: false}
   prepared: {description: Settings that the package goes by when it creates a server, type: path, default: ""}
 author: airflow-toolkit
 """
 RETURN = """
+refusal: {description: Why there is none that may be configured, or "", type: str, returned: always}
 directory: {description: Where the server's postgresql.conf is, or "", type: str, returned: always}
 first: {description: Whether the role has not configured it before, type: bool, returned: always}
 prepared: {description: Whether the server was created with the prepared settings, type: bool, returned: always}
 user_exists: {description: Whether the wanted owner is there, type: bool, returned: always}
+serves:
+  description: Whether our server starts at boot, and the owner can log in to the wanted database
+  type: bool
+  returned: always
 """
 OURS = "conf.d/airflow-toolkit.conf"
 
@@ -175,6 +183,20 @@ class Survey:
             return f"{server}: database {self.database} has tables of another application: {', '.join(tables[:5])}; fix: choose another metadata_db_name"
         return ""
 
+    def serves(self, server: Server, service: str, password: str) -> bool:
+        """Whether it starts at boot, and the owner can log in to a database that is theirs."""
+        if not shutil.which("psql"):
+            return False
+        _, owns, _ = self.module.run_command(
+            ["psql", "-Xwqt", "-h", "127.0.0.1", "-p", str(server.port), "-U", self.user, "-d", self.database, "-Ac",
+             "SELECT pg_get_userbyid(datdba) = current_user FROM pg_database WHERE datname = current_database()"],
+            environ_update={"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}, cwd="/",
+        )  # fmt: skip
+        return (
+            owns.strip() == "t"
+            and self.run("systemctl", "is-enabled", service).strip() == "enabled"
+        )
+
     def _query(self, server: Server, database: str, query: str) -> list:
         return self.run(
             "runuser", "-u", "postgres", "--",
@@ -194,6 +216,8 @@ def main() -> None:
             "port": {"type": "int", "required": True},
             "database": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "service": {"type": "str", "required": True},
             "oldest": {"type": "int", "required": True},
             "adopt": {"type": "bool", "default": False},
             "prepared": {"type": "path", "default": ""},
@@ -201,17 +225,18 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    server, refusal = choose(
-        Survey(module).servers(), wanted["port"], wanted["adopt"], wanted["oldest"]
-    )
-    if refusal:
-        module.fail_json(msg=refusal)
+    survey = Survey(module)
+    server, refusal = choose(survey.servers(), wanted["port"], wanted["adopt"], wanted["oldest"])
     module.exit_json(
         changed=False,
+        refusal=refusal,
         directory=server.directory if server else "",
         first=bool(server and not server.ours),
         prepared=bool(server and server.created_after(module.params["prepared"])),
         user_exists=bool(server and server.user_exists),
+        serves=bool(
+            server and server.ours and survey.serves(server, wanted["service"], wanted["password"])
+        ),
     )
 
 
