@@ -16,6 +16,7 @@ from support.scenario import (
     pytest_runtest_makereport,
     pytest_runtest_setup,
 )
+from support.settle import settle
 
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_makereport", "pytest_runtest_setup"]
 _ALIVE = pytest.StashKey[IO[str]]()
@@ -70,3 +71,4 @@ def make_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     yield make
     for name in made:
         subprocess.run([TOOLKIT, "lab", "down", name], env=environment, check=False)
+    settle()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from support.lab_cluster import REPOSITORY, TIMEOUT, TOOLKIT, Cluster
+from support.settle import settle
 from toolkit.content import digest
 
 SHARED = "TOOLKIT_E2E_SHARED"
@@ -118,6 +119,7 @@ def brought_back(made: Made, scratch: Path) -> Iterator[Provisioned]:
             yield cluster
         finally:
             _lab(environment, "down", made.lab)
+            settle()
 
 
 def _wait_for_heartbeats(cluster: Cluster) -> None:
@@ -160,6 +162,7 @@ def _make(made: Made, shared: Path) -> tuple[int, str, str]:
         _lab(environment, "save", made.saved, "-i", str(inventory)) if not done.returncode else done
     )
     _lab(environment, "down", made.lab)
+    settle()
     if kept.returncode:
         return kept.returncode, kept.stdout, kept.stderr
     return 0, done.stdout, done.stderr

@@ -83,10 +83,20 @@ def unit_files(components: Iterable[str]) -> list[dict[str, Any]]:
     ]
 
 
-def unit_states(compared: Mapping[str, list[str]]) -> list[dict[str, str]]:
-    """What files/compare_units.py found, as states of systemd units."""
-    states = {"start": "started", "restart": "restarted"}
-    return [{"unit": unit, "state": states[todo]} for todo in states for unit in compared[todo]]
+def unit_commands(compared: Mapping[str, list[str]]) -> list[list[str]]:
+    """What files/compare_units.py found, as arguments of systemctl.
+
+    Nothing waits: the units start side by side, and `toolkit verify` waits for all of them. To
+    enable a unit reads its file.
+    """
+    start, restart = compared["start"], compared["restart"]
+    commands = [
+        ["daemon-reload"] if restart or compared["remove"] else [],
+        ["enable", "--now", "--no-block", *start] if start else [],
+        ["enable", *restart] if restart else [],
+        ["restart", "--no-block", *restart] if restart else [],
+    ]
+    return [command for command in commands if command]
 
 
 def secrets(line: Line, components: Iterable[str], executor: str) -> list[str]:
@@ -375,7 +385,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Filters by name."""
         return {f"plan_{function.__name__}": function for function in (
-            release_lines, executor, components, switches, units, unit_files, unit_states, secrets, wanted_packages, shipped_lock,
+            release_lines, executor, components, switches, units, unit_files, unit_commands, secrets, wanted_packages, shipped_lock,
             lock_plan, engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes,
             base_url, configuration,
         )}  # fmt: skip

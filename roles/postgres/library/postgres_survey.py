@@ -31,6 +31,8 @@ refusal: {description: Why there is none that may be configured, or "", type: st
 directory: {description: Where the server's postgresql.conf is, or "", type: str, returned: always}
 first: {description: Whether the role has not configured it before, type: bool, returned: always}
 prepared: {description: Whether the server was created with the prepared settings, type: bool, returned: always}
+unit: {description: Its unit of systemd, or "", type: str, returned: always}
+running: {description: Whether it runs, type: bool, returned: always}
 user_exists: {description: Whether the wanted owner is there, type: bool, returned: always}
 serves:
   description: Whether our server starts at boot, and the owner can log in to the wanted database
@@ -48,6 +50,7 @@ class Server:
     port: int
     directory: str
     data: str
+    unit: str = ""
     running: bool = True
     databases: list = field(default_factory=list)
     problem: str = ""
@@ -124,6 +127,7 @@ class Survey:
                 int(port),
                 f"/etc/postgresql/{version}/{name}",
                 data,
+                f"postgresql@{version}-{name}",
                 "online" in state,
             )
             for version, name, port, state, _, data, *_ in rows
@@ -142,7 +146,9 @@ class Survey:
                 "runuser", "-u", "postgres", "--", "postgres", "-D", directory, "-C", "port"
             )
             running = os.path.exists(os.path.join(directory, "postmaster.pid"))
-            found.append(Server(version, int(port or 5432), directory, directory, running))
+            found.append(
+                Server(version, int(port or 5432), directory, directory, "postgresql", running)
+            )
         return found
 
     def _ask(self, server: Server) -> None:
@@ -233,6 +239,8 @@ def main() -> None:
         directory=server.directory if server else "",
         first=bool(server and not server.ours),
         prepared=bool(server and server.created_after(module.params["prepared"])),
+        unit=server.unit if server else "",
+        running=bool(server and server.running),
         user_exists=bool(server and server.user_exists),
         serves=bool(
             server and server.ours and survey.serves(server, wanted["service"], wanted["password"])

@@ -24,7 +24,7 @@ from airflow_plan import (
     shipped_lock,
     sizes,
     switches,
-    unit_states,
+    unit_commands,
     units,
     wanted_packages,
 )
@@ -74,11 +74,14 @@ def test_components_come_from_groups() -> None:
 
 
 def test_units_are_started_or_started_again() -> None:
-    found = unit_states({"remove": ["x"], "start": ["a.service"], "restart": ["b.service"]})
-    assert found == [
-        {"unit": "a.service", "state": "started"},
-        {"unit": "b.service", "state": "restarted"},
+    assert unit_commands({"remove": [], "start": ["a"], "restart": ["b"]}) == [
+        ["daemon-reload"],
+        ["enable", "--now", "--no-block", "a"],
+        ["enable", "b"],
+        ["restart", "--no-block", "b"],
     ]
+    assert unit_commands({"remove": ["x"], "start": [], "restart": []}) == [["daemon-reload"]]
+    assert unit_commands({"remove": [], "start": [], "restart": []}) == []
 
 
 def test_components_that_are_named_win() -> None:
