@@ -23,9 +23,9 @@ def test_cause_never_shows_a_censored_result() -> None:
 def test_the_processes_of_tasks_do_not_go_through_the_objects_of_their_parent() -> None:
     before = gc.get_threshold()
     try:
-        runpy.run_path(str(PLUGINS / "quick_workers.py"))["CallbackModule"]().v2_playbook_on_start(
-            None
-        )
+        runpy.run_path(str(PLUGINS / "quick_workers.py"))[
+            "CallbackModule"
+        ]().v2_playbook_on_play_start(None)
         assert gc.get_threshold()[0] > 100_000
         assert gc.get_freeze_count() > 10_000
     finally:
