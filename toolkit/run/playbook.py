@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,86 +116,135 @@ def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[st
     return [*command, str(content_dir() / "playbooks" / f"{playbook}.yml")]
 
 
-def run_playbook(
-    cluster: Cluster,
-    playbook: str,
-    run: Run,
-    on_event: Callable[[Event], None],
-    *,
-    check: bool = False,
-    become_password: str | None = None,
-    variables: Mapping[str, Any] | None = None,
-    facts: Mapping[str, Mapping[str, Any]] | None = None,
-    cancelled: Callable[[], bool] = bool,
-) -> Outcome:
-    """Run playbooks/<playbook>.yml on the cluster's hosts.
+class Playbook:
+    """One of playbooks/, run by ansible-playbook in the background.
 
-    Args:
-        run: the record that events and log go into, masked.
-        on_event: called for every start and result of a task.
-        become_password: for sudo, kept in a private file while the run lasts.
-        variables: extra variables of this run, typed as they are.
-        facts: of hosts that Ansible need not gather any of (toolkit/hosts/ansible_facts.py).
-        cancelled: asked again and again; when it says so, ansible-playbook is ended.
+    Ansible reads it and the inventory at once, while the toolkit still probes the hosts, and does
+    nothing before it gets their facts. Used as a context manager: at the end nothing of it is left.
     """
-    import ansible_runner
 
-    hidden = [*secrets.values(cluster), *([become_password] if become_password else [])]
-    hidden += [str(value) for name, value in (variables or {}).items() if name in secrets.GENERATED]
-    outcome = Outcome(ok=False, log=run.directory / "ansible.log")
-    records: list[dict[str, Any]] = []
-    begun = time.monotonic()
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        record: Run,
+        *,
+        check: bool = False,
+        become_password: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        cancelled: Callable[[], bool] = bool,
+    ) -> None:
+        """Begin.
 
-    def handle(raw: dict[str, Any]) -> bool:
-        event = _event(raw, hidden)
-        if event is not None:
-            if event.kind in {"failed", "unreachable"}:
-                outcome.failures.append(event)
-            if event.kind == "changed":
-                outcome.changes.append(event)
-            records.append({"at": round(time.monotonic() - begun, 2), **vars(event)})
-            on_event(event)
-        return False  # ansible-runner then keeps no file of its own, which would not be masked
-
-    with tempfile.TemporaryDirectory(prefix="toolkit-") as private:
-        extra = dict(variables or {}) | {"mitogen_ssh_compression": False}
+        Args:
+            record: the record that events and log go into, masked.
+            become_password: for sudo, kept in a private file while the run lasts.
+            variables: extra variables of this run, typed as they are.
+            cancelled: asked again and again; when it says so, ansible-playbook is ended.
+        """
+        self._cluster = cluster
+        self._record = record
+        self._cancelled = cancelled
+        self._hidden = [*secrets.values(cluster), *([become_password] if become_password else [])]
+        self._hidden += [
+            str(value) for name, value in (variables or {}).items() if name in secrets.GENERATED
+        ]
+        self._on_event: Callable[[Event], object] = bool  # nothing happens before `run`
+        self._outcome = Outcome(ok=False, log=record.directory / "ansible.log")
+        self._events: list[dict[str, Any]] = []
+        self._command = playbook_command(cluster, name, check=check)
+        self._extra = dict(variables or {}) | {"mitogen_ssh_compression": False}
         if become_password:
-            extra["ansible_become_password"] = become_password
-        vars_file = Path(private) / "variables.json"
-        write_private(vars_file, json.dumps(extra))
-        known_facts = Path(private) / "facts.json"
-        write_private(known_facts, json.dumps(facts or {}))
-        command = playbook_command(cluster, playbook, check=check)
+            self._extra["ansible_become_password"] = become_password
+        self._private = tempfile.TemporaryDirectory(prefix="toolkit-")
+        self._pool = ThreadPoolExecutor(1)
+        self._ended = self._pool.submit(self._run)
+
+    def __enter__(self) -> Playbook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._facts.exists():
+            self._give(None)
+        self._pool.shutdown()
+        self._private.cleanup()
+
+    def run(
+        self, facts: Mapping[str, Mapping[str, Any]], on_event: Callable[[Event], None]
+    ) -> Outcome:
+        """Go on, and wait for the end.
+
+        Args:
+            facts: of hosts that Ansible need not gather any of (toolkit/hosts/ansible_facts.py).
+            on_event: called for every start and result of a task.
+        """
+        self._on_event = on_event
+        self._give(facts)
+        return self._ended.result()
+
+    @property
+    def _facts(self) -> Path:
+        """What cache_plugins/known_facts.py waits for."""
+        return Path(self._private.name) / "facts.json"
+
+    def _give(self, facts: Mapping[str, Mapping[str, Any]] | None) -> None:
+        new = self._facts.with_suffix(".new")
+        write_private(new, json.dumps(facts))
+        new.rename(self._facts)  # it is there as a whole or not at all
+
+    def _run(self) -> Outcome:
+        import ansible_runner
+
+        begun = time.monotonic()
+
+        def handle(raw: dict[str, Any]) -> bool:
+            event = _event(raw, self._hidden)
+            if event is not None:
+                if event.kind in {"failed", "unreachable"}:
+                    self._outcome.failures.append(event)
+                if event.kind == "changed":
+                    self._outcome.changes.append(event)
+                self._events.append({"at": round(time.monotonic() - begun, 2), **vars(event)})
+                self._on_event(event)
+            return False  # ansible-runner then keeps no file of its own, which would not be masked
+
+        vars_file = Path(self._private.name) / "variables.json"
+        write_private(vars_file, json.dumps(self._extra))
+        *options, path = self._command[3:]
         with guarded(vars_file):
             result = ansible_runner.run(
-                private_data_dir=private,
+                private_data_dir=self._private.name,
                 project_dir=str(content_dir() / "playbooks"),
-                playbook=command.pop(),
-                inventory=str(cluster.directory),
-                cmdline=shlex.join([*command[3:], "-e", f"@{vars_file}"]),
-                envvars=environment() | {"TOOLKIT_FACTS": str(known_facts)},
+                playbook=path,
+                inventory=str(self._cluster.directory),
+                cmdline=shlex.join([*options, "-e", f"@{vars_file}"]),
+                envvars=environment() | {"TOOLKIT_FACTS": str(self._facts)},
                 settings={"suppress_env_files": True, "idle_timeout": IDLE_TIMEOUT},
                 fact_cache_type=FACT_CACHE,
                 quiet=True,
                 event_handler=handle,
-                cancel_callback=cancelled,
+                cancel_callback=self._cancelled,
             )
+        return self._judged(result)
+
+    def _judged(self, result: Any) -> Outcome:
+        """The outcome, with log and events recorded."""
+        outcome = self._outcome
         outcome.interrupted = result.status == "canceled"
         outcome.ok = result.status == "successful"
         output = Path(result.config.artifact_dir) / "stdout"
         log = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
-    assert outcome.log is not None
-    write_private(outcome.log, secrets.mask(log, hidden))
-    run.write("events.json", records)
-    if not outcome.ok and not outcome.failures and not outcome.interrupted:
-        lines = [line for line in log.splitlines() if line.strip()]
-        cause = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "")
-        if result.status == "timeout":
-            cause = f"nothing happened for {IDLE_TIMEOUT // 60} minutes, so the run was ended"
-        outcome.failures.append(
-            Event("failed", "", "", "", "ansible-playbook", detail=secrets.mask(cause, hidden))
-        )
-    return outcome
+        assert outcome.log is not None
+        write_private(outcome.log, secrets.mask(log, self._hidden))
+        self._record.write("events.json", self._events)
+        if not outcome.ok and not outcome.failures and not outcome.interrupted:
+            lines = [line for line in log.splitlines() if line.strip()]
+            cause = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "")
+            if result.status == "timeout":
+                cause = f"nothing happened for {IDLE_TIMEOUT // 60} minutes, so the run was ended"
+            cause = secrets.mask(cause, self._hidden)
+            outcome.failures.append(Event("failed", "", "", "", "ansible-playbook", detail=cause))
+        return outcome
 
 
 _KINDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from toolkit.hosts.probe import collect, record
 from toolkit.providers import described
 from toolkit.run.counts import Counting
 from toolkit.run.narrate import Narrator, grouped
-from toolkit.run.playbook import Event, run_playbook
+from toolkit.run.playbook import Event, Playbook
 from toolkit.run.session import Options, Session, session
 from toolkit.run.stages import Stage, Step
 from toolkit.verbs.verify import PROVE, verify
@@ -85,8 +85,9 @@ def provision(
     try:
         with session(directory, "provision", options) as work:
             result.record = str(work.record.directory)
-            if work.carry_out(_Provision(cluster, work, result, prove=prove).stages()):
-                result.exit_code = 0
+            with _Provision(cluster, work, result, prove=prove) as provisioning:
+                if work.carry_out(provisioning.stages()):
+                    result.exit_code = 0
             work.exit_code = result.exit_code
             result.seconds = round(work.progress.elapsed(), 1)
             result.stages = work.record.stages
@@ -104,6 +105,13 @@ class _Provision:
         self.result = result
         self.proves = prove
         self.probe = Probe({})
+        self.open = ExitStack()
+
+    def __enter__(self) -> _Provision:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open.close()
 
     def stages(self) -> list[Stage]:
         """From the inventory to the proof."""
@@ -129,8 +137,24 @@ class _Provision:
         return True
 
     def check(self) -> bool:
-        """Probe the hosts, and compare them with what is wanted; meanwhile take the lease."""
+        """Probe the hosts, and compare them with what is wanted.
+
+        Meanwhile take the lease, and have Ansible read the playbook.
+        """
         remote = self.work.connect(self.cluster)
+        dry = self.work.options.dry
+        self.playbook = self.open.enter_context(
+            Playbook(
+                self.cluster,
+                "provision",
+                self.work.record,
+                check=dry,
+                become_password=self.work.options.become_password,
+                # A check writes nothing here either, so it goes by secrets made for it alone.
+                variables=secrets.missing(self.cluster) if dry else None,
+                cancelled=self.work.interrupts.asked,
+            )
+        )
         with ThreadPoolExecutor(1) as pool:
             lease = pool.submit(self._take_lease)
             self.probe = collect(self.cluster, remote)
@@ -145,7 +169,6 @@ class _Provision:
     def apply(self) -> bool:
         """Run playbooks/provision.yml."""
         remote = self.work.connect(self.cluster)
-        dry = self.work.options.dry
         progress = self.work.progress
         hosts = {host.name: host for host in self.cluster.hosts}
         counting = Counting(remote, self._counted(), progress.count)
@@ -156,23 +179,12 @@ class _Provision:
             lambda host, what: counting.under_way(hosts[host], what) if host in hosts else None,
         )
         with counting.going() if progress.live else nullcontext():
-            outcome = run_playbook(
-                self.cluster,
-                "provision",
-                self.work.record,
-                narrator.hear,
-                check=dry,
-                become_password=self.work.options.become_password,
-                # A check writes nothing here either, so it goes by secrets made for it alone.
-                variables=secrets.missing(self.cluster) if dry else None,
-                facts=ansible_facts(self.cluster, self.probe),
-                cancelled=self.work.interrupts.asked,
-            )
+            outcome = self.playbook.run(ansible_facts(self.cluster, self.probe), narrator.hear)
         self.result.failures, self.result.changes = outcome.failures, outcome.changes
         self.result.groups = grouped(self.cluster, outcome.changes)
         if outcome.interrupted:
             raise KeyboardInterrupt
-        if outcome.ok and not dry:
+        if outcome.ok and not self.work.options.dry:
             record(self.cluster, remote)
         self.result.url = self.cluster.web_address
         return outcome.ok
