@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TABLE = f"('{REPOSITORY}/roles/python' | cluster_platform('python', ansible_facts)).offered"
 PLAYBOOK = """
 - hosts: localhost
   connection: local
@@ -29,6 +30,7 @@ PLAYBOOK = """
         ("postgres", "main", "_postgres_config.max_connections", "300"),
         ("mysql", "main", "_mysql_config.max_connections", "300"),
         ("redis", "main", "_redis_config.bind", "127.0.0.1"),
+        ("python", "interpreter", TABLE, ":"),
         ("airflow", "environment", "_airflow_web_server.address", "127.0.0.1"),
         ("airflow", "environment", "_airflow_executor", "LocalExecutor"),
     ],
