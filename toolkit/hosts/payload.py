@@ -30,6 +30,7 @@ _OWN_FILES = (
     "/etc/logrotate.d/airflow",
     "/usr/local/bin/airflow",
     "/usr/local/lib/airflow-toolkit/*_*",
+    "/usr/local/lib/airflow-toolkit/manifest.json",
     "/opt/airflow/current",
     "/var/lib/airflow/dags/toolkit/*.py",
 )
