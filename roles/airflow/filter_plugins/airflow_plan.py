@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -71,15 +71,15 @@ def units(components: Iterable[str]) -> list[str]:
     return [f"airflow-{name}.service" for name in components]
 
 
-def unit_files(components: Iterable[str]) -> list[dict[str, Any]]:
+def unit_files(components: Sequence[str]) -> list[dict[str, Any]]:
     """The units as files for the module write_files."""
     return [
         {
-            "path": f"/etc/systemd/system/airflow-{name}.service",
+            "path": f"/etc/systemd/system/{unit}",
             "template": "airflow-component.service.j2",
             "vars": {"component_name": name},
         }
-        for name in components
+        for name, unit in zip(components, units(components), strict=True)
     ]
 
 

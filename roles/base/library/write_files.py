@@ -73,7 +73,8 @@ class File:
 
     def set_access(self) -> None:
         """Mend owner, group and mode, and leave the time of its content."""
-        self._grant(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW))
+        with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            self._grant(file.fileno())
 
     def write(self) -> None:
         """Put it in place of what is there. A directory's owner can plant no link in the way."""
@@ -81,17 +82,14 @@ class File:
         if os.path.lexists(new):  # of a run that was killed
             os.unlink(new)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(os.dup(descriptor), "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(self.content)
-        self._grant(descriptor)
+            self._grant(file.fileno())
         os.replace(new, self.path)
 
     def _grant(self, descriptor: int) -> None:
-        try:
-            os.fchown(descriptor, *self.numbers())
-            os.fchmod(descriptor, self.mode)
-        finally:
-            os.close(descriptor)
+        os.fchown(descriptor, *self.numbers())
+        os.fchmod(descriptor, self.mode)
 
     def difference(self, now: "bytes | None") -> dict:
         """For --diff."""

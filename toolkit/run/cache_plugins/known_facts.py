@@ -23,8 +23,6 @@ author: airflow-toolkit
 """
 FILE = "TOOLKIT_FACTS"
 """Names the file: host -> facts, as JSON; null when the run is not wanted any more."""
-
-
 INTERVAL = 0.01
 """Seconds between two looks for the file."""
 
