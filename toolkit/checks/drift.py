@@ -21,7 +21,7 @@ def files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "drift.missing",
                     host=host.name,
                     what=f"{path} is gone",
-                    fix=f"toolkit provision -i {cluster.directory}",
+                    fix=f"toolkit provision -i {cluster.inventory}",
                 )
             elif how == "changed":
                 yield warning(
@@ -36,7 +36,7 @@ def files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     "drift.mode",
                     host=host.name,
                     what=f"{path} has another owner or mode than after the last provision",
-                    fix=f"toolkit provision -i {cluster.directory}",
+                    fix=f"toolkit provision -i {cluster.inventory}",
                 )
 
 
@@ -62,7 +62,7 @@ def units(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 host=host.name,
                 what=f"airflow-{component}.service {problem}",
                 fix="settings of units belong in airflow_unit_options; then remove the file and: "
-                f"toolkit provision -i {cluster.directory}"
+                f"toolkit provision -i {cluster.inventory}"
                 if unit and unit.overrides
-                else f"toolkit provision -i {cluster.directory}",
+                else f"toolkit provision -i {cluster.inventory}",
             )

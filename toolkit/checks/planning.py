@@ -188,7 +188,7 @@ def remote_logs(cluster: Cluster) -> Iterator[Finding]:
             host="",
             what=f"airflow_remote_log_folder is set, and {lock} has no "
             "apache-airflow-providers-amazon",
-            fix=f"toolkit lock -i {cluster.directory}"
+            fix=f"toolkit lock -i {cluster.inventory}"
             + (", and remove airflow_lock" if cluster.setting("airflow_lock") else ""),
         )
 

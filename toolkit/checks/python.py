@@ -105,7 +105,7 @@ def _lock(cluster: Cluster, host: Host, python: Python) -> Iterator[Finding]:
             "python.lock",
             host=host.name,
             what=f"{lock} was not resolved for Python {python.minor}, which this host has",
-            fix=f"toolkit lock -i {cluster.directory}",
+            fix=f"toolkit lock -i {cluster.inventory}",
         )
 
 

@@ -40,7 +40,7 @@ def ensure_lock(cluster: Cluster, say: Callable[[str], None] = lambda _: None) -
             raise ToolkitError(
                 f"the lock is for {_told(read_header(path))}, the settings say {_told(wanted)}",
                 where=Location(path),
-                fix=f"toolkit lock -i {cluster.directory}",
+                fix=f"toolkit lock -i {cluster.inventory}",
             )
         return path
     shipped = shipped_lock(*wanted)

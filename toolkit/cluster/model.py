@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.cluster import planner
+from toolkit.cluster.answers import Evaluation
+from toolkit.cluster.inventory import Inventory
 from toolkit.cluster.login import become_password, refuse_wrong_login
 from toolkit.cluster.pattern import match
-from toolkit.cluster.reader import read_tree, variable_files
+from toolkit.cluster.reader import generated_file, read_tree, variable_files
 from toolkit.cluster.specs import load_specs
 from toolkit.cluster.tree import Tree
-from toolkit.cluster.variables import ALL, File, Layer, Scope, Variable, Variables
-from toolkit.cluster.vaultfile import vault_file
+from toolkit.cluster.variables import (
+    ALL,
+    File,
+    Layer,
+    Reading,
+    Scope,
+    Variable,
+    Variables,
+)
+from toolkit.cluster.vaultfile import Passwords
 from toolkit.errors import Location, NoHostsError, ToolkitError
 
 
@@ -66,7 +76,7 @@ class Cluster:
     """All that the inventory says, its vault included, which is opened when it is needed.
 
     Attributes:
-        directory: the inventory's.
+        inventory: its sources.
         all_hosts: the cluster's hosts; `hosts` are those in play.
         sources: where variables come from.
         members: group -> names of its hosts, in Ansible's order.
@@ -75,7 +85,7 @@ class Cluster:
         limit: the pattern that chooses the hosts in play.
     """
 
-    directory: Path
+    inventory: Inventory
     all_hosts: tuple[Host, ...]
     sources: Variables = field(default_factory=Variables, repr=False)
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -84,9 +94,14 @@ class Cluster:
     limit: str | None = None
 
     @property
+    def directory(self) -> Path:
+        """The inventory's directory, where the cluster's own files are."""
+        return self.inventory.home
+
+    @property
     def name(self) -> str:
-        """The directory's name."""
-        return self.directory.name
+        """The directory's name, or the host list's in a directory of several."""
+        return self.inventory.name
 
     @property
     def version(self) -> str:
@@ -168,12 +183,7 @@ class Cluster:
     @property
     def vault(self) -> File:
         """The file that generated secrets are stored in; it need not exist yet."""
-        path = vault_file(self.directory)
-        return next(
-            layer
-            for layer in self.sources.files[ALL]
-            if isinstance(layer, File) and layer.path == path
-        )
+        return self.sources.vault
 
     def limited(self, pattern: str | None) -> Cluster:
         """The same cluster with only the hosts that an Ansible pattern names in play.
@@ -191,22 +201,17 @@ class Cluster:
         return narrowed
 
     @classmethod
-    def load(cls, directory: Path) -> Cluster:
-        """Read an inventory directory.
+    def load(cls, inventory: Inventory | Path) -> Cluster:
+        """Read an inventory.
 
         Raises:
             ToolkitError: it does not exist, holds no hosts, or a file of it cannot be read.
         """
-        directory = directory.expanduser().resolve()
-        if not directory.is_dir():
-            raise ToolkitError(
-                f"there is no inventory directory {directory}",
-                fix=f"toolkit init {directory} --sample single --host all=USER@ADDRESS",
-            )
-        tree = read_tree(directory)
+        inventory = inventory if isinstance(inventory, Inventory) else Inventory.of(inventory)
+        tree = read_tree(inventory)
         if not tree.hosts:
-            raise NoHostsError(directory)
-        return cls._of(directory, tree, {})
+            raise NoHostsError(inventory.home)
+        return cls._of(inventory, tree, {})
 
     @classmethod
     def planned(
@@ -226,19 +231,30 @@ class Cluster:
             for name in ("all", *names):
                 tree.add_group(name)
                 tree.add_host(host, name)
-        return cls._of(directory, tree, expected or {})
+        return cls._of(Inventory.of(directory), tree, expected or {})
 
     @classmethod
-    def _of(cls, directory: Path, tree: Tree, expected: Mapping[str, Any]) -> Cluster:
-        files: dict[Scope, Sequence[Layer]] = dict(variable_files(directory, tree))
-        place = Location(vault_file(directory))
-        to_come = [Variable(name, value, place, "all", True) for name, value in expected.items()]
-        files[ALL] = [*files[ALL], Layer(to_come)]
-        sources = Variables(tree.inline(), files)
+    def _of(cls, inventory: Inventory, tree: Tree, expected: Mapping[str, Any]) -> Cluster:
+        passwords = Passwords(inventory.home)
+        reading = Reading(passwords, Evaluation(inventory, passwords))
+        vault = generated_file(inventory, passwords)
+        files: dict[Scope, Sequence[Layer]] = dict(variable_files(inventory, tree, passwords))
+        same = [file for file in files[ALL] if isinstance(file, File) and file.path == vault.path]
+        vault = next(iter(same), vault)
+        to_come = [
+            Variable(name, value, Location(vault.path), "all", True)
+            for name, value in expected.items()
+        ]
+        # What is not there yet has no place among the others: it holds what nobody else says.
+        files[ALL] = [*([] if same else [vault]), *files[ALL], Layer(to_come)]
+        sources = Variables(tree.inline(), files, reading, vault)
         groups = {host: tree.groups_of(host) for host in tree.hosts}
         merged = {host: sources.of_host(host, of) for host, of in groups.items()}
         for host, variables in merged.items():
             refuse_wrong_login(host, variables)
         hosts = tuple(Host(name, groups[name], variables) for name, variables in merged.items())
         members = {group: tree.members(group) for group in tree.groups}
-        return cls(directory, hosts, sources, members, tuple(tree.named), directory / "hosts.yml")
+        hosts_file = inventory.home / "hosts.yml"
+        if not inventory.sources[0].is_dir():
+            hosts_file = inventory.sources[0]
+        return cls(inventory, hosts, sources, members, tuple(tree.named), hosts_file)

@@ -1,72 +1,51 @@
-"""Reads an inventory directory.
+"""Reads the host lists of an inventory, and finds its files of variables.
 
-Static YAML is read here, with line numbers and in a few milliseconds; importing Ansible's own
-reader takes over a second. Whatever is not plain YAML (INI, plugins, scripts, host ranges) is
-asked of `ansible-inventory`. A contract test compares the two readings.
+Static YAML is read here, with line numbers and in a few milliseconds. Whatever is not plain YAML (INI,
+plugins, scripts, host ranges) is Ansible's to read. A contract test compares the two readings.
 """
 
 from __future__ import annotations
 
-import configparser
-import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster.tree import Tree
-from toolkit.cluster.variables import ALL, File, Scope, Variable
-from toolkit.cluster.vaultfile import vault_file
-from toolkit.cluster.yamlfile import read_mapping
-from toolkit.content import content_dir
+from toolkit.cluster.answers import structure
+from toolkit.cluster.inventory import Inventory
+from toolkit.cluster.tree import PRIORITY, Tree
+from toolkit.cluster.variables import File, HostListVault, Scope, Variable
+from toolkit.cluster.vaultfile import Passwords, vault_file
+from toolkit.cluster.yamlfile import UnsafeText, VaultedValue, is_vaulted, read_mapping
 from toolkit.errors import Location, ToolkitError
 
 _ENDINGS = ("", ".yml", ".yaml", ".json")
 """Of files of variables, in the order in which Ansible looks for them; it takes the first."""
 
 
-def ansible_config() -> Path:
-    """The configuration that Ansible gets from us, and plain users from a checkout."""
-    return content_dir() / "ansible.cfg"
+def read_tree(inventory: Inventory) -> Tree:
+    """Groups, hosts and inline variables of an inventory's host lists.
 
-
-@cache
-def _ignored() -> re.Pattern[str]:
-    """Names of files that are no host lists, by the configuration's section [inventory]."""
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read_string(ansible_config().read_text(encoding="utf-8"))
-    section = parser["inventory"]
-    endings = [re.escape(text.strip()) + "$" for text in section["ignore_extensions"].split(",")]
-    patterns = [text.strip() for text in section["ignore_patterns"].split(",")]
-    return re.compile("|".join([r"^\.", *patterns, *endings]))
-
-
-def read_tree(directory: Path) -> Tree:
-    """Groups, hosts and inline variables of an inventory directory's host lists."""
-    sources = [
-        path
-        for path in sorted(directory.iterdir())
-        if path.is_file() and not _ignored().search(path.name)
-    ]
-    tree = Tree(directory)
-    if all(path.suffix in {".yml", ".yaml"} for path in sources):
-        contents = {path: read_mapping(path) for path in sources}
+    Raises:
+        ToolkitError: one of them cannot be read.
+    """
+    lists = inventory.host_lists()
+    tree = Tree(inventory.home)
+    if all(path.suffix in {".yml", ".yaml"} and not is_vaulted(path) for path in lists):
+        contents = {path: read_mapping(path) for path in lists}
         if not any("plugin" in content for content in contents.values()):
             for content in contents.values():
                 for group, (body, location) in content.items():
                     _add_group(tree, group, body, location)
-            if not any("[" in host for host in tree.hosts):
+            # A range, or a port behind the name.
+            if not any("[" in host or ":" in host for host in tree.hosts):
                 return tree
-    return _ask_ansible(directory)
+    return _by_ansible(inventory)
 
 
 def _add_group(tree: Tree, group: str, body: Any, location: Location) -> None:
     tree.add_group(group)
-    body = {} if body is None else body
+    body = {part: {names: None} if isinstance(names, str) and part != "vars" else names
+            for part, names in body.items()} if isinstance(body, dict) else body or {}  # fmt: skip
     unknown = set(body) - {"hosts", "children", "vars"} if isinstance(body, dict) else {"?"}
     if unknown or any(not isinstance(part or {}, dict) for part in body.values()):
         raise ToolkitError(
@@ -103,36 +82,69 @@ def _add_child(tree: Tree, group: str, child: str, body: Any, location: Location
 _PARTS = {"vars": _add_variable, "hosts": _add_host, "children": _add_child}
 
 
-def variable_files(directory: Path, tree: Tree) -> Mapping[Scope, list[File]]:
+def variable_files(
+    inventory: Inventory, tree: Tree, passwords: Passwords
+) -> Mapping[Scope, list[File]]:
     """The files of group_vars/ and host_vars/, in the order in which later ones win.
 
     Raises:
         ToolkitError: one that is not encrypted cannot be read.
     """
     scopes = [*(("group", name) for name in tree.groups), *(("host", name) for name in tree.hosts)]
-    found = {scope: list(_files(directory, scope)) for scope in scopes}
-    _add_vault(found[ALL], directory)
+    vault = vault_file(inventory.home)
+    found = {
+        scope: [
+            File(path, scope[1], passwords, secret=path == vault)
+            for root in inventory.roots
+            for path in _files(root, scope)
+        ]
+        for scope in scopes
+    }
     for file in (file for files in found.values() for file in files if not file.encrypted):
         file.variables()
     return found
 
 
-def _files(directory: Path, scope: Scope) -> Iterator[File]:
+def generated_file(inventory: Inventory, passwords: Passwords) -> File:
+    """The file that generated secrets are stored in; it need not exist yet."""
+    path = vault_file(inventory.home)
+    others = [found for found in _candidates(path.parent.parent, "all")[:1] if not found.is_dir()]
+    if inventory.generated.exists() or (
+        not path.exists() and (others or inventory.shares_directory)
+    ):
+        return HostListVault(inventory.generated, "all", passwords, secret=True)
+    return File(path, "all", passwords, secret=True)
+
+
+def hidden_files(inventory: Inventory) -> Iterator[tuple[Path, Path]]:
+    """Files of variables that Ansible leaves out, each with the file or folder beside it that it reads."""
+    for root in inventory.roots:
+        for kind in ("group_vars", "host_vars"):
+            folder = root / kind
+            names = {
+                path.stem if path.suffix in _ENDINGS[1:] else path.name for path in _entries(folder)
+            }
+            for name in sorted(names):
+                first, *others = _candidates(folder, name) or [folder]
+                yield from ((other, first) for other in others)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _candidates(folder: Path, name: str) -> list[Path]:
+    return [path for ending in _ENDINGS if (path := folder / f"{name}{ending}").exists()]
+
+
+def _files(root: Path, scope: Scope) -> Iterator[Path]:
     kind, name = scope
-    root = directory / f"{kind}_vars"
-    if not name or name.startswith("/"):  # as Ansible: a path of a chroot is no name of a file
+    folder = root / f"{kind}_vars"
+    # As Ansible: a path of a chroot is no name of a file.
+    if not name or name.startswith("/") or not folder.is_dir():
         return
-    candidates = [root / f"{name}{ending}" for ending in _ENDINGS]
-    found = [path for path in candidates if root.is_dir() and path.exists()]
-    if len(found) > 1:
-        raise ToolkitError(
-            f"Ansible reads {found[0].name} alone, and leaves out {found[1].name} beside it",
-            where=str(root),
-            fix=f"mv {found[1]} {found[0]}/" if found[0].is_dir() else "remove one of the two",
-        )
-    for entry in found:
-        for path in _below(entry) if entry.is_dir() else [entry]:
-            yield File(path, name, directory)
+    for first in _candidates(folder, name)[:1]:
+        yield from _below(first) if first.is_dir() else [first]
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -146,50 +158,36 @@ def _below(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _add_vault(files: list[File], directory: Path) -> None:
-    """Give the vault its place among the files for all hosts; it may be written later."""
-    path = vault_file(directory)
-    if all(file.path != path for file in files):
-        files.append(File(path, "all", directory))
-        files.sort(key=lambda file: file.path.parts)
-
-
-def _ask_ansible(directory: Path) -> Tree:
+def _by_ansible(inventory: Inventory) -> Tree:
     """Read an inventory that is not plain YAML with Ansible's own reader."""
-    command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(directory), "--list"]
-    command.append("--export")  # variables of groups stay with the groups
-    environment = os.environ | {
-        "ANSIBLE_CONFIG": str(ansible_config()),
-        # Files of variables are read here: with line numbers, and without the vault's password.
-        "ANSIBLE_VARS_ENABLED": "",
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FATAL": "true",
-    }
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode != 0:
-        cause = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
-        raise ToolkitError(
-            f"Ansible cannot read this inventory: {cause.strip()}",
-            where=str(directory),
-            fix=f"ansible-inventory -i {directory} --list",
-        )
-    listing = json.loads(done.stdout, object_hook=_plain)
-    tree, whole = Tree(directory), Location(directory)
-    groups = {name: body for name, body in listing.items() if name != "_meta"}
-    for group, body in groups.items():
+    listing = structure(inventory)
+    tree = Tree(inventory.home)
+    # Which of several files it is from is not known.
+    lists = inventory.host_lists()
+    whole = Location(lists[0] if len(lists) == 1 else inventory.sources[0])
+    for group, body in listing["groups"].items():
         tree.add_group(group)
-        for child in body.get("children", ()):
+        for child in body["children"]:
             tree.add_child(group, child)
-        for host in body.get("hosts", ()):
+        for host in body["hosts"]:
             tree.add_host(host, group)
-        for name, value in body.get("vars", {}).items():
-            tree.set_variable(("group", group), Variable(name, value, whole, group))
-    for host, variables in listing["_meta"]["hostvars"].items():
+        for name, value in body["vars"].items():
+            tree.set_variable(("group", group), Variable(name, _marked(value), whole, group))
+        priority = Variable(PRIORITY, body["priority"], whole, group)
+        tree.set_variable(("group", group), priority)
+    for host, variables in listing["hosts"].items():
         tree.add_host(host)
         for name, value in variables.items():
-            tree.set_variable(("host", host), Variable(name, value, whole, host))
+            tree.set_variable(("host", host), Variable(name, _marked(value), whole, host))
     return tree
 
 
-def _plain(value: dict[str, Any]) -> Any:
-    """What came from outside, such as an API, is marked by Ansible as no template."""
-    return value["__ansible_unsafe"] if set(value) == {"__ansible_unsafe"} else value
+def _marked(value: Any) -> Any:
+    """A value of in_ansible.py's answer, with the marks that YAML's tags give it here."""
+    if isinstance(value, dict):
+        if set(value) == {"__vault"}:
+            return VaultedValue(value["__vault"])
+        if set(value) == {"__unsafe"}:
+            return UnsafeText(value["__unsafe"])
+        return {key: _marked(inner) for key, inner in value.items()}
+    return [_marked(inner) for inner in value] if isinstance(value, list) else value

@@ -6,13 +6,21 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.cluster.answers import Evaluation
 from toolkit.cluster.specs import load_specs
-from toolkit.cluster.vaultfile import read_encrypted, vault_file, write_private
-from toolkit.cluster.yamlfile import is_vaulted, parse_mapping
+from toolkit.cluster.vaultfile import Passwords, write_private
+from toolkit.cluster.yamlfile import (
+    UnsafeText,
+    VaultedValue,
+    has_vaulted,
+    is_template,
+    is_vaulted,
+    parse_mapping,
+)
 from toolkit.content import cache_dir
 from toolkit.errors import Location, ToolkitError
 
@@ -64,13 +72,17 @@ class File(Layer):
     Args:
         path: the file, which need not exist yet.
         scope: whose variables are in it.
-        directory: the inventory's, where the password for encrypted files is.
+        passwords: for one that is encrypted.
+        secret: all of it is, even if it is not encrypted.
     """
 
-    def __init__(self, path: Path, scope: str, directory: Path) -> None:
+    def __init__(
+        self, path: Path, scope: str, passwords: Passwords, *, secret: bool = False
+    ) -> None:
         self.path = path
         self._scope = scope
-        self._directory = directory
+        self.passwords = passwords
+        self._secret = secret
         self._opened: Mapping[str, Variable] | ToolkitError | None = None
         self._names: Collection[str] | None = None
 
@@ -109,15 +121,29 @@ class File(Layer):
     def _read(self) -> Iterator[Variable]:
         if not self.path.exists():
             return
-        encrypted = self.encrypted
-        text = (
-            read_encrypted(self.path, self._directory)
-            if encrypted
-            else self.path.read_text(encoding="utf-8")
-        )
-        secret = encrypted or self.path == vault_file(self._directory)
+        text = self.text()
+        secret = self._secret or self.encrypted
         for name, (value, location) in parse_mapping(text, self.path).items():
             yield Variable(name, value, location, self._scope, secret)
+
+    def text(self) -> str:
+        """What is written in it, decrypted; raises as `variables` does."""
+        text = self.path.read_text(encoding="utf-8")
+        return self.passwords.decrypt(text, Location(self.path)) if self.encrypted else text
+
+
+class HostListVault(File):
+    """A host list that gives variables to all hosts and does nothing else: `all: {vars: ...}`."""
+
+    def _read(self) -> Iterator[Variable]:
+        if not self.path.exists():
+            return
+        whole, location = parse_mapping(self.text(), self.path).get(
+            "all", ({}, Location(self.path))
+        )
+        variables = (whole or {}).get("vars") or {}
+        for name, value in variables.items():
+            yield Variable(str(name), value, location, "all", secret=True)
 
 
 def remembered(digest: str, read: Callable[[], list[str]]) -> Collection[str]:
@@ -140,10 +166,16 @@ class Merged(Mapping[str, Any]):
 
     Args:
         layers: later ones win.
+        host: whose they are; "" for all hosts'.
+        reading: opens what is encrypted, and evaluates templates.
     """
 
-    def __init__(self, layers: Iterable[Layer]) -> None:
+    def __init__(
+        self, layers: Iterable[Layer], host: str = "", reading: Reading | None = None
+    ) -> None:
         self._layers = tuple(layers)[::-1]
+        self._host = host
+        self._reading = reading
 
     def find(self, name: str) -> Variable | None:
         """The variable that counts, with its place.
@@ -159,7 +191,7 @@ class Merged(Mapping[str, Any]):
                     raise
                 continue
             if found is not None:
-                return found
+                return self._reading.read(found, self._host) if self._reading else found
         return None
 
     def __getitem__(self, name: str) -> Any:
@@ -187,19 +219,65 @@ def _is_secret(name: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What makes values of what is written: the vault's passwords, and Ansible for templates."""
+
+    passwords: Passwords
+    evaluation: Evaluation
+
+    def read(self, variable: Variable, host: str) -> Variable:
+        """A variable with the value that it has on a host ("" for all).
+
+        A template that cannot be evaluated yet stays as it is written.
+
+        Raises:
+            ToolkitError: it is encrypted, and the password is missing or wrong.
+        """
+        variable = self.opened(variable)
+        if not is_template(variable.value):
+            return variable
+        value = self.evaluation.value(host, variable.name, variable.value)
+        return replace(variable, value=value)
+
+    def opened(self, variable: Variable) -> Variable:
+        """A variable with the encrypted parts of its value as plain text."""
+        if not has_vaulted(variable.value):
+            return variable
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, VaultedValue):
+                # As in Ansible: what was encrypted is no template, whatever it looks like.
+                return UnsafeText(self.passwords.decrypt(value, variable.location))
+            if isinstance(value, dict):
+                return {key: plain(inner) for key, inner in value.items()}
+            return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+        return replace(variable, value=plain(variable.value), secret=True)
+
+
+@dataclass(frozen=True)
 class Variables:
     """All variables of an inventory.
 
     Attributes:
         inline: those in the host lists.
         files: those of group_vars/ and host_vars/, in Ansible's order of files.
+        reading: opens what is encrypted, and evaluates templates.
+        vault: the file for generated secrets, which is one of `files`.
     """
 
     inline: Mapping[Scope, Layer] = field(default_factory=dict)
     files: Mapping[Scope, Sequence[Layer]] = field(default_factory=dict)
+    reading: Reading | None = None
+    vault: File = field(default_factory=lambda: File(Path("vault.yml"), "all", Passwords(Path())))
+
+    @property
+    def passwords(self) -> Passwords:
+        """Those of the inventory's vaults."""
+        return self.vault.passwords
 
     def everything(self) -> Iterator[Variable]:
-        """Every variable.
+        """Every variable, as it is written, but with what is encrypted in plain.
 
         Raises:
             ToolkitError: a file is encrypted, and the password is missing or wrong.
@@ -208,11 +286,12 @@ class Variables:
             *self.inline.values(),
             *(layer for part in self.files.values() for layer in part),
         ):
-            yield from layer.variables().values()
+            for variable in layer.variables().values():
+                yield self.reading.opened(variable) if self.reading else variable
 
     def of_all(self) -> Merged:
         """What is set for all hosts alike."""
-        return Merged([*self._inline(ALL), *self._files(ALL)])
+        return Merged([*self._inline(ALL), *self._files(ALL)], "", self.reading)
 
     def of_host(self, host: str, groups: Sequence[str]) -> Merged:
         """What is set for a host.
@@ -222,8 +301,13 @@ class Variables:
         """
         scopes = [ALL, *(("group", group) for group in groups)]
         own = ("host", host)
-        return Merged([*self._inline(*scopes), *self._files(*scopes),
-                       *self._inline(own), *self._files(own)])  # fmt: skip
+        layers = [
+            *self._inline(*scopes),
+            *self._files(*scopes),
+            *self._inline(own),
+            *self._files(own),
+        ]
+        return Merged(layers, host, self.reading)
 
     def _inline(self, *scopes: Scope) -> list[Layer]:
         return [self.inline[scope] for scope in scopes if scope in self.inline]

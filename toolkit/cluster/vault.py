@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from toolkit.cluster import vaulttext
 from toolkit.cluster.login import BECOME_PASSWORDS
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.specs import load_specs
-from toolkit.cluster.variables import Variable
-from toolkit.cluster.vaultfile import write_encrypted
-from toolkit.errors import ToolkitError
+from toolkit.cluster.variables import File, HostListVault, Variable
+from toolkit.cluster.vaultfile import write_private
+from toolkit.errors import Location
 
 MASK = "********"
 _WORTH_MASKING = 6
@@ -63,39 +61,38 @@ def missing(cluster: Cluster) -> dict[str, str]:
 
 
 def ensure(cluster: Cluster) -> None:
-    """Generate the secrets that the inventory lacks, and encrypt them."""
-    fresh, file = missing(cluster), cluster.vault
-    if fresh or (file.path.exists() and not file.encrypted):
-        _write(cluster, stored(cluster) | fresh)
+    """Generate the secrets that the inventory lacks, and store them encrypted."""
+    update(cluster, missing(cluster))
 
 
 def update(cluster: Cluster, changes: Mapping[str, str | None]) -> None:
-    """Set variables of vault.yml, or remove those that are None; a file that has it all is left alone."""
-    before = stored(cluster)
-    kept = {name: value for name, value in before.items() if name not in changes}
-    wanted = kept | {name: value for name, value in changes.items() if value is not None}
-    if wanted != before:
-        _write(cluster, wanted)
+    """Set generated variables, or remove those that are None; everything else stays as it is written.
+
+    Raises:
+        ToolkitError: the password is missing or wrong.
+    """
+    before, file = stored(cluster), cluster.vault
+    new = {name: value for name, value in changes.items() if value != before.get(name)}
+    if new:
+        write_private(file.path, _changed(cluster, file, new))
+        file.forget()
 
 
-def _write(cluster: Cluster, variables: Mapping[str, Any]) -> None:
-    file = cluster.vault
-    _refuse_hiding(file.path.parent)
-    write_encrypted(file.path, cluster.directory, yaml.safe_dump(dict(variables), sort_keys=True))
-    file.forget()
+def _changed(cluster: Cluster, file: File, changes: Mapping[str, str | None]) -> str:
+    """The new content of the file for generated secrets, in the form that it has already."""
+    passwords, place = cluster.sources.passwords, Location(file.path)
+    old = file.path.read_text(encoding="utf-8") if file.path.exists() else ""
+    if isinstance(file, HostListVault):
+        render = vaulttext.inline(passwords.encrypt)
+        return vaulttext.edited(old or _HOST_LIST, changes, render, ("all", "vars"))
+    if old and not file.encrypted:
+        return vaulttext.edited(old, changes, vaulttext.inline(passwords.encrypt))
+    return passwords.encrypt(
+        vaulttext.edited(file.text() if old else "", changes, vaulttext.plain), old, place
+    )
 
 
-def _refuse_hiding(folder: Path) -> None:
-    """Ansible reads a folder alone, and not the file of variables beside it."""
-    for ending in (".yml", ".yaml", ".json", ""):
-        beside = folder.with_name(folder.name + ending)
-        if beside.is_file():
-            raise ToolkitError(
-                f"secrets are stored in the folder {folder}, beside which Ansible would no longer "
-                f"read {beside.name}",
-                where=str(beside),
-                fix=f"mv {beside} {beside}.tmp && mkdir {folder} && mv {beside}.tmp {folder}/airflow.yml",
-            )
+_HOST_LIST = "# Secrets that the toolkit generated. They are here because group_vars/all has no room for them.\nall:\n  vars:\n"
 
 
 def values(cluster: Cluster) -> list[str]:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from toolkit.cluster.vaultfile import VAULT_HEADER
 from toolkit.errors import Location, ToolkitError
-
-VAULT_HEADER = "$ANSIBLE_VAULT;"
 
 
 class VaultedValue(str):
-    """A single value encrypted with `!vault`; its text is never read here."""
+    """A single value encrypted with `!vault`, as it is written."""
+
+
+class UnsafeText(str):
+    """A text marked `!unsafe`: never a template, whatever it looks like."""
 
 
 def is_template(value: Any) -> bool:
-    """Whether only Ansible can say what a value is."""
-    return isinstance(value, str) and ("{{" in value or "{%" in value)
+    """Whether only Ansible can say what a value is, or a part of it."""
+    if isinstance(value, str):
+        return ("{{" in value or "{%" in value or "{#" in value) and not isinstance(
+            value, UnsafeText
+        )
+    return any(map(is_template, _parts(value)))
+
+
+def has_vaulted(value: Any) -> bool:
+    """Whether a value, or a part of it, is encrypted."""
+    return isinstance(value, VaultedValue) or any(map(has_vaulted, _parts(value)))
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return (*value.keys(), *value.values())
+    return value if isinstance(value, list) else ()
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -27,7 +45,24 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 _Loader.add_constructor("!vault", lambda _loader, node: VaultedValue(node.value))
-_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+_Loader.add_constructor("!vault-encrypted", lambda _loader, node: VaultedValue(node.value))
+_Loader.add_constructor("!unsafe", lambda loader, node: _unsafe(loader, node))
+
+
+def _unsafe(loader: Any, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return UnsafeText(node.value)
+    node.tag = loader.resolve(type(node), None, (True, False))
+    return marked(loader.construct_object(node, deep=True))
+
+
+def marked(value: Any) -> Any:
+    """A value all of whose texts are no templates."""
+    if isinstance(value, str):
+        return UnsafeText(value)
+    if isinstance(value, dict):
+        return {marked(key): marked(part) for key, part in value.items()}
+    return [marked(part) for part in value] if isinstance(value, list) else value
 
 
 def is_vaulted(path: Path) -> bool:

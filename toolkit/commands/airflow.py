@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from toolkit.commands import options
 from toolkit.errors import ToolkitError
+
+if TYPE_CHECKING:
+    from toolkit.cluster import Inventory
 
 
 @click.command(
@@ -26,7 +29,7 @@ Exit status: that of Airflow's command.
 @click.option("--host", help="The host to run it on; by default the first scheduler.")
 @click.argument("arguments", nargs=-1, required=True, metavar="-- ARGUMENTS...")
 def command(
-    inventory: Path, become_password: str | None, host: str | None, arguments: tuple[str, ...]
+    inventory: Inventory, become_password: str | None, host: str | None, arguments: tuple[str, ...]
 ) -> int:
     """Run Airflow's own command line on a scheduler host, with the units' user and environment."""
     from toolkit.cluster import Cluster

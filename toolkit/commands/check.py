@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,7 @@ from toolkit.commands import options
 from toolkit.errors import EXIT_FAILED, EXIT_REFUSED
 
 if TYPE_CHECKING:
+    from toolkit.cluster import Inventory
     from toolkit.findings import Finding
 
 
@@ -38,7 +38,7 @@ Exit status: 0 no errors; 1 warnings, with --strict; 2 errors, or the inventory 
 @options.explain
 def command(
     hosts: tuple[str, ...],
-    inventory: Path,
+    inventory: Inventory,
     become_password: str | None,
     skip: tuple[str, ...],
     strict: bool,
@@ -60,7 +60,9 @@ def command(
     )
 
 
-def _tell(found: list[Finding], inventory: Path, strict: bool, as_json: bool, ending: str) -> int:
+def _tell(
+    found: list[Finding], inventory: Inventory, strict: bool, as_json: bool, ending: str
+) -> int:
     """Print the findings; returns the exit status."""
     from toolkit.findings import Severity, errors, findings_text
 
@@ -80,7 +82,7 @@ def _tell(found: list[Finding], inventory: Path, strict: bool, as_json: bool, en
     return EXIT_FAILED if strict and warnings else 0
 
 
-def _mend(inventory: Path, found: list[Finding], password: str | None, yes: bool) -> bool:
+def _mend(inventory: Inventory, found: list[Finding], password: str | None, yes: bool) -> bool:
     """Offer the remedies there are, each with its command; returns whether any was run."""
     from toolkit.run.session import Options
     from toolkit.verbs.check import mend

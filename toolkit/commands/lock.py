@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.commands import options
+
+if TYPE_CHECKING:
+    from toolkit.cluster import Inventory
 
 MOST_CHANGES_TOLD = 20
 
@@ -27,20 +29,12 @@ default settings does not need this command: its lock comes with the toolkit.
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "-i",
-    "--inventory",
-    "directory",
-    metavar="DIR",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The cluster's inventory directory.",
-)
+@options.inventory
 @click.option(
     "--airflow-version", metavar="V", help="Resolve for this version instead of the setting's."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(directory: Path, airflow_version: str | None, as_json: bool) -> None:
+def command(inventory: Inventory, airflow_version: str | None, as_json: bool) -> None:
     """Resolve airflow.lock: every dependency, pinned and hashed.
 
     Reads airflow_version, airflow_extras and airflow_requirements of the inventory.
@@ -48,12 +42,12 @@ def command(directory: Path, airflow_version: str | None, as_json: bool) -> None
     from toolkit.run.session import Options
     from toolkit.verbs.lock import lock
 
-    result, in_settings = lock(directory, airflow_version, Options(options.command_line()))
+    result, in_settings = lock(inventory, airflow_version, Options(options.command_line()))
     if as_json:
         click.echo(json.dumps(result, indent=2))
     else:
         _print(result)
-        _print_next(directory, result["airflow_version"], in_settings)
+        _print_next(inventory, result["airflow_version"], in_settings)
 
 
 def _print(result: Mapping[str, Any]) -> None:
@@ -75,11 +69,11 @@ def _print(result: Mapping[str, Any]) -> None:
         )
 
 
-def _print_next(directory: Path, version: str, in_settings: str) -> None:
+def _print_next(inventory: Inventory, version: str, in_settings: str) -> None:
     if version != in_settings:
         click.echo(
-            f'next: set airflow_version: "{version}" in {directory}/group_vars/all/airflow.yml '
-            f"(it is {in_settings}), then toolkit provision -i {directory}"
+            f'next: set airflow_version: "{version}" in {inventory.home}/group_vars/all/airflow.yml '
+            f"(it is {in_settings}), then toolkit provision -i {inventory}"
         )
     else:
-        click.echo(f"next: toolkit provision -i {directory}")
+        click.echo(f"next: toolkit provision -i {inventory}")

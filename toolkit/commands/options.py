@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit import findings
+
+if TYPE_CHECKING:
+    from toolkit.cluster import Inventory
 
 
 def _ask_password(_context: click.Context, _option: click.Parameter, asked: bool) -> str | None:
@@ -29,12 +34,58 @@ def _explain(context: click.Context, _option: click.Parameter, id: str | None) -
         context.exit()
 
 
+def sources(named: tuple[str, ...]) -> Inventory:
+    """The inventory that one or more -i name."""
+    from toolkit.cluster.inventory import Inventory
+
+    return Inventory.of(*named)
+
+
+def _sources(_context: click.Context, _option: click.Parameter, named: tuple[str, ...]) -> Any:
+    return sources(named) if named else None
+
+
+def _name_vault(variable: str) -> Callable[..., None]:
+    """What the option says reaches everything, Ansible too, by its own environment variable."""
+
+    def chosen(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> None:
+        before = os.environ.get(variable)
+        if given:
+            os.environ[variable] = ",".join([*([before] if before else []), *given])
+
+    return chosen
+
+
+def vaults(command: Any) -> Any:
+    """Options that name the vault's passwords, as in Ansible."""
+    for option in (
+        click.option("--vault-id", multiple=True, metavar="ID@FILE", is_eager=True,
+                     expose_value=False, callback=_name_vault("ANSIBLE_VAULT_IDENTITY_LIST"),
+                     help="A vault id and the file or program with its password; repeatable."),
+        click.option("--vault-password-file", "--vault-pass-file", multiple=True, metavar="FILE",
+                     is_eager=True, expose_value=False,
+                     callback=_name_vault("ANSIBLE_VAULT_PASSWORD_FILE"),
+                     help="The file or program with the vault's password."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 DIRECTORY: Any = click.Path(path_type=Path, file_okay=False)
 """The type of an inventory directory."""
 
-inventory = click.option(
-    "-i", "--inventory", required=True, help="The cluster's inventory directory.", type=DIRECTORY
-)
+_INVENTORY: dict[str, Any] = {"multiple": True, "metavar": "PATH",
+              "help": "The cluster's inventory, a directory or a file; repeatable."}  # fmt: skip
+_required = click.option("-i", "--inventory", required=True, callback=_sources, **_INVENTORY)
+named_sources = click.option("-i", "--inventory", **_INVENTORY)
+"""For commands that can do without, or may write it first: the texts behind -i."""
+
+
+def inventory(command: Any) -> Any:
+    """-i, and the options that open its vaults."""
+    return _required(vaults(command))
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 limit = click.option("-l", "--limit", metavar="PATTERN", help="Only these hosts, as in Ansible.")
 become_password = click.option(

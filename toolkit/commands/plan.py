@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from toolkit.commands import options
 from toolkit.errors import EXIT_REFUSED
+
+if TYPE_CHECKING:
+    from toolkit.cluster import Inventory
 
 
 @click.command(
@@ -26,7 +30,9 @@ Exit status: 0 there is a plan; 2 the inventory is wrong.
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option("--graph", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
               help="Also write a picture of hosts, components and connections (SVG).")  # fmt: skip
-def command(inventory: Path, become_password: str | None, as_json: bool, graph: Path | None) -> int:
+def command(
+    inventory: Inventory, become_password: str | None, as_json: bool, graph: Path | None
+) -> int:
     """Show hosts, components, sizes, memory, connections, packages and time; changes nothing."""
     from toolkit.cluster import Cluster
     from toolkit.findings import errors, findings_text

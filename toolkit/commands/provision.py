@@ -14,6 +14,7 @@ from toolkit.commands import options
 from toolkit.errors import EXIT_INTERRUPTED, EXIT_REFUSED, ToolkitError
 
 if TYPE_CHECKING:
+    from toolkit.cluster import Inventory
     from toolkit.verbs.provision import Result
 
 INVENTORIES = Path("inventory")
@@ -33,8 +34,8 @@ Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
 """
 )
 @click.argument("targets", nargs=-1, metavar="[USER@HOST]...")
-@click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
-              help="The cluster's inventory directory.")  # fmt: skip
+@options.named_sources
+@options.vaults
 @click.option("--lab", "use_lab", is_flag=True, help="Make a lab host on this machine first.")
 @options.limit
 @click.option("-C", "--check", is_flag=True, help="Show what would change and change nothing.")
@@ -47,7 +48,7 @@ Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
 @click.option("--no-verify", is_flag=True, help="Leave out the proof at the end.")
 def command(
     targets: tuple[str, ...],
-    inventory: Path | None,
+    inventory: tuple[str, ...],
     use_lab: bool,
     limit: str | None,
     check: bool,
@@ -60,14 +61,14 @@ def command(
 ) -> int:
     """Turn bare hosts into an Airflow that has just run a DAG."""
     _confirm(targets, use_lab, yes)
-    directory = _inventory(targets, inventory, use_lab)
+    chosen_inventory = _inventory(targets, inventory, use_lab)
     from toolkit.cluster import Cluster
     from toolkit.run.playbook import playbook_command
     from toolkit.run.session import Options
     from toolkit.verbs.provision import provision
 
     if print_command:
-        cluster = Cluster.load(directory).limited(limit)
+        cluster = Cluster.load(chosen_inventory).limited(limit)
         click.echo(shlex.join(playbook_command(cluster, "provision", check=check)))
         return 0
     chosen = Options(
@@ -77,8 +78,8 @@ def command(
         dry=check,
         become_password=become_password,
     )
-    result = provision(directory, chosen, limit=limit, prove=not no_verify)
-    click.echo(result.as_json() if as_json else _summary(result, directory, check))
+    result = provision(chosen_inventory, chosen, limit=limit, prove=not no_verify)
+    click.echo(result.as_json() if as_json else _summary(result, chosen_inventory, check))
     return result.exit_code
 
 
@@ -89,21 +90,32 @@ def _confirm(targets: tuple[str, ...], use_lab: bool, yes: bool) -> None:
         raise click.Abort
 
 
-def _inventory(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> Path:
-    """The inventory directory to work on, written first where it does not exist."""
+def _inventory(targets: tuple[str, ...], given: tuple[str, ...], use_lab: bool) -> Inventory:
+    """The inventory to work on, written first where it does not exist."""
+    if not (use_lab or targets):
+        if not given:
+            raise ToolkitError(
+                "which hosts? Give USER@HOST, an inventory directory with -i, or --lab",
+                fix="toolkit provision --lab",
+            )
+        return options.sources(given)
+    if len(given) > 1 or (given and not Path(given[0]).is_dir() and Path(given[0]).exists()):
+        raise ToolkitError(
+            "hosts that are named here get an inventory directory of their own",
+            where=f"-i {' -i '.join(given)}",
+            fix="name a new directory behind -i, or write the hosts into your inventory",
+        )
+    directory = _written(targets, Path(given[0]) if given else None, use_lab)
+    return options.sources((str(directory),))
+
+
+def _written(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> Path:
     if use_lab:
         from toolkit.providers import lab
 
         directory = given or INVENTORIES / "lab"
         lab.up(directory.name, 1, "debian12", directory, lambda text: click.echo(text, err=True))
         return directory
-    if not targets:
-        if given is None:
-            raise ToolkitError(
-                "which hosts? Give USER@HOST, an inventory directory with -i, or --lab",
-                fix="toolkit provision --lab",
-            )
-        return given
     from toolkit.cluster import hosts_file as inventory
     from toolkit.verbs.init import create
 
@@ -131,15 +143,16 @@ def _known(directory: Path, targets: tuple[str, ...]) -> Path:
     return directory
 
 
-def _summary(result: Result, directory: Path, check: bool) -> str:
+def _summary(result: Result, inventory: Inventory, check: bool) -> str:
     from toolkit.findings import findings_text
 
     lines = [findings_text(result.findings)] if result.exit_code == EXIT_REFUSED else []
     if result.exit_code == EXIT_REFUSED:
-        lines += ["", f"refused: nothing was changed on any host (record: {result.record})"]
+        wrote = f"; written here: {', '.join(result.wrote)}" if result.wrote else ""
+        lines += ["", f"refused: nothing was changed on any host{wrote} (record: {result.record})"]
         return "\n".join(lines)
     if result.exit_code == EXIT_INTERRUPTED:
-        return f"interrupted; continue with: toolkit provision -i {directory}"
+        return f"interrupted; continue with: toolkit provision -i {inventory}"
     for failure in result.failures:
         lines += [
             f"FAILED on {failure.host or 'this machine'}: {failure.task}",
@@ -156,26 +169,24 @@ def _summary(result: Result, directory: Path, check: bool) -> str:
         ]
         lines += [f"  fix: {item.fix}"] if item.fix else []
     if result.exit_code:
-        lines += [f"record: {result.record}", f"next: toolkit status -i {directory}",
-                  f"then continue with: toolkit provision -i {directory}"]  # fmt: skip
+        lines += [f"record: {result.record}", f"next: toolkit status -i {inventory}",
+                  f"then continue with: toolkit provision -i {inventory}"]  # fmt: skip
     elif not check:
-        lines += _success(result, directory)
+        lines += _success(result, inventory)
     return "\n".join(lines)
 
 
-def _success(result: Result, directory: Path) -> list[str]:
+def _success(result: Result, inventory: Inventory) -> list[str]:
     from toolkit.cluster import Cluster
-    from toolkit.cluster.vaultfile import vault_password_file
 
-    user = Cluster.load(directory).setting("airflow_admin_username")
+    user = Cluster.load(inventory).setting("airflow_admin_username")
     proof = (
         f"{len(result.checks)} checks hold, the canary DAG ran" if result.checks else "not verified"
     )
-    vault = directory / "group_vars/all/vault.yml"
     return [
         f"Airflow runs ({proof}; {len(result.changes)} changes in {result.seconds:.0f} s)",
         *(f"  {line}" for line in result.groups),
         f"  web UI:   {result.url} (user {user})",
-        f"  password: ansible-vault view {vault} --vault-password-file {vault_password_file(directory)}",
-        f"next: toolkit status -i {directory}",
+        f"  password: toolkit secrets show airflow_admin_password -i {inventory}",
+        f"next: toolkit status -i {inventory}",
     ]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import click
 
+from toolkit.commands import options
+
 
 @click.command(epilog="\b\nExamples:\n  toolkit runs\n  toolkit runs -i inventory/prod --json\n")
-@click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
-              help="Only this cluster's runs.")  # fmt: skip
+@options.named_sources
 @click.option("--last", default=10, show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
-def command(inventory: Path | None, last: int, as_json: bool) -> None:
+def command(inventory: tuple[str, ...], last: int, as_json: bool) -> None:
     """Show the last runs: when, cluster, verb, duration, ending, and where the record is."""
     from toolkit.run.record import recorded
 
-    found = recorded(inventory)[:last]
+    chosen = options.sources(inventory).identity if inventory else None
+    found = recorded(chosen)[:last]
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from toolkit.commands import options
 from toolkit.errors import EXIT_FAILED
+
+if TYPE_CHECKING:
+    from toolkit.cluster import Inventory
 
 
 @click.command(
@@ -24,7 +27,9 @@ Exit status: 0 all units run; 1 one does not, or a host cannot be reached.
 @options.limit
 @options.become_password
 @options.as_json
-def command(inventory: Path, limit: str | None, become_password: str | None, as_json: bool) -> int:
+def command(
+    inventory: Inventory, limit: str | None, become_password: str | None, as_json: bool
+) -> int:
     """Show units, heartbeats, memory and versions of every host."""
     from toolkit.cluster import Cluster
     from toolkit.hosts import Remote

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from toolkit.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
     from toolkit.checks.proof import Proof
+    from toolkit.cluster import Inventory
 
 
 @click.command(
@@ -33,7 +33,7 @@ works on the cluster.
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @options.explain
 def command(
-    inventory: Path, become_password: str | None, skip: tuple[str, ...], as_json: bool
+    inventory: Inventory, become_password: str | None, skip: tuple[str, ...], as_json: bool
 ) -> int:
     """Prove that a running cluster works: units, health, workers, secrets, a canary DAG."""
     from toolkit.run.session import Options

@@ -17,7 +17,7 @@ from typing import Any
 
 from toolkit.cluster import Cluster, ansible_config
 from toolkit.cluster import vault as secrets
-from toolkit.cluster.vaultfile import vault_password_file, write_private
+from toolkit.cluster.vaultfile import DEFAULT_ID, write_private
 from toolkit.content import content_dir
 from toolkit.hosts.trust import ssh_option
 from toolkit.run.guard import guarded
@@ -104,13 +104,13 @@ def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[st
     """The ansible-playbook command that does the same without the toolkit."""
     command = [
         str(Path(sys.executable).with_name("ansible-playbook")),
-        "-i",
-        str(cluster.directory),
+        *cluster.inventory.arguments,
     ]
     known = ssh_option(cluster.directory / "known_hosts")
     command += ["--ssh-extra-args", f"{known} -o StrictHostKeyChecking=yes"]
-    password = vault_password_file(cluster.directory)
-    command += ["--vault-password-file", str(password)] if password.exists() else []
+    for one in cluster.sources.passwords.identities:
+        named = one.label != DEFAULT_ID
+        command += ["--vault-id", str(one)] if named else ["--vault-password-file", str(one.file)]
     command += ["--limit", cluster.limit] if cluster.limit else []
     command += ["--check"] if check else []
     return [*command, str(content_dir() / "playbooks" / f"{playbook}.yml")]
@@ -210,13 +210,12 @@ class Playbook:
 
         vars_file = Path(self._private.name) / "variables.json"
         write_private(vars_file, json.dumps(self._extra))
-        *options, path = self._command[3:]
+        *options, path = self._command[1:]
         with guarded(vars_file):
             result = ansible_runner.run(
                 private_data_dir=self._private.name,
                 project_dir=str(content_dir() / "playbooks"),
                 playbook=path,
-                inventory=str(self._cluster.directory),
                 cmdline=shlex.join([*options, "-e", f"@{vars_file}"]),
                 envvars=environment() | {"TOOLKIT_FACTS": str(self._facts)},
                 settings={"suppress_env_files": True, "idle_timeout": IDLE_TIMEOUT},

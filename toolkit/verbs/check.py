@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from toolkit import checks
-from toolkit.cluster import Cluster
+from toolkit.cluster import Cluster, Inventory
 from toolkit.errors import EXIT_FAILED
 from toolkit.findings import Finding, errors
 from toolkit.hosts import Remote
@@ -15,9 +15,9 @@ from toolkit.run.session import Options, session
 from toolkit.verbs.provision import read
 
 
-def findings(directory: Path, limit: str | None, password: str | None) -> list[Finding]:
+def findings(inventory: Inventory | Path, limit: str | None, password: str | None) -> list[Finding]:
     """What provision's first stages have to say; without a sound plan, of the inventory alone."""
-    cluster = Cluster.load(directory).limited(limit)
+    cluster = Cluster.load(inventory).limited(limit)
     found = read(cluster)
     # Without a sound plan there is nothing to compare the hosts with; all else is reported at once.
     if any(finding.id.startswith(("settings.", "planning.")) for finding in errors(found)):
@@ -27,7 +27,7 @@ def findings(directory: Path, limit: str | None, password: str | None) -> list[F
 
 
 def mend(
-    directory: Path,
+    inventory: Inventory | Path,
     found: Iterable[Finding],
     options: Options,
     wanted: Callable[[Finding], bool],
@@ -45,9 +45,9 @@ def mend(
     Raises:
         ToolkitError: another run works on the cluster.
     """
-    cluster = Cluster.load(directory)
+    cluster = Cluster.load(inventory)
     remedies = {(finding.host, finding.remedy): finding for finding in found if finding.remedy}
-    with session(directory, "check --fix", options) as work:
+    with session(cluster.inventory.identity, "check --fix", options) as work:
         remote = work.connect(cluster)
         work.take_lease(cluster)
         failed = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster import Cluster, lockfile
+from toolkit.cluster import Cluster, Inventory, lockfile
 from toolkit.cluster.lock import wanted_of
 from toolkit.cluster.resolve import resolve
 from toolkit.cluster.settings import check, validate
@@ -21,7 +21,7 @@ RESOLVE = Step("resolve", "resolving the lock", "lock resolved")
 
 
 def lock(
-    directory: Path, airflow_version: str | None, options: Options
+    inventory: Inventory | Path, airflow_version: str | None, options: Options
 ) -> tuple[dict[str, Any], str]:
     """Resolve a cluster's lock, for another version than its setting's where one is given.
 
@@ -31,7 +31,7 @@ def lock(
     Raises:
         ToolkitError: a setting is wrong, or resolving failed.
     """
-    cluster = Cluster.load(directory)
+    cluster = Cluster.load(inventory)
     problems = validate(cluster)
     if problems:
         what = "\n".join(problem.what for problem in problems)
@@ -42,7 +42,7 @@ def lock(
     version = airflow_version or in_settings
     path = cluster.directory / lockfile.LOCK_NAME
     before = lockfile.pinned(path) if path.exists() else {}
-    with session(directory, "lock", options) as work:
+    with session(cluster.inventory.identity, "lock", options) as work:
 
         def write() -> bool:
             say, index = work.progress.say, cluster.setting("python_index_url")

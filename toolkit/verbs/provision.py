@@ -12,10 +12,10 @@ from typing import Any
 
 from toolkit import checks
 from toolkit.checks.proof import Proof
-from toolkit.cluster import Cluster, settings
+from toolkit.cluster import Cluster, Inventory, settings
 from toolkit.cluster import vault as secrets
 from toolkit.cluster.lock import ensure_lock, lock_file, release_name
-from toolkit.cluster.lockfile import pinned
+from toolkit.cluster.lockfile import LOCK_NAME, pinned
 from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from toolkit.findings import Finding, errors, findings_text
 from toolkit.hosts.ansible_facts import ansible_facts
@@ -56,6 +56,8 @@ class Result:
     groups: list[str] = field(default_factory=list)
     checks: list[Proof] = field(default_factory=list)
     url: str = ""
+    wrote: list[str] = field(default_factory=list)
+    """Files of the inventory that a refused run has made."""
 
     def as_json(self) -> str:
         """All of it as JSON text; secrets were masked where events arose."""
@@ -69,7 +71,7 @@ def read(cluster: Cluster) -> list[Finding]:
 
 
 def provision(
-    directory: Path, options: Options, *, limit: str | None = None, prove: bool = True
+    inventory: Inventory | Path, options: Options, *, limit: str | None = None, prove: bool = True
 ) -> Result:
     """Do all stages; a finding, a failed task and an interrupt end in a Result, not in an exception.
 
@@ -80,10 +82,10 @@ def provision(
     Raises:
         ToolkitError: the inventory cannot be read at all, or another run works on the cluster.
     """
-    cluster = Cluster.load(directory).limited(limit)
+    cluster = Cluster.load(inventory).limited(limit)
     result = Result(EXIT_FAILED, cluster.name)
     try:
-        with session(directory, "provision", options) as work:
+        with session(cluster.inventory.identity, "provision", options) as work:
             result.record = str(work.record.directory)
             with _Provision(cluster, work, result, prove=prove) as provisioning:
                 if work.carry_out(provisioning.stages()):
@@ -127,22 +129,31 @@ class _Provision:
         return stages
 
     def read(self) -> bool:
-        """Validate the inventory; make the lock and the secrets that it lacks."""
+        """Validate the inventory, and its lock."""
         self.result.findings = read(self.cluster)
         if self._refused():
             return False
         if not self.work.options.dry:
-            ensure_lock(self.cluster)
-            secrets.ensure(self.cluster)
+            self._make_lock()
         return True
+
+    def _make_lock(self) -> None:
+        """A lock that has to be resolved first is made now, as the checks go by it; or refused."""
+        path = self.cluster.directory / LOCK_NAME
+        if path.exists():
+            ensure_lock(self.cluster)
+        elif lock_file(self.cluster) is None:
+            self.result.wrote.append(str(ensure_lock(self.cluster, self.work.progress.say)))
 
     def check(self) -> bool:
         """Probe the hosts, and compare them with what is wanted.
 
-        Meanwhile take the lease, and have Ansible read the playbook.
+        Meanwhile take the lease, and have Ansible read the playbook. The lock and the secrets that
+        the inventory lacks are stored when nothing stands in the way.
         """
         remote = self.work.connect(self.cluster)
         dry = self.work.options.dry
+        fresh = secrets.missing(self.cluster)
         self.playbook = self.open.enter_context(
             Playbook(
                 self.cluster,
@@ -150,8 +161,7 @@ class _Provision:
                 self.work.record,
                 check=dry,
                 become_password=self.work.options.become_password,
-                # A check writes nothing here either, so it goes by secrets made for it alone.
-                variables=secrets.missing(self.cluster) if dry else None,
+                variables=fresh,  # Ansible has read the vault before they are in it
                 cancelled=self.work.interrupts.asked,
             )
         )
@@ -162,6 +172,9 @@ class _Provision:
         self.result.findings += checks.validate_hosts(self.cluster, self.probe)
         if self._refused():
             return False
+        if not dry:
+            ensure_lock(self.cluster)
+            secrets.update(self.cluster, fresh)
         if self.result.findings:
             self.work.progress.say("before it starts:\n" + findings_text(self.result.findings))
         return True

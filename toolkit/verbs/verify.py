@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from toolkit.checks import remote_logs
 from toolkit.checks.proof import Proof
 from toolkit.checks.running import Evidence, prove
-from toolkit.cluster import Cluster, Host
+from toolkit.cluster import Cluster, Host, Inventory
 from toolkit.cluster.topology import (
     airflow_components,
     canary_tasks,
@@ -41,7 +41,7 @@ CANARY_USER = "toolkit-canary"
 PROVE = Step("prove", "proving that it works", "proved")
 
 
-def run(directory: Path, options: Options, skip: Collection[str] = ()) -> list[Proof]:
+def run(inventory: Inventory | Path, options: Options, skip: Collection[str] = ()) -> list[Proof]:
     """Prove a running cluster, as a run of its own.
 
     Args:
@@ -50,9 +50,9 @@ def run(directory: Path, options: Options, skip: Collection[str] = ()) -> list[P
     Raises:
         ToolkitError: the inventory cannot be read, or another run works on the cluster.
     """
-    cluster = Cluster.load(directory)
+    cluster = Cluster.load(inventory)
     found: list[Proof] = []
-    with session(directory, "verify", options) as work:
+    with session(cluster.inventory.identity, "verify", options) as work:
 
         def prove() -> bool:
             remote = work.connect(cluster)

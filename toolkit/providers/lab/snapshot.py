@@ -82,7 +82,7 @@ def lab_of(cluster: Cluster, present: list[LabHost]) -> list[LabHost]:
     stopped = [host.name for host in hosts if host.state != "running"]
     if stopped:
         raise ToolkitError(f"lab host {stopped[0]} does not run", fix=f"toolkit lab up --name {lab} "
-                           f"--hosts {len(hosts)} -i {cluster.directory}")  # fmt: skip
+                           f"--hosts {len(hosts)} -i {cluster.inventory}")  # fmt: skip
     return hosts
 
 

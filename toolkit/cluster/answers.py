@@ -1,0 +1,161 @@
+"""What Ansible itself says of an inventory: asked in a process of its own, and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from toolkit import __version__
+from toolkit.cluster.inventory import Inventory, ansible_config
+from toolkit.cluster.specs import load_specs
+from toolkit.cluster.vaultfile import Passwords, write_private
+from toolkit.cluster.yamlfile import is_vaulted
+from toolkit.content import cache_dir
+from toolkit.errors import ToolkitError
+
+_CHANGING = (b"plugin:", b"lookup(", b"query(", b" q(", b"now(", b"random", b"strftime", b"shuffle")
+"""Texts in files whose answer may be another one the next time."""
+
+
+def structure(inventory: Inventory) -> Mapping[str, Any]:
+    """Groups, hosts and inline variables of the host lists, as in_ansible.py answers.
+
+    Raises:
+        ToolkitError: Ansible cannot read them.
+    """
+    files = inventory.host_lists()
+    key = _key("structure", files) if _is_static(files) else None
+    found = _remembered(key)
+    if found is None:
+        found = _ask(inventory, evaluate=False)
+        _remember(key, found)
+    return found
+
+
+class Evaluation:
+    """The values of the templates in an inventory; Ansible is asked when the first one is needed.
+
+    Args:
+        inventory: the inventory.
+        passwords: for what is encrypted in it.
+    """
+
+    def __init__(self, inventory: Inventory, passwords: Passwords) -> None:
+        self._inventory = inventory
+        self._passwords = passwords
+
+    def value(self, host: str, name: str, written: Any) -> Any:
+        """What a template comes to on a host ("" is for all); as it is written where that is not known yet."""
+        found = self._answer.get("values", {}).get(host, {})
+        return found.get(name, written)
+
+    def problem(self, host: str, name: str) -> str:
+        """Why a template has no value before a host is connected to; "" when there is no reason."""
+        general = str(self._answer.get("error", ""))
+        return str(self._answer.get("problems", {}).get(host, {}).get(name, general))
+
+    @cached_property
+    def _answer(self) -> Mapping[str, Any]:
+        files = [*self._inventory.host_lists(), *_variable_files(self._inventory)]
+        key = _key("evaluated", files) if _is_static(files) else None
+        found = _remembered(key)
+        if found is None:
+            encrypted = [str(path) for path in files if is_vaulted(path)]
+            try:
+                passwords = self._passwords.known()
+                found = _ask(
+                    self._inventory, evaluate=True, passwords=passwords, encrypted=encrypted
+                )
+            except ToolkitError as error:  # such as a vault that nobody opens
+                return {"error": error.what}
+            # What comes out of a vault never goes into a cache.
+            _remember(None if found["private"] else key, found)
+        return found
+
+
+def _ask(
+    inventory: Inventory,
+    *,
+    evaluate: bool,
+    passwords: Sequence[tuple[str, str]] = (),
+    encrypted: Sequence[str] = (),
+) -> dict[str, Any]:
+    environment = os.environ | {
+        "ANSIBLE_CONFIG": str(ansible_config()),
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FATAL": "true",
+    }
+    question = {
+        "sources": [str(source) for source in inventory.all_sources],
+        "passwords": list(passwords),
+        "encrypted": list(encrypted),
+        "settings": list(load_specs()),
+        "evaluate": evaluate,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit.cluster.in_ansible"],
+        input=json.dumps(question),
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.rpartition("\n")[2])
+    except ValueError:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        answer = {"error": lines[-1].strip() if lines else "it gave no reason"}
+    if "error" in answer:
+        raise ToolkitError(
+            f"Ansible cannot read this inventory: {answer['error']}",
+            where=str(inventory.sources[0]),
+            fix=f"ansible-inventory -i {inventory} --list",
+        )
+    return answer
+
+
+def _variable_files(inventory: Inventory) -> Iterator[Path]:
+    for root in inventory.roots:
+        for kind in ("group_vars", "host_vars"):
+            yield from (path for path in sorted((root / kind).rglob("*")) if path.is_file())
+
+
+def _is_static(files: list[Path]) -> bool:
+    """Whether the same files give the same answer."""
+    return not any(
+        os.access(path, os.X_OK) or any(text in path.read_bytes() for text in _CHANGING)
+        for path in files
+    )
+
+
+def _key(question: str, files: list[Path]) -> str:
+    found = hashlib.sha256(f"{question} {__version__}".encode())
+    for path in files:
+        found.update(f"\0{path}\0".encode("utf-8", "surrogateescape"))
+        found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _place(key: str) -> Path:
+    return cache_dir() / "inventories" / f"{key}.json"
+
+
+def _remembered(key: str | None) -> dict[str, Any] | None:
+    try:
+        found = json.loads(_place(key).read_text(encoding="utf-8")) if key else None
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _remember(key: str | None, answer: Mapping[str, Any]) -> None:
+    with suppress(OSError):  # without a cache Ansible is asked each time
+        if key:
+            write_private(_place(key), json.dumps(answer))

@@ -1,0 +1,162 @@
+"""What -i names: the sources of an inventory, the files in them, and the directory they belong to."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from toolkit.content import content_dir
+from toolkit.errors import ToolkitError
+
+_NEVER_LISTS = (r"^\.", "^host_vars$", "^group_vars$", "^vars_plugins$")
+"""Names that Ansible never takes for host lists (ansible.inventory.manager)."""
+_GENERATED = ".secrets.yml"
+
+
+def ansible_config() -> Path:
+    """The configuration that Ansible gets from us, and plain users from a checkout."""
+    return content_dir() / "ansible.cfg"
+
+
+@cache
+def _ignored() -> re.Pattern[str]:
+    """Names of files that are no host lists, by the configuration's section [inventory]."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(ansible_config().read_text(encoding="utf-8"))
+    section = parser["inventory"]
+    endings = [re.escape(text.strip()) + "$" for text in section["ignore_extensions"].split(",")]
+    patterns = [text.strip() for text in section["ignore_patterns"].split(",")]
+    return re.compile("|".join([*_NEVER_LISTS, *patterns, *endings]))
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The sources of an inventory, in the order in which later ones win.
+
+    Attributes:
+        sources: directories and files, absolute.
+    """
+
+    sources: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, *named: str | Path) -> Inventory:
+        """The inventory that one or more -i name.
+
+        Raises:
+            ToolkitError: one of them does not exist, or is no directory and no file.
+        """
+        return cls(tuple(map(_source, named)))
+
+    def __str__(self) -> str:
+        """As it is written behind -i."""
+        return " -i ".join(shlex.quote(_short(source)) for source in self.sources)
+
+    @property
+    def arguments(self) -> list[str]:
+        """The options that give Ansible the same inventory."""
+        return [word for source in self.all_sources for word in ("-i", str(source))]
+
+    @property
+    def identity(self) -> Path:
+        """What tells one cluster of this machine from another: its directory, or its own host list."""
+        return self.sources[0] if self.shares_directory else self.home
+
+    @property
+    def generated(self) -> Path:
+        """A host list for generated secrets, where group_vars/all has no room for them.
+
+        It is so where `group_vars/all` is a file, or would hide one, and where group_vars/ is shared
+        with other host lists.
+        """
+        name = self.sources[0].stem if self.shares_directory else "airflow"
+        return self.home / f"{name}{_GENERATED}"
+
+    @property
+    def all_sources(self) -> tuple[Path, ...]:
+        """The sources, and the generated host list where none of them contains it."""
+        missing = self.generated.exists() and self.sources[0] != self.home
+        more = (self.generated,) if missing and self.generated not in self.sources else ()
+        return (*self.sources, *more)
+
+    @property
+    def home(self) -> Path:
+        """Where the cluster's own files are: known_hosts, the lock, what is generated."""
+        return self.roots[0]
+
+    @cached_property
+    def roots(self) -> tuple[Path, ...]:
+        """The directories with group_vars/ and host_vars/, in the order of the sources."""
+        found = (source if source.is_dir() else source.parent for source in self.sources)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def name(self) -> str:
+        """The cluster's: the directory's, or the file's where the directory has several."""
+        first = self.sources[0]
+        return first.stem if self.shares_directory else self.home.name
+
+    @property
+    def shares_directory(self) -> bool:
+        """Whether the first source is one of several host lists of its directory.
+
+        What is in group_vars/ there belongs to the others as well.
+        """
+        first = self.sources[0]
+        if first.is_dir():
+            return False
+        return any(
+            path not in self.sources and not path.name.endswith(_GENERATED)
+            for path in _lists_in(first.parent)
+        )
+
+    def host_lists(self) -> list[Path]:
+        """The files that name groups and hosts, in Ansible's order."""
+        return [
+            path
+            for source in self.all_sources
+            for path in (_lists_in(source) if source.is_dir() else [source])
+        ]
+
+
+def _short(path: Path) -> str:
+    """A path as people type it: from where they are, if it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) and path != here else str(path)
+
+
+def _source(named: str | Path) -> Path:
+    text = str(named)
+    path = Path(text).expanduser()
+    if "," in text and not path.exists():
+        raise ToolkitError(
+            "a list of hosts on the command line has no place for settings and secrets",
+            where=f"-i {text}",
+            fix="toolkit provision USER@HOST writes an inventory directory and goes on with it",
+        )
+    path = Path(os.path.abspath(path))
+    if not path.exists():
+        raise ToolkitError(
+            f"there is no inventory {path}",
+            fix=f"toolkit init {path} --sample single --host all=USER@ADDRESS",
+        )
+    if not (path.is_dir() or path.is_file()):
+        raise ToolkitError(f"{path} is no directory and no file", fix="name an inventory behind -i")
+    return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
+
+
+def _lists_in(folder: Path) -> Iterator[Path]:
+    """The host lists of a directory; Ansible goes into its subdirectories too."""
+    for entry in sorted(folder.iterdir()):
+        if _ignored().search(entry.name):
+            continue
+        if entry.is_dir():
+            yield from _lists_in(entry)
+        elif entry.is_file():
+            yield entry
