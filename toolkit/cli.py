@@ -28,6 +28,7 @@ COMMANDS = {
     "ec2": "Make, list, stop, start and remove a cluster's instances in AWS.",
     "lab": "Make real systemd hosts with SSH on this machine, to try things on.",
     "lock": "Resolve airflow.lock: every dependency, pinned and hashed.",
+    "secrets": "Show the vault's secrets, or recover them from the hosts.",
     "settings": "Show what can be set, with type, default and unit.",
     "runs": "Show the last runs, how long they took and how they ended.",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -140,7 +139,7 @@ def _source(named: str | Path) -> Path:
             where=f"-i {text}",
             fix="toolkit provision USER@HOST writes an inventory directory and goes on with it",
         )
-    path = Path(os.path.abspath(path))
+    path = Path.cwd() / path  # a link stays one
     if not path.exists():
         raise ToolkitError(
             f"there is no inventory {path}",

@@ -218,7 +218,7 @@ def _named() -> Iterator[Identity]:
 
 def _path(text: str) -> Path:
     # Not resolved: a program may read what lies beside its link.
-    return Path(os.path.abspath(os.path.expanduser(os.path.expandvars(text))))
+    return Path.cwd() / Path(os.path.expandvars(text)).expanduser()
 
 
 def _configured() -> dict[str, str]:
@@ -249,6 +249,6 @@ def _beside(texts: str, folder: Path) -> str:
 
     def beside(text: str) -> str:
         label, separator, file = text.strip().rpartition("@")
-        return f"{label}{separator}{folder / os.path.expanduser(file)}"
+        return f"{label}{separator}{folder / Path(file).expanduser()}"
 
     return ",".join(beside(text) for text in texts.split(",") if text.strip())
