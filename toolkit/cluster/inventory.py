@@ -92,7 +92,7 @@ class Inventory:
     @cached_property
     def roots(self) -> tuple[Path, ...]:
         """The directories with group_vars/ and host_vars/, in the order of the sources."""
-        found = (source if source.is_dir() else source.parent for source in self.sources)
+        found = (source.parent if source.is_file() else source for source in self.sources)
         return tuple(dict.fromkeys(found))
 
     @property
@@ -108,7 +108,7 @@ class Inventory:
         What is in group_vars/ there belongs to the others as well.
         """
         first = self.sources[0]
-        if first.is_dir():
+        if not first.is_file():
             return False
         return any(
             path not in self.sources and not path.name.endswith(_GENERATED)

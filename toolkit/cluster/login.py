@@ -54,7 +54,7 @@ def refuse_wrong_login(host: str, variables: Merged) -> None:
         variable = variables.find(name)
         if variable is None or variable.value is None:
             continue
-        wrong = _wrong(variable, form)
+        wrong = _wrong(variable, form, variables.problem(name))
         if wrong:
             raise ToolkitError(
                 f"{name} of host {host} {wrong}",
@@ -63,12 +63,12 @@ def refuse_wrong_login(host: str, variables: Merged) -> None:
             )
 
 
-def _wrong(variable: Variable, form: _Form) -> str:
+def _wrong(variable: Variable, form: _Form, problem: str) -> str:
     value = variable.value
     if isinstance(value, VaultedValue):
         return "is encrypted with !vault, which is not read before a connection"
     if is_template(value):
-        return "is a template, which is not evaluated before a connection"
+        return f"is a template that has no value before a connection: {problem}"
     if not form.fits(value):
         shown = "the value in the vault" if variable.secret else repr(value)
         return f"has to be {form.words}, not {shown}"

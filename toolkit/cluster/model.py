@@ -231,7 +231,7 @@ class Cluster:
             for name in ("all", *names):
                 tree.add_group(name)
                 tree.add_host(host, name)
-        return cls._of(Inventory.of(directory), tree, expected or {})
+        return cls._of(Inventory((directory.expanduser().resolve(),)), tree, expected or {})
 
     @classmethod
     def _of(cls, inventory: Inventory, tree: Tree, expected: Mapping[str, Any]) -> Cluster:
@@ -255,6 +255,6 @@ class Cluster:
         hosts = tuple(Host(name, groups[name], variables) for name, variables in merged.items())
         members = {group: tree.members(group) for group in tree.groups}
         hosts_file = inventory.home / "hosts.yml"
-        if not inventory.sources[0].is_dir():
+        if inventory.sources[0].is_file():
             hosts_file = inventory.sources[0]
         return cls(inventory, hosts, sources, members, tuple(tree.named), hosts_file)

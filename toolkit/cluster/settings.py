@@ -11,16 +11,20 @@ import re
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.cluster.lockfile import normal_requirements
 from toolkit.cluster.model import Cluster
-from toolkit.cluster.specs import Setting, load_specs, nearest
+from toolkit.cluster.specs import Setting, load_specs, nearest, roles
 from toolkit.cluster.variables import Variable
-from toolkit.cluster.yamlfile import VaultedValue
+from toolkit.cluster.yamlfile import VaultedValue, is_template
 from toolkit.errors import ToolkitError
 from toolkit.findings import Finding
+
+_SLIP = 0.85
+"""Similarity of two names from which on one is taken for the other with a slip of the pen."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,22 @@ def validate(cluster: Cluster) -> list[Finding]:
         if spec is not None and variable.secret:
             spec = replace(spec, secret=True)
         if spec is not None:
-            problems += [_finding(variable, found) for found in check_value(spec, variable.value)]
+            value = _evaluated(cluster, variable)
+            problems += [_finding(variable, found) for found in check_value(spec, value)]
         elif variable.name not in declared and not variable.name.startswith(("ansible_", "_")):
-            problems.append(_unknown(variable))
+            problems += map(partial(_finding, variable), _unknown(variable.name))
     return problems
+
+
+def _evaluated(cluster: Cluster, variable: Variable) -> Any:
+    """The value, for a template what it comes to on the first host where it counts."""
+    if not is_template(variable.value):
+        return variable.value
+    for host in cluster.all_hosts:
+        counts = cluster.sources.of_host(host.name, host.groups).find(variable.name)
+        if counts is not None and counts.location == variable.location:
+            return counts.value
+    return variable.value
 
 
 def check(name: str, value: Any) -> Iterator[Mistake]:
@@ -60,13 +76,16 @@ def check(name: str, value: Any) -> Iterator[Mistake]:
     return check_value(load_specs()[name], value)
 
 
-def _unknown(variable: Variable) -> Finding:
-    near = nearest(variable.name)
-    guess = f"; did you mean {near}?" if near else ""
-    what = f"there is no setting {variable.name}{guess}"
-    fix = f"rename it to {near}" if near else "toolkit settings lists all of them"
-    own = f"; if it is a variable of your own, add it to base_custom_variables: [{variable.name}]"
-    return _finding(variable, Mistake("settings.unknown", what, fix + own))
+def _unknown(name: str) -> Iterator[Mistake]:
+    """A slip of the pen, or a name that looks like one of ours; inventories are full of others."""
+    near, close = nearest(name), nearest(name, _SLIP)
+    own = f"; if it is a variable of your own: base_custom_variables: [{name}]"
+    if close:
+        what = f"there is no setting {name}; did you mean {close}?"
+        yield Mistake("settings.unknown", what, f"rename it to {close}{own}")
+    elif name.startswith(tuple(f"{role}_" for role in roles())):
+        what = f"there is no setting {name}" + (f", the nearest is {near}" if near else "")
+        yield Mistake("settings.own_prefix", what, f"toolkit settings lists all of them{own}")
 
 
 def _finding(variable: Variable, found: Mistake) -> Finding:
@@ -86,7 +105,7 @@ _TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 def check_value(spec: Setting, value: Any, where: str = "") -> Iterator[Mistake]:
     """What is wrong with one value; values that Ansible computes later are left alone."""
-    if isinstance(value, VaultedValue) or (isinstance(value, str) and "{{" in value):
+    if isinstance(value, str) and (isinstance(value, VaultedValue) or is_template(value)):
         return
     name = where or spec.name
     fits, kind = _TYPES[spec.type]

@@ -71,6 +71,6 @@ def load_specs() -> dict[str, Setting]:
     return found
 
 
-def nearest(name: str) -> str | None:
-    """The setting whose name is most like `name`, if any is."""
-    return next(iter(difflib.get_close_matches(name, load_specs(), 1, 0.6)), None)
+def nearest(name: str, similarity: float = 0.6) -> str | None:
+    """The setting whose name is most like `name`, if one is at least so similar (0 to 1)."""
+    return next(iter(difflib.get_close_matches(name, load_specs(), 1, similarity)), None)

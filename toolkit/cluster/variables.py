@@ -194,6 +194,10 @@ class Merged(Mapping[str, Any]):
                 return self._reading.read(found, self._host) if self._reading else found
         return None
 
+    def problem(self, name: str) -> str:
+        """Why a template has no value before the host is connected to; "" when nobody knows."""
+        return self._reading.evaluation.problem(self._host, name) if self._reading else ""
+
     def __getitem__(self, name: str) -> Any:
         found = self.find(name)
         if found is None:

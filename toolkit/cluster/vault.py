@@ -13,6 +13,7 @@ from toolkit.cluster.model import Cluster
 from toolkit.cluster.specs import load_specs
 from toolkit.cluster.variables import File, HostListVault, Variable
 from toolkit.cluster.vaultfile import write_private
+from toolkit.cluster.yamlfile import is_template
 from toolkit.errors import Location
 
 MASK = "********"
@@ -97,8 +98,18 @@ _HOST_LIST = "# Secrets that the toolkit generated. They are here because group_
 
 def values(cluster: Cluster) -> list[str]:
     """Every secret value, longest first, for masking."""
-    found = {text for variable in cluster.variables for text in _hidden(variable) if text}
+    variables = [*cluster.variables, *_evaluated(cluster)]
+    found = {text for variable in variables for text in _hidden(variable) if text}
     return sorted(found, key=len, reverse=True)
+
+
+def _evaluated(cluster: Cluster) -> Iterator[Variable]:
+    """What secrets come to that are written as templates, on each host."""
+    names = {one.name for one in cluster.variables if is_template(one.value) and any(_hidden(one))}
+    for host in cluster.all_hosts:
+        for name in names:
+            value = host.variables.get(name)
+            yield Variable(name, value, Location(cluster.directory), host.name, secret=True)
 
 
 def _hidden(variable: Variable) -> Iterator[str]:

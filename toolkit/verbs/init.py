@@ -15,7 +15,7 @@ from toolkit.cluster.hosts_file import hosts_text, named_hosts
 from toolkit.cluster.settings import validate
 from toolkit.content import content_dir
 from toolkit.errors import ToolkitError
-from toolkit.findings import Finding
+from toolkit.findings import errors
 from toolkit.providers.ec2 import EC2, config
 
 SAMPLES = ("single", "cluster", "ec2")
@@ -90,7 +90,7 @@ def create(
 
 
 def _refuse_wrong_settings(draft: Path) -> None:
-    problems: list[Finding] = validate(_drafted(draft))
+    problems = errors(validate(_drafted(draft)))
     if problems:
         first = problems[0]
         raise ToolkitError(first.what.replace(str(draft), "--set"), fix=first.fix)

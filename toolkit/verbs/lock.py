@@ -11,6 +11,7 @@ from toolkit.cluster.lock import wanted_of
 from toolkit.cluster.resolve import resolve
 from toolkit.cluster.settings import check, validate
 from toolkit.errors import ToolkitError
+from toolkit.findings import errors
 from toolkit.run.session import Options, session
 from toolkit.run.stages import Stage, Step
 
@@ -32,7 +33,7 @@ def lock(
         ToolkitError: a setting is wrong, or resolving failed.
     """
     cluster = Cluster.load(inventory)
-    problems = validate(cluster)
+    problems = errors(validate(cluster))
     if problems:
         what = "\n".join(problem.what for problem in problems)
         raise ToolkitError(what, fix=problems[0].fix, id=problems[0].id)

@@ -101,7 +101,7 @@ def make(cluster: Cluster, probe: Probe, external: Mapping[str, str]) -> Plan:
     """
     hosts = tuple(_host(cluster, host, probe) for host in cluster.all_hosts)
     packages, known_bytes, unknown = _packages(cluster)
-    seconds, seconds_of = _seconds(cluster.directory)
+    seconds, seconds_of = _seconds(cluster.inventory.identity)
     return Plan(
         cluster=cluster.name,
         airflow_version=cluster.version,

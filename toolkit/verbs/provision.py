@@ -66,8 +66,9 @@ class Result:
 
 def read(cluster: Cluster) -> list[Finding]:
     """What is wrong with an inventory; connects nowhere and writes nothing."""
+    found = settings.validate(cluster)
     # Whether values make sense together is asked only of values that make sense alone.
-    return settings.validate(cluster) or checks.validate_plan(described(cluster))
+    return found if errors(found) else found + checks.validate_plan(described(cluster))
 
 
 def provision(

@@ -134,7 +134,6 @@ def test_rules_bear_every_value_of_the_right_type(variables: Any, of_host: Any) 
         ("ansible_host: [10.0.0.1]", "has to be an address or a name", "address itself"),
         ("ansible_user: '{% if x %}a{% endif %}'", "ansible_user of host h1 is a template", "name"),
         ("ansible_ssh_private_key_file: '{{ k }}'", "is a template", "the path itself"),
-        ("ansible_port: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00", "is encrypted with", "22"),
     ],
 )
 def test_no_connection_is_tried_with_what_is_no_login(
@@ -172,11 +171,3 @@ def test_a_priority_that_is_no_number(tmp_path: Path) -> None:
     )
     with pytest.raises(ToolkitError, match="whole number, not 'high'"):
         Cluster.load(tmp_path)
-
-
-def test_variables_that_ansible_would_leave_out(tmp_path: Path) -> None:
-    write(tmp_path, GOOD_HOSTS, {}, "")
-    (tmp_path / "group_vars/all.yml").write_text("airflow_web_port: 9000\n")
-    with pytest.raises(ToolkitError, match=r"leaves out all\.yml") as told:
-        Cluster.load(tmp_path)
-    assert told.value.fix == f"mv {tmp_path}/group_vars/all.yml {tmp_path}/group_vars/all/"

@@ -36,7 +36,7 @@ def test_explain_knows_findings_of_all_rooms_and_needs_no_inventory(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_typo_after_skip_is_an_error_that_names_the_nearest(command: click.Command) -> None:
-    done = run(command, "-i", "inventory/prod", "--skip", "running.clocks")
+    done = run(command, "-i", "inventory/single", "--skip", "running.clocks")
     assert "did you mean running.clock?" in str(done.exception)
 
 

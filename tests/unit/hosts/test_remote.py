@@ -13,7 +13,7 @@ import paramiko
 import pytest
 from support.onhost import send
 
-from toolkit.cluster import Cluster, Host
+from toolkit.cluster import Cluster, Host, Inventory
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.command import _shell
 from toolkit.hosts.connection import Opener, ssh_options
@@ -154,7 +154,7 @@ def test_keys_are_looked_at_before_anything_connects(tmp_path: Path) -> None:
     key = tmp_path / "key"
     variables = {"ansible_host": "192.0.2.1", "ansible_ssh_private_key_file": str(key)}
     host = Host("h1", ("scheduler",), variables)
-    with Remote(Cluster(tmp_path, (host,)), connect_timeout=0.1) as remote:
+    with Remote(Cluster(Inventory((tmp_path,)), (host,)), connect_timeout=0.1) as remote:
         missing = remote.fan_out([host], "", {})["h1"]
         key.write_text("secret")
         key.chmod(0o644)

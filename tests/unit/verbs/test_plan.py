@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.preflight_data import CELERY, SINGLE, good_facts, make_cluster, probe_of
 
+from toolkit.cluster import Inventory
 from toolkit.cluster.sizing import need
 from toolkit.cluster.topology import links
 from toolkit.hosts import HostProblem
@@ -98,7 +99,7 @@ def test_the_time_of_earlier_runs(tmp_path: Path) -> None:
     made = plan.make(cluster, probe_of(cluster), {})
     assert [round(seconds) for seconds in made.seconds] == [50]
     assert made.seconds_of == "this cluster"
-    other = replace(cluster, directory=tmp_path / "x")
+    other = replace(cluster, inventory=Inventory((tmp_path / "x",)))
     assert plan.make(other, probe_of(cluster), {}).seconds_of == "other clusters"
 
 

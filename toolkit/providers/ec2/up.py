@@ -105,7 +105,7 @@ def prospect(directory: Path, profile: str | None, region: str | None) -> Prospe
 def _refuse_problems(chosen: Config, cluster: Cluster) -> None:
     """What `provision` would refuse by the settings alone is known before anything costs money."""
     expected = chosen.cluster(connect.expected(chosen, cluster))
-    problems = errors(settings.validate(expected) or rules.validate_plan(expected))
+    problems = errors(settings.validate(expected)) or errors(rules.validate_plan(expected))
     if problems:
         raise ToolkitError(problems[0].what, fix=problems[0].fix, id=problems[0].id)
 
