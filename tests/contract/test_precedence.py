@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from toolkit.cluster import Cluster
-from toolkit.cluster.vaultfile import write_encrypted
+from tests.support import ansible_says
+from toolkit.cluster import Cluster, Inventory
+from toolkit.cluster.vaultfile import Passwords, write_encrypted
 
 GROUPS = [f"g{number}" for number in range(5)]
 HOSTS = [f"h{number}" for number in range(4)]
@@ -30,7 +35,8 @@ FOLDERS = st.dictionaries(
     min_size=1,
     max_size=3,
 )
-FILES = st.dictionaries(st.sampled_from(["", ".yml", ".yaml", ".json"]), VARIABLES, max_size=1)
+# More than one: Ansible takes the first that there is.
+FILES = st.dictionaries(st.sampled_from(["", ".yml", ".yaml", ".json"]), VARIABLES, max_size=2)
 
 
 @st.composite
@@ -59,9 +65,11 @@ def inventories(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     files = {"a.yml": dict(items[:first]), "b.yml": dict(items[first:])}
     scopes = [f"group_vars/{name}" for name in ["all", "ungrouped", *GROUPS]]
     for scope in [*scopes, *(f"host_vars/{name}" for name in HOSTS)]:
-        found = draw(st.just({}) | FILES | FOLDERS)
-        ending = "" if found.keys() <= {"", ".yml", ".yaml", ".json"} else "/"
-        files |= {f"{scope}{ending}{name}": content for name, content in found.items()}
+        single, folder = draw(st.just({}) | FILES), draw(st.just({}) | FOLDERS)
+        if folder:  # beside files of the same name
+            single.pop("", None)
+        files |= {f"{scope}{name}": content for name, content in single.items()}
+        files |= {f"{scope}/{name}": content for name, content in folder.items()}
     return {path: content for path, content in files.items() if content}
 
 
@@ -134,3 +142,89 @@ def test_variables_and_members_are_ansibles(files: dict[str, Any]) -> None:
 def grandchildren(files: Mapping[str, Any], group: str) -> list[str]:
     groups = {**files["a.yml"], **files.get("b.yml", {})}
     return [below for child in groups[group]["children"] for below in groups[child]["children"]]
+
+
+SETTINGS = ["airflow_web_port", "airflow_parallelism", "airflow_config"]
+TEXTS = st.sampled_from(
+    ["{{ 1 + 1 }}", "{{ base }}", "{{ base ~ 'x' }}", "{{ groups['all'] | length }}", "{% if true %}a{% endif %}",
+     "{{ inventory_hostname }}", "{# c #}b", "plain", "{{ hostvars['h0'].base }}"]
+)  # fmt: skip
+VALUES = st.one_of(
+    st.integers(0, 99), TEXTS, TEXTS.map(lambda text: {"core": {"parallelism": text}}),
+    st.text("ab {}", max_size=6).map(lambda text: Tagged("!unsafe", text)),
+    st.text("xyz{}", min_size=1, max_size=6).map(lambda text: Tagged("!vault", text)),
+)  # fmt: skip
+WRITTEN = st.dictionaries(st.sampled_from(SETTINGS), VALUES, max_size=2)
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A text with one of the tags that Ansible adds to YAML."""
+
+    tag: str
+    text: str
+
+
+@st.composite
+def unusual(draw: st.DrawFn) -> dict[str, Any]:
+    """Inventories that need Ansible's help: templates, tags, ranges, INI files, scripts."""
+    hosts = draw(st.sampled_from([{"h0": {}}, {"h[0:2]": {}}, {"h0": {}, "h1:2222": {}}]))
+    lists: dict[str, Any] = {
+        "a.yml": {"all": {"hosts": hosts, "vars": {"base": draw(st.integers(0, 9)), **draw(WRITTEN)}},
+                  "g0": {"children": {"g2": None}}, "g1": {"children": {"g2": None}},
+                  "g2": {"hosts": {"h0": draw(WRITTEN)}, "vars": draw(WRITTEN)}},
+    }  # fmt: skip
+    if draw(st.booleans()):
+        lists["b.ini"] = (
+            f"[g1]\nh0 airflow_web_port={draw(st.integers(1, 9))}\n[g1:vars]\nbase={{{{ 1 }}}}\n"
+        )
+    if draw(st.booleans()):
+        lists["c"] = (
+            '#!/bin/sh\necho \'{"g0": {"hosts": ["h0"], "vars": {"airflow_config": {"a": "{{ 1 }}"}}}}\'\n'
+        )
+    for name in (
+        "group_vars/all.yml",
+        "group_vars/g2/a.yml",
+        "group_vars/g2.yml",
+        "host_vars/h0.yml",
+    ):
+        if draw(st.booleans()):
+            lists[name] = draw(WRITTEN)
+    return lists
+
+
+def _dump(value: Any, passwords: Passwords) -> str:
+    def tagged(dumper: yaml.SafeDumper, data: Tagged) -> yaml.Node:
+        text = passwords.encrypt(data.text) if data.tag == "!vault" else data.text
+        return dumper.represent_scalar(data.tag, text, style="|" if data.tag == "!vault" else "'")
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    Dumper.add_representer(Tagged, tagged)
+    return str(yaml.dump(value, Dumper=Dumper))
+
+
+@settings(max_examples=int(os.environ.get("TOOLKIT_EXAMPLES", "10")), deadline=None,
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(unusual())
+def test_what_only_ansible_can_say_is_what_it_says(files: dict[str, Any]) -> None:
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", f"{name}/cache")
+        home = Path(name) / "inventory"
+        for place, content in files.items():
+            path = home / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = content if isinstance(content, str) else _dump(content, Passwords(home))
+            path.write_text(text)
+            path.chmod(0o755 if text.startswith("#!") else 0o644)
+        expected = ansible_says.variables(Inventory.of(home))
+        for _ in ("asked", "remembered"):
+            cluster = Cluster.load(home)
+            for host in cluster.all_hosts:
+                ours = {key: host.variables[key] for key in SETTINGS if key in host.variables}
+                theirs = {
+                    key: value for key, value in expected[host.name].items() if key in SETTINGS
+                }
+                assert ours == theirs
+            assert set(expected) == {host.name for host in cluster.all_hosts}
