@@ -36,7 +36,7 @@ def by_ansible(directory: Path) -> dict[str, dict[str, object]]:
 @pytest.mark.parametrize("sample", ["single", "cluster"])
 def test_samples(sample: str) -> None:
     directory = REPOSITORY / "inventory" / sample
-    ours = {host.name: dict(host.variables) for host in Cluster.load(directory).all_hosts}
+    ours = {host.name: dict(host.variables) for host in Cluster.load(directory).inventory_hosts}
     assert ours == {name: by_ansible(directory).get(name, {}) for name in ours}
 
 
@@ -56,7 +56,7 @@ def test_an_inventory_that_is_no_yaml(tmp_path: Path) -> None:
     # The vault's password is Ansible's business; hosts are known without it.
     (tmp_path / "group_vars/all").mkdir()
     (tmp_path / "group_vars/all/vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n6162\n")
-    ours = {host.name: dict(host.variables) for host in Cluster.load(tmp_path).all_hosts}
+    ours = {host.name: dict(host.variables) for host in Cluster.load(tmp_path).inventory_hosts}
     assert ours == expected
 
 
@@ -71,7 +71,7 @@ def test_nested_groups_and_precedence(tmp_path: Path) -> None:
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    ours = {host.name: dict(host.variables) for host in Cluster.load(tmp_path).all_hosts}
+    ours = {host.name: dict(host.variables) for host in Cluster.load(tmp_path).inventory_hosts}
     assert ours == by_ansible(tmp_path)
     assert ours["w1"]["airflow_parallelism"] == 4
     assert ours["w1"]["airflow_web_port"] == 3

@@ -129,7 +129,7 @@ def test_variables_and_members_are_ansibles(files: dict[str, Any]) -> None:
         write(directory, files)
         expected, members = by_ansible(directory)
         cluster = Cluster.load(directory)
-        assert {host.name: dict(host.variables) for host in cluster.all_hosts} == expected
+        assert {host.name: dict(host.variables) for host in cluster.inventory_hosts} == expected
         ours = {group: [host.name for host in cluster.group(group)] for group in cluster.members}
         assert {group: sorted(hosts) for group, hosts in ours.items()} == {
             group: sorted(hosts) for group, hosts in members.items()
@@ -221,10 +221,10 @@ def test_what_only_ansible_can_say_is_what_it_says(files: dict[str, Any]) -> Non
         expected = ansible_says.variables(Inventory.of(home))
         for _ in ("asked", "remembered"):
             cluster = Cluster.load(home)
-            for host in cluster.all_hosts:
+            for host in cluster.inventory_hosts:
                 ours = {key: host.variables[key] for key in SETTINGS if key in host.variables}
                 theirs = {
                     key: value for key, value in expected[host.name].items() if key in SETTINGS
                 }
                 assert ours == theirs
-            assert set(expected) == {host.name for host in cluster.all_hosts}
+            assert set(expected) == {host.name for host in cluster.inventory_hosts}

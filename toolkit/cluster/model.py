@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster import planner
+from toolkit.cluster import planner, tables
 from toolkit.cluster.answers import Evaluation
 from toolkit.cluster.inventory import Inventory
 from toolkit.cluster.login import become_password, refuse_wrong_login
@@ -77,7 +77,7 @@ class Cluster:
 
     Attributes:
         inventory: its sources.
-        all_hosts: the cluster's hosts; `hosts` are those in play.
+        inventory_hosts: every host of the inventory, whoever's it is.
         sources: where variables come from.
         members: group -> names of its hosts, in Ansible's order.
         group_names: the groups that the host lists name.
@@ -86,7 +86,7 @@ class Cluster:
     """
 
     inventory: Inventory
-    all_hosts: tuple[Host, ...]
+    inventory_hosts: tuple[Host, ...]
     sources: Variables = field(default_factory=Variables, repr=False)
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group_names: tuple[str, ...] = ()
@@ -125,6 +125,12 @@ class Cluster:
         return str(chosen or f"http://{self.web.base_address}:{port}")
 
     @cached_property
+    def all_hosts(self) -> tuple[Host, ...]:
+        """The cluster's hosts: those in a group of ours; no other host is ever touched."""
+        ours = set(tables.groups())
+        return tuple(host for host in self.inventory_hosts if not ours.isdisjoint(host.groups))
+
+    @cached_property
     def hosts(self) -> tuple[Host, ...]:
         """The hosts this run is about: all, or those that the limit leaves."""
         if self.limit is None:
@@ -134,7 +140,7 @@ class Cluster:
 
     def group(self, name: str) -> tuple[Host, ...]:
         """Every host of a group, whatever the limit: plans are about the whole cluster."""
-        return tuple(self.host(member) for member in self.members.get(name, ()))
+        return tuple(self._by_name[member] for member in self.members.get(name, ()))
 
     def host(self, name: str) -> Host:
         """The host of that inventory name.
@@ -142,7 +148,11 @@ class Cluster:
         Raises:
             KeyError: there is none.
         """
-        return next(host for host in self.all_hosts if host.name == name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Host]:
+        return {host.name: host for host in self.inventory_hosts}
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
