@@ -12,7 +12,7 @@ from typing import Any
 
 from toolkit.cluster.specs import load_specs
 from toolkit.cluster.vaultfile import read_encrypted, vault_file, write_private
-from toolkit.cluster.yamlfile import is_vaulted, parse_mapping
+from toolkit.cluster.yamlfile import is_vaulted, parse_mapping, read_text
 from toolkit.content import cache_dir
 from toolkit.errors import Location, ToolkitError
 
@@ -113,7 +113,7 @@ class File(Layer):
         text = (
             read_encrypted(self.path, self._directory)
             if encrypted
-            else self.path.read_text(encoding="utf-8")
+            else read_text(self.path)
         )
         secret = encrypted or self.path == vault_file(self._directory)
         for name, (value, location) in parse_mapping(text, self.path).items():

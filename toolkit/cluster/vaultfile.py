@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from toolkit.content import expanded
 from toolkit.errors import ToolkitError
 
 PASSWORD_VARIABLE = "ANSIBLE_VAULT_PASSWORD_FILE"
@@ -23,7 +24,7 @@ def vault_file(directory: Path) -> Path:
 def vault_password_file(directory: Path) -> Path:
     """The vault's password: the file Ansible's own variable names, else one beside the inventory."""
     named = os.environ.get(PASSWORD_VARIABLE)
-    return Path(named).expanduser() if named else directory / ".vault-password"
+    return expanded(named) if named else directory / ".vault-password"
 
 
 def write_private(path: Path, text: str) -> None:
@@ -31,9 +32,14 @@ def write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        error.filename = str(path)  # a full disk does not say of which file
+        raise
 
 
 def read_encrypted(path: Path, directory: Path) -> str:

@@ -33,7 +33,7 @@ default settings does not need this command: its lock comes with the toolkit.
     "directory",
     metavar="DIR",
     required=True,
-    type=click.Path(path_type=Path),
+    type=options.DIRECTORY,
     help="The cluster's inventory directory.",
 )
 @click.option(

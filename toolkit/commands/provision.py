@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+import json
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from toolkit.commands import options
-from toolkit.errors import EXIT_INTERRUPTED, EXIT_REFUSED, ToolkitError
+from toolkit.errors import EXIT_INTERRUPTED, EXIT_REFUSED, DeclinedError, ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.verbs.provision import Result
@@ -29,11 +29,11 @@ Examples:
   toolkit provision -i inventory/prod --limit worker
 \b
 Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
-2 refused, nothing was changed; 130 interrupted (run it again to continue).
+2 refused, nothing was changed; 3 declined; 130 interrupted (run it again to continue).
 """
 )
 @click.argument("targets", nargs=-1, metavar="[USER@HOST]...")
-@click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
+@click.option("-i", "--inventory", type=options.DIRECTORY,
               help="The cluster's inventory directory.")  # fmt: skip
 @click.option("--lab", "use_lab", is_flag=True, help="Make a lab host on this machine first.")
 @options.limit
@@ -68,7 +68,8 @@ def command(
 
     if print_command:
         cluster = Cluster.load(directory).limited(limit)
-        click.echo(shlex.join(playbook_command(cluster, "provision", check=check)))
+        typed = shlex.join(playbook_command(cluster, "provision", check=check))
+        click.echo(json.dumps({"ok": True, "command": typed}) if as_json else typed)
         return 0
     chosen = Options(
         command=options.command_line(),
@@ -84,9 +85,9 @@ def command(
 
 def _confirm(targets: tuple[str, ...], use_lab: bool, yes: bool) -> None:
     """Ask before installing on hosts that were typed for the first time, when a person is there."""
-    new = targets and not use_lab and sys.stdin.isatty() and not yes
-    if new and not click.confirm(f"Install Airflow on {', '.join(targets)}?", default=True):
-        raise click.Abort
+    new = targets and not use_lab and options.is_asked() and not yes
+    if new and not options.confirm(f"Install Airflow on {', '.join(targets)}?", default=True):
+        raise DeclinedError
 
 
 def _inventory(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> Path:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
+from toolkit.commands import options
+
 
 @click.command(epilog="\b\nExamples:\n  toolkit runs\n  toolkit runs -i inventory/prod --json\n")
-@click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
+@click.option("-i", "--inventory", type=options.DIRECTORY,
               help="Only this cluster's runs.")  # fmt: skip
 @click.option("--last", default=10, show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")

@@ -17,6 +17,7 @@ from typing import Any
 
 from toolkit.cluster import Cluster, ansible_config
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.pattern import with_absolute_files
 from toolkit.cluster.vaultfile import vault_password_file, write_private
 from toolkit.content import content_dir
 from toolkit.hosts.trust import ssh_option
@@ -111,7 +112,7 @@ def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[st
     command += ["--ssh-extra-args", f"{known} -o StrictHostKeyChecking=yes"]
     password = vault_password_file(cluster.directory)
     command += ["--vault-password-file", str(password)] if password.exists() else []
-    command += ["--limit", cluster.limit] if cluster.limit else []
+    command += ["--limit", with_absolute_files(cluster.limit)] if cluster.limit else []
     command += ["--check"] if check else []
     return [*command, str(content_dir() / "playbooks" / f"{playbook}.yml")]
 
