@@ -22,7 +22,7 @@ def content_dir() -> Path:
     """
     override = os.environ.get(CONTENT_VARIABLE)
     if override:
-        chosen = Path(override).expanduser().resolve()
+        chosen = expanded(override).resolve()
         if not (chosen / "playbooks").is_dir():
             raise ToolkitError(
                 f"{CONTENT_VARIABLE} is {override}, which has no playbooks/ directory",

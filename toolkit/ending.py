@@ -68,7 +68,9 @@ def defect(error: BaseException) -> ToolkitError:
 def _place(error: BaseException) -> str:
     """The deepest line of ours in a traceback."""
     own = Path(__file__).parent
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(f"{own}/")]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(f"{own}/")
+    ]
     return f" in {Path(frames[-1].filename).relative_to(own)}:{frames[-1].lineno}" if frames else ""
 
 

@@ -16,6 +16,7 @@ from toolkit.cluster.specs import load_specs
 from toolkit.cluster.tree import Tree
 from toolkit.cluster.variables import ALL, File, Layer, Scope, Variable, Variables
 from toolkit.cluster.vaultfile import vault_file
+from toolkit.content import expanded
 from toolkit.errors import Location, NoHostsError, ToolkitError
 
 
@@ -53,7 +54,7 @@ class Host:
     def key_file(self) -> Path | None:
         """The private key; None leaves it to the SSH agent and configuration."""
         path = self.variables.get("ansible_ssh_private_key_file")
-        return None if path is None else Path(str(path)).expanduser()
+        return None if path is None else expanded(str(path))
 
     @property
     def become_password(self) -> str | None:
@@ -197,7 +198,7 @@ class Cluster:
         Raises:
             ToolkitError: it does not exist, holds no hosts, or a file of it cannot be read.
         """
-        directory = directory.expanduser().resolve()
+        directory = expanded(directory).resolve()
         if not directory.is_dir():
             raise ToolkitError(
                 f"there is no inventory directory {directory}",

@@ -43,7 +43,9 @@ class Pattern:
         Raises:
             ToolkitError: a subscript is beyond the hosts, or a regular expression is none.
         """
-        found = {name for part in self.chosen for name in _matches(part, hosts, groups)}
+        found: set[str] = set()
+        for part in self.chosen:  # a host comes before a group of its name, but only here
+            found.update([part] if part in hosts else _matches(part, hosts, groups))
         for part in self.within:
             found &= set(_matches(part, hosts, groups))
         for part in self.without:
@@ -117,8 +119,6 @@ def _existing(pattern: str, name: str) -> Path:
 
 def _matches(part: str, hosts: Sequence[str], groups: Groups) -> Sequence[str]:
     """The hosts of one part, in the order that its subscript counts in."""
-    if part in hosts:
-        return [part]
     found = None if part.startswith("~") else _SUBSCRIPT.fullmatch(part)
     if found is None:
         return _named(part, hosts, groups)

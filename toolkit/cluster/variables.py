@@ -110,11 +110,7 @@ class File(Layer):
         if not self.path.exists():
             return
         encrypted = self.encrypted
-        text = (
-            read_encrypted(self.path, self._directory)
-            if encrypted
-            else read_text(self.path)
-        )
+        text = read_encrypted(self.path, self._directory) if encrypted else read_text(self.path)
         secret = encrypted or self.path == vault_file(self._directory)
         for name, (value, location) in parse_mapping(text, self.path).items():
             yield Variable(name, value, location, self._scope, secret)

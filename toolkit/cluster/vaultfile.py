@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from toolkit.cluster.yamlfile import decoded, read_bytes
 from toolkit.content import expanded
 from toolkit.errors import ToolkitError
 
@@ -52,14 +53,14 @@ def read_encrypted(path: Path, directory: Path) -> str:
     from ansible.errors import AnsibleError
 
     try:
-        text: bytes = vault.decrypt(path.read_text(encoding="utf-8"))
-    except AnsibleError:
+        text: bytes = vault.decrypt(read_bytes(path))
+    except (AnsibleError, ValueError):
         raise ToolkitError(
             f"the password in {vault_password_file(directory)} does not open it",
             where=str(path),
             fix=f"export {PASSWORD_VARIABLE}=FILE with the right one",
         ) from None
-    return text.decode()
+    return decoded(text, path)
 
 
 def write_encrypted(path: Path, directory: Path, text: str) -> None:
@@ -82,4 +83,11 @@ def _vault(path: Path, directory: Path) -> Any:
         )
     from ansible.parsing.vault import VaultLib, VaultSecret
 
-    return VaultLib([("default", VaultSecret(file.read_bytes().strip()))])
+    password = read_bytes(file).strip()
+    if not password:
+        raise ToolkitError(
+            "this vault password file is empty",
+            where=str(file),
+            fix=f"put the password there, or export {PASSWORD_VARIABLE}=FILE",
+        )
+    return VaultLib([("default", VaultSecret(password))])

@@ -73,9 +73,7 @@ def _explain(context: click.Context, _option: click.Parameter, id: str | None) -
 class _Directory(click.Path):
     """A directory; "" is none, as Path("") would be the working directory."""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not str(value).strip():
             self.fail("a directory's name is missing", param, ctx)
         return super().convert(value, param, ctx)

@@ -21,6 +21,7 @@ from toolkit.cluster.tables import (
 )
 from toolkit.cluster.topology import airflow_components, engine, ports, uses
 from toolkit.cluster.yamlfile import is_template
+from toolkit.content import expanded
 from toolkit.errors import ToolkitError
 
 _OWN_FILES = (
@@ -122,10 +123,10 @@ def authorities(cluster: Cluster, host: Host) -> list[str]:
 
 def _certificates(cluster: Cluster, host: Host) -> Iterator[str]:
     for name in cluster.setting("base_ca_certificates", host) or ():
-        path = cluster.directory / Path(str(name)).expanduser()
+        path = cluster.directory / expanded(str(name))
         try:
             yield path.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ToolkitError(
                 f"base_ca_certificates names {path}, which cannot be read as a PEM file: {error}",
                 where=host.name,
