@@ -14,6 +14,7 @@ onhost/        programs that run on a host: standard library only, Python 3.6
 cluster/       what is wanted: inventory, variables, vault, settings, topology, sizes, lock
 =============  ==================================================================================
 
+Above them: cli.py (which commands there are) and ending.py (how a command ends: errors, defects).
 Below all of them: findings.py (what is wrong, as data), errors.py, content.py (where files are).
 """
 

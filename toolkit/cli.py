@@ -6,14 +6,14 @@ A command's module is imported only when that command is called, so `toolkit --h
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from typing import Any
 
 import click
 
-from toolkit import __version__
-from toolkit.errors import EXIT_INTERRUPTED, ToolkitError
+from toolkit import __version__, ending
+from toolkit.content import refused_by_system
+from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.providers import explained
 
 # name -> one-line help. The module toolkit/commands/<name>.py holds a click object `command`.
@@ -49,51 +49,83 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whose pipe was closed is found out in `_run`."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ClosedPipeError from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table above."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+class _ClosedPipeError(Exception):
+    """A pipe was closed; click would end the process for each, also for a connection's."""
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: toolkit provision --lab, or toolkit provision USER@HOST",
+    epilog="""\b
+Start with: toolkit provision --lab, or toolkit provision USER@HOST
+Exit status: 0 done; 1 something failed on the way; 2 refused, nothing was changed; 3 declined,
+nothing was changed; 130 interrupted (run it again to continue).
+""",
 )
 @click.version_option(__version__, prog_name="toolkit")
 def root() -> None:
     """Install Apache Airflow on plain hosts, prove that it works, keep it working."""
 
 
-def _report(error: ToolkitError, as_json: bool) -> None:
-    if as_json:
-        problem = {
-            "id": error.id,
-            "what": error.what,
-            "where": str(error.where) if error.where else None,
-            "fix": error.fix,
-        }
-        click.echo(json.dumps({"ok": False, "error": problem}, indent=2))
-    else:
-        click.echo(f"error: {error}", err=True)
+def _run(arguments: list[str], as_json: bool) -> int:
+    """Run a command; whatever comes of it, nobody sees a traceback."""
+    try:
+        result: Any = root.main(
+            args=arguments, prog_name="toolkit", standalone_mode=False, obj=as_json
+        )
+        return result if isinstance(result, int) else 0
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return ending.report(ending.INTERRUPTED, as_json)
+    except click.ClickException as error:
+        if as_json:
+            return ending.report(ending.wrong_usage(error), as_json)
+        error.show()
+        return error.exit_code
+    except ToolkitError as error:
+        return ending.report(explained(error), as_json)
+    except _ClosedPipeError as error:
+        raise error.__cause__ or error from None
+    except OSError as error:
+        if ending.is_lost() or error.strerror is None:
+            raise
+        return ending.report(refused_by_system(error), as_json)
+    except SystemExit as error:  # a library's last words, such as Ansible's about the locale
+        if not isinstance(error.code, str):
+            raise
+        return ending.report(ToolkitError(error.code, exit_code=EXIT_FAILED), as_json)
+
+
+def _ended(arguments: list[str]) -> int:
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json = "--json" in own
+    try:
+        status = _run(arguments, as_json)
+        sys.stdout.flush()
+        return status
+    except Exception as error:
+        if isinstance(error, OSError) and ending.is_lost():
+            return ending.give_up(error)
+        return ending.report(ending.defect(error), as_json)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console script; ends the process with the command's exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    try:
-        result: Any = root.main(args=arguments, prog_name="toolkit", standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("interrupted; run the same command again to continue", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except KeyboardInterrupt:
-        click.echo("interrupted; run the same command again to continue", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except ToolkitError as error:
-        _report(explained(error), as_json="--json" in own)
-        sys.exit(error.exit_code)
-    sys.exit(result if isinstance(result, int) else 0)
+    if arguments is None:
+        arguments = sys.argv[1:]
+        ending.open_closed_streams()
+        ending.quiet_threads()
+    ending.print_anything()
+    sys.exit(_ended(arguments))

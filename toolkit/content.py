@@ -7,7 +7,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import EXIT_REFUSED, ToolkitError
 
 CONTENT_VARIABLE = "TOOLKIT_CONTENT_DIR"
 """Names a directory with playbooks/, roles/, templates/ and inventory/ to use instead."""
@@ -22,7 +22,7 @@ def content_dir() -> Path:
     """
     override = os.environ.get(CONTENT_VARIABLE)
     if override:
-        chosen = Path(override).expanduser().resolve()
+        chosen = expanded(override).resolve()
         if not (chosen / "playbooks").is_dir():
             raise ToolkitError(
                 f"{CONTENT_VARIABLE} is {override}, which has no playbooks/ directory",
@@ -47,9 +47,32 @@ def digest() -> str:
     return found.hexdigest()
 
 
+def expanded(path: Path | str) -> Path:
+    """A path with its ~; one of a user that does not exist stays as it is, and is then missing."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib's raises RuntimeError)
+
+
+def refused_by_system(error: OSError) -> ToolkitError:
+    """What this machine refused, such as to write a file, in the user's words.
+
+    The exit status is EXIT_REFUSED, unless a run that had changed something says otherwise.
+    """
+    place = str(error.filename) if error.filename is not None else None
+    fix = None
+    for variable, folder in (("XDG_STATE_HOME", state_dir()), ("XDG_CACHE_HOME", cache_dir())):
+        if place and Path(place).is_relative_to(folder):
+            fix = f"export {variable}=a directory that can be written, with space left"
+    return ToolkitError(
+        f"this machine refuses: {error.strerror or error}",
+        where=place,
+        fix=fix,
+        exit_code=getattr(error, "exit_code", EXIT_REFUSED),
+    )
+
+
 def _base(variable: str, fallback: str) -> Path:
     chosen = os.environ.get(variable)
-    return Path(chosen) if chosen else Path.home() / fallback
+    return Path(chosen) if chosen else expanded(f"~/{fallback}")
 
 
 def state_dir() -> Path:

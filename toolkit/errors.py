@@ -9,6 +9,8 @@ EXIT_FAILED = 1
 """The work was started and did not end well (a task, a check of a running cluster, a unit)."""
 EXIT_REFUSED = 2
 """Nothing was changed: bad input, a finding of severity error, an unreachable host."""
+EXIT_DECLINED = 3
+"""A question was answered with no, or not at all; nothing was changed."""
 EXIT_INTERRUPTED = 130
 
 
@@ -54,6 +56,13 @@ class ToolkitError(Exception):
         place = f"{self.where}: " if self.where else ""
         fix = f"\n  fix: {self.fix}" if self.fix else ""
         return f"{place}{self.what}{fix}"
+
+
+class DeclinedError(ToolkitError):
+    """A person did not agree to what was asked."""
+
+    def __init__(self, what: str = "declined: nothing was changed") -> None:
+        super().__init__(what, exit_code=EXIT_DECLINED)
 
 
 class NoHostsError(ToolkitError):

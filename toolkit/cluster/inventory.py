@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from toolkit.content import content_dir
+from toolkit.content import content_dir, expanded
 from toolkit.errors import ToolkitError
 
 _NEVER_LISTS = (r"^\.", "^host_vars$", "^group_vars$", "^vars_plugins$")
@@ -132,7 +132,11 @@ def _short(path: Path) -> str:
 
 def _source(named: str | Path) -> Path:
     text = str(named)
-    path = Path(text).expanduser()
+    if not text.strip():
+        raise ToolkitError(
+            "the inventory's name is missing", where="-i", fix="name a directory or a file"
+        )
+    path = expanded(text)
     if "," in text and not path.exists():
         raise ToolkitError(
             "a list of hosts on the command line has no place for settings and secrets",

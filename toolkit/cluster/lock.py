@@ -20,6 +20,7 @@ from toolkit.cluster.model import Cluster
 from toolkit.cluster.resolve import resolve
 from toolkit.cluster.tables import Driver, engine_of
 from toolkit.cluster.topology import driver, engine, major
+from toolkit.content import expanded
 from toolkit.errors import Location, ToolkitError
 
 
@@ -86,7 +87,7 @@ def _told(settings: Header | tuple[str, list[str], list[str]]) -> str:
 def lock_file(cluster: Cluster) -> Path | None:
     """The lock that hosts will install from; None while there is none yet."""
     named = cluster.setting("airflow_lock")
-    path = Path(str(named)).expanduser() if named else cluster.directory / LOCK_NAME
+    path = expanded(str(named)) if named else cluster.directory / LOCK_NAME
     return path if path.is_file() else shipped_lock(*wanted_of(cluster))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from toolkit.cluster import planner
+from toolkit.cluster.yamlfile import read_bytes, read_text
 from toolkit.content import content_dir
 from toolkit.errors import Location, ToolkitError
 
@@ -61,13 +62,13 @@ def read_header(path: Path) -> Header:
         ToolkitError: the file has no header of ours.
     """
     try:
-        fields = planner.lock_header(path.read_text(encoding="utf-8"))
+        fields = planner.lock_header(read_text(path))
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else str(value)
             for name, value in fields.items()
         }
         return Header(**values)
-    except (yaml.YAMLError, TypeError, AttributeError):
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError):
         raise ToolkitError(
             "this lock does not say what it was resolved for",
             where=Location(path),
@@ -77,7 +78,7 @@ def read_header(path: Path) -> Header:
 
 def lock_hash(path: Path) -> str:
     """What the lock's releases are named by."""
-    return planner.lock_hash(path.read_bytes())
+    return planner.lock_hash(read_bytes(path))
 
 
 def pinned(path: Path) -> dict[str, tuple[str, ...]]:
@@ -85,7 +86,7 @@ def pinned(path: Path) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for line in _lines(path):
         name, separator, rest = line.partition("==")
-        if separator and not line.startswith(("#", " ")):
+        if separator and rest.strip() and not line.startswith(("#", " ")):
             found[name] = (*found.get(name, ()), rest.split()[0])
     return found
 
@@ -135,4 +136,4 @@ def write(path: Path, text: str) -> None:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
+    return read_text(path).splitlines()

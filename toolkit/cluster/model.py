@@ -26,6 +26,7 @@ from toolkit.cluster.variables import (
     Variables,
 )
 from toolkit.cluster.vaultfile import Passwords
+from toolkit.content import expanded
 from toolkit.errors import Location, NoHostsError, ToolkitError
 
 
@@ -63,7 +64,7 @@ class Host:
     def key_file(self) -> Path | None:
         """The private key; None leaves it to the SSH agent and configuration."""
         path = self.variables.get("ansible_ssh_private_key_file")
-        return None if path is None else Path(str(path)).expanduser()
+        return None if path is None else expanded(str(path))
 
     @property
     def become_password(self) -> str | None:
@@ -135,7 +136,7 @@ class Cluster:
         """The hosts this run is about: all, or those that the limit leaves."""
         if self.limit is None:
             return self.all_hosts
-        chosen = match(self.limit, self.all_hosts)
+        chosen = match(self.limit, tuple(host.name for host in self.all_hosts), self.members)
         return tuple(host for host in self.all_hosts if host.name in chosen)
 
     def group(self, name: str) -> tuple[Host, ...]:
@@ -241,7 +242,7 @@ class Cluster:
             for name in ("all", *names):
                 tree.add_group(name)
                 tree.add_host(host, name)
-        return cls._of(Inventory((directory.expanduser().resolve(),)), tree, expected or {})
+        return cls._of(Inventory((expanded(directory).resolve(),)), tree, expected or {})
 
     @classmethod
     def _of(cls, inventory: Inventory, tree: Tree, expected: Mapping[str, Any]) -> Cluster:

@@ -20,6 +20,7 @@ from toolkit.cluster.yamlfile import (
     is_template,
     is_vaulted,
     parse_mapping,
+    read_text,
 )
 from toolkit.content import cache_dir
 from toolkit.errors import Location, ToolkitError
@@ -128,7 +129,7 @@ class File(Layer):
 
     def text(self) -> str:
         """What is written in it, decrypted; raises as `variables` does."""
-        text = self.path.read_text(encoding="utf-8")
+        text = read_text(self.path)
         return self.passwords.decrypt(text, Location(self.path)) if self.encrypted else text
 
 

@@ -15,11 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from toolkit.cluster.yamlfile import VAULT_HEADER, decoded
+from toolkit.content import expanded
 from toolkit.errors import Location, ToolkitError
 
 PASSWORD_VARIABLE = "ANSIBLE_VAULT_PASSWORD_FILE"
 IDENTITIES_VARIABLE = "ANSIBLE_VAULT_IDENTITY_LIST"
-VAULT_HEADER = "$ANSIBLE_VAULT;"
 DEFAULT_ID = "default"
 """The vault id of a password that has none."""
 
@@ -40,9 +41,14 @@ def write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        error.filename = str(path)  # a full disk does not say of which file
+        raise
 
 
 def write_encrypted(path: Path, directory: Path, text: str) -> None:
@@ -139,14 +145,7 @@ class Passwords:
                 fix=f"export {PASSWORD_VARIABLE}=FILE with the right one, "
                 f"or {IDENTITIES_VARIABLE}=LABEL@FILE",
             ) from None
-        try:
-            return plain.decode(), secret
-        except UnicodeDecodeError:
-            raise ToolkitError(
-                "what is encrypted there is not text in UTF-8",
-                where=where,
-                fix=f"write it again: ansible-vault edit {where.path}",
-            ) from None
+        return decoded(plain, where.path), secret
 
     def _secrets(self, where: Location | None) -> list[tuple[str, Any]]:
         if not self.identities:
@@ -218,7 +217,7 @@ def _named() -> Iterator[Identity]:
 
 def _path(text: str) -> Path:
     # Not resolved: a program may read what lies beside its link.
-    return Path.cwd() / Path(os.path.expandvars(text)).expanduser()
+    return Path.cwd() / expanded(os.path.expandvars(text))
 
 
 def _configured() -> dict[str, str]:
@@ -228,7 +227,7 @@ def _configured() -> dict[str, str]:
     """
     named = os.environ.get("ANSIBLE_CONFIG")
     places = [named, "ansible.cfg", "~/.ansible.cfg", "/etc/ansible/ansible.cfg"]
-    found = (Path(place).expanduser().absolute() for place in places if place)
+    found = (expanded(place).absolute() for place in places if place)
     path = next((place for place in found if place.is_file()), None)
     parser = configparser.RawConfigParser(strict=False)
     try:
@@ -249,6 +248,6 @@ def _beside(texts: str, folder: Path) -> str:
 
     def beside(text: str) -> str:
         label, separator, file = text.strip().rpartition("@")
-        return f"{label}{separator}{folder / Path(file).expanduser()}"
+        return f"{label}{separator}{folder / expanded(file)}"
 
     return ",".join(beside(text) for text in texts.split(",") if text.strip())

@@ -94,7 +94,7 @@ def _mend(inventory: Inventory, found: list[Finding], password: str | None, yes:
     def wanted(finding: Finding) -> bool:
         where = f"{finding.host}: {finding.what} [{finding.id}]"
         click.echo(f"{where}\n  # {finding.remedy}", err=True)
-        return yes or click.confirm("  run it?", default=False, err=True)
+        return yes or options.confirm("  run it?", default=False)
 
     chosen = Options(options.command_line(), quiet=True, become_password=password)
     return mend(inventory, found, chosen, wanted, lambda text: click.echo(f"  {text}", err=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.commands import options
-from toolkit.errors import ToolkitError
+from toolkit.errors import DeclinedError, ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.providers.ec2.found import Instance
@@ -32,7 +31,7 @@ Examples:
   toolkit ec2 down -i inventory/prod
 \b
 boto3 finds the credentials, as usual. Exit status: 0 done; 1 AWS refused something on the way
-(run it again to continue); 2 refused, nothing was changed.
+(run it again to continue); 2 refused, nothing was changed; 3 declined, nothing was changed.
 """
 )
 def command() -> None:
@@ -46,7 +45,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--region", metavar="NAME", help="A region instead of the one in ec2.yml."),
         click.option("--profile", metavar="NAME", help="A profile of ~/.aws/config."),
         click.option("-i", "--inventory", required=True, help="The directory with ec2.yml.",
-                     type=click.Path(path_type=Path, file_okay=False)),
+                     type=options.DIRECTORY),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -126,9 +125,9 @@ def _confirm(chosen: Prospect, yes: bool) -> None:
     removed = [action.name for action in chosen.plan.of("remove", "instance")]
     if yes or not chosen.plan.actions:
         return
-    if sys.stdin.isatty():
-        if not click.confirm("Go on?", default=not removed, err=True):
-            raise click.Abort
+    if options.is_asked():
+        if not options.confirm("Go on?", default=not removed):
+            raise DeclinedError
     elif removed:
         raise ToolkitError(
             f"{', '.join(removed)} would be removed; nothing was changed",
@@ -189,13 +188,13 @@ def _confirm_removal(
     name = place.config.name
     hosts = ", ".join([one.host for one in instances] or ["no instances"])
     hosts += "".join(f", {one.kind.title}" for one in servers)
-    if given is None and sys.stdin.isatty():
+    if given is None and options.is_asked():
         kept = f", but for a snapshot of the database, {snapshot}" if snapshot else ""
         none = ""
         if any(one.service.name == "rds" for one in servers) and not snapshot:
             none = " There will be no snapshot of the database; final_snapshot: true keeps one."
         click.echo(f"This removes {name} ({hosts}) with all its data{kept}.{none}", err=True)
-        given = click.prompt("Type the cluster's name to go on", err=True)
+        given = options.prompt("Type the cluster's name to go on")
     if given != name:
         raise ToolkitError(
             f"the cluster's name is {name}; nothing was removed"

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from toolkit.cluster.hosts_file import parse_group_options
+from toolkit.commands import options
 from toolkit.verbs import init as inventory
 
 
@@ -21,7 +22,7 @@ Examples:
   toolkit init inventory/prod --sample ec2
 """
 )
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", type=options.DIRECTORY)
 @click.option("--sample", type=click.Choice(inventory.SAMPLES), default="single", show_default=True,
               help="What to start from.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",

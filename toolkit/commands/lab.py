@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from toolkit.commands import options
 from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def command() -> None:
 @click.option("--name", default="lab", show_default=True, help="Name of the lab and its hosts.")
 @click.option("--from", "saved", metavar="NAME",
               help="Bring this saved lab back, at its addresses, with its inventory.")  # fmt: skip
-@click.option("-i", "--inventory", type=click.Path(path_type=Path, file_okay=False),
+@click.option("-i", "--inventory", type=options.DIRECTORY,
               help="Write hosts.yml and known_hosts there; with --from, the saved inventory "
               "(by default where it was).")  # fmt: skip
 @click.pass_context

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit import findings
+from toolkit.errors import DeclinedError
 
 if TYPE_CHECKING:
     from toolkit.cluster import Inventory
@@ -19,7 +23,40 @@ if TYPE_CHECKING:
 
 def _ask_password(_context: click.Context, _option: click.Parameter, asked: bool) -> str | None:
     # Asked for before anything heavy is imported: a person waits here.
-    return click.prompt("sudo password", hide_input=True, err=True) if asked else None
+    return prompt("sudo password", hide_input=True) if asked else None
+
+
+def prompt(question: str, *, hide_input: bool = False) -> str:
+    """What a person types.
+
+    Raises:
+        DeclinedError: there is nobody to answer.
+    """
+    with _answering():
+        answer: str = click.prompt(question, hide_input=hide_input, err=True)
+        return answer
+
+
+def confirm(question: str, *, default: bool) -> bool:
+    """Whether a person agrees; without anybody to answer it is no."""
+    with suppress(DeclinedError), _answering():
+        return click.confirm(question, default=default, err=True)
+    return False
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except click.Abort as abort:
+        if isinstance(abort.__context__, EOFError):
+            raise DeclinedError from None
+        raise
+
+
+def is_asked() -> bool:
+    """Whether a person is there to be asked."""
+    return sys.stdin.isatty()
 
 
 def _known(_context: click.Context, _option: click.Parameter, ids: tuple[str, ...]) -> Any:
@@ -29,9 +66,12 @@ def _known(_context: click.Context, _option: click.Parameter, ids: tuple[str, ..
 
 
 def _explain(context: click.Context, _option: click.Parameter, id: str | None) -> None:
-    if id:
-        click.echo(str(findings.explain(id)))
-        context.exit()
+    if id is None:
+        return
+    entry = findings.explain(id)
+    as_json = context.find_root().obj  # this option is looked at before --json is
+    click.echo(json.dumps(asdict(entry), indent=2) if as_json else str(entry))
+    context.exit()
 
 
 def sources(named: tuple[str, ...]) -> Inventory:
@@ -71,7 +111,16 @@ def vaults(command: Any) -> Any:
     return command
 
 
-DIRECTORY: Any = click.Path(path_type=Path, file_okay=False)
+class _Directory(click.Path):
+    """A directory; "" is none, as Path("") would be the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).strip():
+            self.fail("a directory's name is missing", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+DIRECTORY: Any = _Directory(path_type=Path, file_okay=False)
 """The type of an inventory directory."""
 
 _INVENTORY: dict[str, Any] = {"multiple": True, "metavar": "PATH",

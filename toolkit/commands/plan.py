@@ -42,6 +42,8 @@ def command(
     from toolkit.hosts.probe import collect
     from toolkit.verbs import plan, provision
 
+    if graph:
+        _refuse_unwritable(graph)
     cluster = Cluster.load(inventory)
     found = provision.read(cluster)
     if errors(found):
@@ -67,6 +69,19 @@ def command(
         click.echo(plan.text(made))
         click.echo(f"next: toolkit check -i {inventory}", err=True)
     return 0
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Before any host is asked."""
+    from toolkit.errors import ToolkitError
+
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ToolkitError(
+            f"the picture cannot be written: there is no directory {folder}",
+            where=str(path),
+            fix="name a file in a directory that is there: --graph plan.svg",
+        )
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from toolkit.commands import options
-from toolkit.errors import EXIT_INTERRUPTED, EXIT_REFUSED, ToolkitError
+from toolkit.errors import EXIT_INTERRUPTED, EXIT_REFUSED, DeclinedError, ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.cluster import Inventory
@@ -30,7 +30,7 @@ Examples:
   toolkit provision -i inventory/prod --limit worker
 \b
 Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
-2 refused, nothing was changed; 130 interrupted (run it again to continue).
+2 refused, nothing was changed; 3 declined; 130 interrupted (run it again to continue).
 """
 )
 @click.argument("targets", nargs=-1, metavar="[USER@HOST]...")
@@ -69,7 +69,8 @@ def command(
 
     if print_command:
         cluster = Cluster.load(chosen_inventory).limited(limit)
-        click.echo(shlex.join(playbook_command(cluster, "provision", check=check)))
+        typed = shlex.join(playbook_command(cluster, "provision", check=check))
+        click.echo(json.dumps({"ok": True, "command": typed}) if as_json else typed)
         return 0
     chosen = Options(
         command=options.command_line(),
@@ -85,9 +86,9 @@ def command(
 
 def _confirm(targets: tuple[str, ...], use_lab: bool, yes: bool) -> None:
     """Ask before installing on hosts that were typed for the first time, when a person is there."""
-    new = targets and not use_lab and sys.stdin.isatty() and not yes
-    if new and not click.confirm(f"Install Airflow on {', '.join(targets)}?", default=True):
-        raise click.Abort
+    new = targets and not use_lab and options.is_asked() and not yes
+    if new and not options.confirm(f"Install Airflow on {', '.join(targets)}?", default=True):
+        raise DeclinedError
 
 
 def _inventory(targets: tuple[str, ...], given: tuple[str, ...], use_lab: bool) -> Inventory:

@@ -36,6 +36,11 @@ def command(name: str | None, role: str | None, as_json: bool) -> None:
         near = nearest(name)
         guess = f"; did you mean {near}?" if near else ""
         raise ToolkitError(f"there is no setting {name}{guess}", fix="toolkit settings")
+    if name and role and specs[name].role != role:
+        raise ToolkitError(
+            f"{name} is a setting of role {specs[name].role}, not of {role}",
+            fix=f"toolkit settings {name}",
+        )
     chosen = [
         spec for spec in specs.values() if name in (None, spec.name) and role in (None, spec.role)
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from toolkit.cluster.tables import (
 )
 from toolkit.cluster.topology import airflow_components, engine, ports, uses
 from toolkit.cluster.yamlfile import is_template
+from toolkit.content import expanded
 from toolkit.errors import ToolkitError
 
 _OWN_FILES = (
@@ -122,10 +122,10 @@ def authorities(cluster: Cluster, host: Host) -> list[str]:
 
 def _certificates(cluster: Cluster, host: Host) -> Iterator[str]:
     for name in cluster.setting("base_ca_certificates", host) or ():
-        path = cluster.directory / Path(str(name)).expanduser()
+        path = cluster.directory / expanded(str(name))
         try:
             yield path.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ToolkitError(
                 f"base_ca_certificates names {path}, which cannot be read as a PEM file: {error}",
                 where=host.name,

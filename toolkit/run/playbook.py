@@ -17,6 +17,7 @@ from typing import Any
 
 from toolkit.cluster import Cluster, ansible_config
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.pattern import with_absolute_files
 from toolkit.cluster.vaultfile import DEFAULT_ID, write_private
 from toolkit.content import content_dir
 from toolkit.hosts.trust import ssh_option
@@ -111,7 +112,7 @@ def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[st
     for one in cluster.sources.passwords.identities:
         named = one.label != DEFAULT_ID
         command += ["--vault-id", str(one)] if named else ["--vault-password-file", str(one.file)]
-    command += ["--limit", cluster.limit] if cluster.limit else []
+    command += ["--limit", with_absolute_files(cluster.limit)] if cluster.limit else []
     command += ["--check"] if check else []
     return [*command, str(content_dir() / "playbooks" / f"{playbook}.yml")]
 

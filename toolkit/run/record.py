@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,18 +70,46 @@ def _new_directory(runs: Path) -> Path:
             return runs / stamp
 
 
+_FORM: Mapping[str, type | tuple[type, ...]] = {
+    "command": str, "directory": str, "pid": int, "result": str, "seconds": (int, float),
+    "stages": dict, "started": (int, float), "verb": str,
+}  # fmt: skip
+"""What a summary has to be, to be one."""
+
+
 def recorded(inventory: Path | None = None) -> list[dict[str, Any]]:
     """Summaries of all runs, newest first; of one inventory when it is given."""
-    root = cluster_state(inventory) if inventory else state_dir() / "clusters"
-    pattern = "runs/*/summary.json" if inventory else "*/runs/*/summary.json"
     found = []
-    for path in root.glob(pattern):
-        try:
-            summary = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # cut off by a full disk, say; the others still count
+    for path in summaries(inventory):
+        summary = _summary(path)
+        if summary is None:  # cut off by a full disk, say; the others still count
             continue
         summary["cluster"] = path.parents[2].name.rpartition("-")[0]
         if summary["result"] == "running" and not Path(f"/proc/{summary['pid']}").exists():
             summary["result"] = "killed"
         found.append(summary)
     return sorted(found, key=lambda summary: float(summary["started"]), reverse=True)
+
+
+def summaries(inventory: Path | None = None) -> list[Path]:
+    """The files that runs are recorded in."""
+    root = cluster_state(inventory) if inventory else state_dir() / "clusters"
+    return list(root.glob("runs/*/summary.json" if inventory else "*/runs/*/summary.json"))
+
+
+def unreadable(inventory: Path | None = None) -> list[Path]:
+    """Records that were cut off, or are not ours."""
+    return [path for path in summaries(inventory) if _summary(path) is None]
+
+
+def _summary(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for name, kind in _FORM.items():
+            if not isinstance(found[name], kind):
+                return None
+        time.localtime(found["started"])
+        found["stages"] = {str(name): float(value) for name, value in found["stages"].items()}
+    except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        return None
+    return dict(found)

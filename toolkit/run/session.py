@@ -157,7 +157,10 @@ class Session:
         if self._remote is not None:
             self._say_goodbye(self._remote, result)
             self._remote.close()
-        self.record.finish(result)
+        try:
+            self.record.finish(result)
+        except OSError as error:  # what the run came to counts for more
+            self.progress.say(f"the record of this run is not complete: {error.strerror}")
 
     def _say_goodbye(self, remote: Remote, result: str) -> None:
         hosts = {host.name: host for host in self._hosts if self.changed}
@@ -193,8 +196,10 @@ def session(directory: Path, verb: str, options: Options) -> Iterator[Session]:
             result = "interrupted"
             raise
         except Exception as error:
+            if work.changed:  # the exit status "refused" would say that nothing was
+                error.__dict__["exit_code"] = EXIT_FAILED
             failed = getattr(error, "exit_code", EXIT_REFUSED) == EXIT_FAILED
-            result = "failed" if work.changed or failed else "refused"
+            result = "failed" if failed else "refused"
             raise
         finally:
             work.close(result)

@@ -13,6 +13,7 @@ import yaml
 from toolkit.cluster import Cluster
 from toolkit.cluster.hosts_file import hosts_text, named_hosts
 from toolkit.cluster.settings import validate
+from toolkit.cluster.yamlfile import parse_value
 from toolkit.content import content_dir
 from toolkit.errors import ToolkitError
 from toolkit.findings import errors
@@ -31,11 +32,12 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, separator, value = assignment.partition("=")
         if not separator or not name:
-            raise ToolkitError(f"--set {assignment!r} is not NAME=VALUE")
-        try:
-            found[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ToolkitError(f"--set {name}: {value!r} is not YAML", fix="quote it") from None
+            raise ToolkitError(
+                f"--set {assignment!r} is not NAME=VALUE", fix="--set airflow_web_port=8081"
+            )
+        if name in found:
+            raise ToolkitError(f"--set {name} is given twice", fix="leave one of the two out")
+        found[name] = parse_value(value, f"--set {name}")
         # 3.10 on a command line is a version, not the number 3.1.
         if isinstance(found[name], float):
             found[name] = value
@@ -68,9 +70,9 @@ def create(
             "with sample ec2 there are no hosts to name: toolkit ec2 makes them",
             fix=f"toolkit init {directory} --sample ec2, then edit {EC2.file} there",
         )
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
-        draft = Path(scratch) / directory.name
+    name = directory.absolute().name or "cluster"
+    with tempfile.TemporaryDirectory(prefix="toolkit-init-") as scratch:
+        draft = Path(scratch) / name
         shutil.copytree(content_dir() / "inventory" / sample, draft)
         if groups:
             text = hosts_text(
@@ -82,18 +84,26 @@ def create(
                 yaml.safe_dump(dict(settings), file, sort_keys=False)
         _refuse_wrong_settings(draft)
         (draft / ".gitignore").write_text(".vault-password\n.ssh-key\n", encoding="utf-8")
-        if directory.exists():
-            directory.rmdir()
-        draft.rename(directory)
-        directory.chmod(0o755)
+        _put(draft, directory)
     return directory
+
+
+def _put(draft: Path, directory: Path) -> None:
+    """Copy a draft that is right to its place: as a whole, or into the empty directory there."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    if directory.exists():
+        shutil.copytree(draft, directory, dirs_exist_ok=True)
+        return
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{draft.name}.") as scratch:
+        shutil.copytree(draft, Path(scratch) / draft.name).rename(directory)
+    directory.chmod(0o755)
 
 
 def _refuse_wrong_settings(draft: Path) -> None:
     problems = errors(validate(_drafted(draft)))
     if problems:
         first = problems[0]
-        raise ToolkitError(first.what.replace(str(draft), "--set"), fix=first.fix)
+        raise ToolkitError(first.what.replace(str(draft), "--set"), fix=first.fix, id=first.id)
 
 
 def _drafted(draft: Path) -> Cluster:

@@ -129,7 +129,7 @@ def test_templates_are_what_ansible_makes_of_them(
     monkeypatch.setenv("SUDO", "of-the-shell")
     home = write(tmp_path / "prod", {"hosts.yml": TEMPLATES})
     found = Cluster.load(home)
-    h1, h2, h3, h4 = found.all_hosts
+    h1, h2, h3, h4 = found.inventory_hosts
     assert (h1.address, h1.port, h1.user) == ("10.0.0.7", 2201, "ops")
     assert h1.key_file == home / "lab.pem"
     assert h1.become_password == "of-the-shell"
@@ -259,7 +259,9 @@ def test_several_sources_and_the_later_one_wins(tmp_path: Path) -> None:
     found = Cluster.load(inventory)
     assert [host.name for host in found.group("worker")] == ["w1", "w2"]
     assert found.setting("airflow_web_port") == 2
-    assert {host.name: dict(host.variables) for host in found.all_hosts} == by_ansible(inventory)
+    assert {host.name: dict(host.variables) for host in found.inventory_hosts} == by_ansible(
+        inventory
+    )
     assert str(inventory).startswith(f"{tmp_path}/a -i ")
 
 
@@ -275,7 +277,7 @@ def test_a_subdirectory_a_port_behind_a_name_and_a_bare_host(tmp_path: Path) -> 
     home = write(tmp_path, {"sub/more.yml": "worker: {hosts: 'w1:2222'}\n", "hosts.yml": ONE})
     found = Cluster.load(home)
     assert found.host("w1").port == 2222
-    assert {host.name: dict(host.variables) for host in found.all_hosts} == by_ansible(
+    assert {host.name: dict(host.variables) for host in found.inventory_hosts} == by_ansible(
         found.inventory
     )
 

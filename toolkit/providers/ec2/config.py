@@ -9,6 +9,7 @@ from typing import Any
 
 from toolkit.cluster import Cluster
 from toolkit.cluster.yamlfile import locations, read_mapping
+from toolkit.content import expanded
 from toolkit.errors import Location, ToolkitError
 from toolkit.providers.ec2 import EC2
 from toolkit.providers.ec2.form import MANAGED, meaning, options, problems
@@ -92,7 +93,7 @@ def load(directory: Path) -> Config:
     Raises:
         ToolkitError: there is none, or a value of it is wrong; says in which line.
     """
-    directory = directory.expanduser().resolve()
+    directory = expanded(directory).resolve()
     path = directory / EC2.file
     if not path.is_file():
         raise ToolkitError(
@@ -145,4 +146,4 @@ def _config(directory: Path, values: Mapping[str, Any]) -> Config:
 
 def _file(directory: Path, name: str) -> Path:
     """A file named in ec2.yml; relative names are meant from where that is."""
-    return directory / Path(name).expanduser()
+    return directory / expanded(name)
