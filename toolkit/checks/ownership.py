@@ -83,7 +83,7 @@ def in_the_way(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             yield error(
                 "ownership.in_the_way" if thing.fix else "ownership.existing",
                 host=host.name,
-                what=thing.what,
+                what=f"not ours: {thing.what}",
                 fix=thing.fix
                 or f"move it away; or have it taken over, with a copy in {claim.backups}: "
                 f"base_adopt: [{', '.join(names)}]",

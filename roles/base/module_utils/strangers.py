@@ -343,7 +343,8 @@ def keep(name):
     Raises OSError where there is no room, or it cannot be copied.
     """
     place = os.path.join(BACKUPS, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-    os.makedirs(place, 0o700, exist_ok=True)
+    for directory in (BACKUPS, place):
+        os.makedirs(directory, 0o700, exist_ok=True)
     kind, _, who = name.partition(":")
     if who:
         return keep_account(who, os.path.join(place, kind + "-" + who))
