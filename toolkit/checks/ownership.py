@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from toolkit.checks.common import SETTINGS_FILE, answering, error, host_rule, plan_rule
 from toolkit.cluster import Cluster
-from toolkit.cluster.ownership import FORMS, ID, adoptable, adopted, wanted
+from toolkit.cluster.ownership import FORMS, ID, adoptable, adopted, roles_of, service_users
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Claim, Probe
 
@@ -18,7 +18,7 @@ BROKEN = "restore it from a backup"
 def login_user(cluster: Cluster) -> Iterator[Finding]:
     """The user whom Airflow runs as is nobody's login."""
     for host in cluster.hosts:
-        if host.user in wanted(cluster, host).get("users", ()):
+        if host.user in service_users() and roles_of(cluster, host)[:1] == ["airflow"]:
             yield error(
                 "ownership.login_user",
                 host=host.name,
@@ -30,13 +30,9 @@ def login_user(cluster: Cluster) -> Iterator[Finding]:
 @plan_rule
 def adopted_names(cluster: Cluster) -> Iterator[Finding]:
     """base_adopt names what a refusal named."""
-    possible = list(adoptable(cluster))
-    wrong = {
-        name
-        for host in cluster.hosts
-        for name in adopted(cluster, host)
-        if "{{" not in name and not any(name == one or fnmatchcase(name, one) for one in possible)
-    }
+    names = {name for host in cluster.hosts for name in adopted(cluster, host) if "{{" not in name}
+    possible = list(adoptable(cluster)) if names else []
+    wrong = [name for name in names if not any(fnmatchcase(name, one) for one in possible)]
     for name in sorted(wrong):
         form = "" if FORMS.fullmatch(name) else " (it is no path, unit, user:NAME or group:NAME)"
         yield error(

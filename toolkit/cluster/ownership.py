@@ -27,28 +27,42 @@ def roles_of(cluster: Cluster, host: Host) -> list[str]:
     return [*airflow, *servers(cluster, host)]
 
 
+@cache
+def service_users() -> frozenset[str]:
+    """The users whom role airflow makes."""
+    found = planner.owned_things(str(content_dir() / "roles" / "base"), ["airflow"])
+    return frozenset(found["users"])
+
+
 def is_ours(host: Host) -> bool:
     """Whether a host is in any group that makes it a part of the cluster."""
     return bool({*server_groups(), "scheduler", "webserver", "worker"} & {*host.groups})
 
 
-def wanted(cluster: Cluster, host: Host) -> dict[str, Any]:
+def wanted(cluster: Cluster, host: Host) -> Mapping[str, Any]:
     """What onhost/claim.py compares with a host; {} for one that is in no group of ours."""
     if not is_ours(host):
         return {}
     folder = str(cluster.setting("airflow_dags_folder", host) or "")
-    certificates = [
-        str(cluster.directory / Path(str(name)).expanduser())
-        for name in cluster.setting("base_ca_certificates", host) or ()
-        if not is_template(str(name))
-    ]
-    found: dict[str, Any] = planner.owned_things(
-        str(content_dir() / "roles" / "base"),
-        roles_of(cluster, host),
-        [f"airflow-{name}.service" for name in airflow_components(cluster, host)],
-        certificates,
+    return _things(
+        tuple(roles_of(cluster, host)),
+        tuple(f"airflow-{name}.service" for name in airflow_components(cluster, host)),
+        tuple(
+            str(cluster.directory / Path(str(name)).expanduser())
+            for name in cluster.setting("base_ca_certificates", host) or ()
+            if not is_template(str(name))
+        ),
         "*" if is_template(folder) else folder,
     )
+
+
+@cache
+def _things(
+    roles: tuple[str, ...], units: tuple[str, ...], certificates: tuple[str, ...], folder: str
+) -> Mapping[str, Any]:
+    """The same for all hosts that get the same."""
+    base = str(content_dir() / "roles" / "base")
+    found: dict[str, Any] = planner.owned_things(base, roles, units, certificates, folder)
     return found | {"files": [_with_digest(entry) for entry in found["files"]]}
 
 

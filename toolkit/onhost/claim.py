@@ -25,6 +25,6 @@ def claim(wanted, adopted):
         "by": record.get("provisioned", {}).get("by", ""),
         "origin": record.get("provisioned", {}).get("from", ""),
         "at": record.get("provisioned", {}).get("at", ""),
-        "things": strangers.refused(things, adopted),
+        "things": strangers.refused(things, strangers.known(adopted, wanted)),
         "backups": strangers.BACKUPS,
     }

@@ -33,7 +33,8 @@ class Claim:
 
     def __init__(self, wanted: dict, adopted: list, login: str) -> None:
         self.wanted = wanted
-        self.adopted = adopted
+        self.given = adopted
+        self.adopted = strangers.known(adopted, wanted)
         self.record = ownership.read()
         self.earlier = None if self.record else ownership.earlier()
         self.owned = strangers.owned_here(self.record, self.earlier, wanted)
@@ -47,9 +48,12 @@ class Claim:
                 f"this host {other}; fix: use that cluster's inventory; if its vault was lost: toolkit secrets "
                 "recover -i DIR; to give the host away: docs/ownership.md"
             )
-        unknown = strangers.unknown(self.adopted, self.wanted)
-        if unknown:
-            return f"base_adopt names {', '.join(unknown)}, where nothing of ours belongs; fix: correct base_adopt"
+        wrong = strangers.malformed(self.given)
+        if wrong:
+            return (
+                f"base_adopt names {', '.join(map(repr, wrong))}; fix: name a path, a unit, user:NAME or group:NAME, "
+                "as the refusal does"
+            )
         found = strangers.refused(self.things, self.adopted)
         return sentence(found) if found else ""
 

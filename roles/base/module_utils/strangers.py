@@ -22,6 +22,8 @@ UNIT_DIRECTORIES = [UNITS, "/run/systemd/system", "/run/systemd/transient", "/us
                     "/usr/lib/systemd/system", "/lib/systemd/system"]  # fmt: skip
 OURS_IN_UNIT = ("\nSlice=airflow.slice\n", "\nEnvironmentFile=/etc/airflow/airflow.env\n")
 """Lines of every unit that an earlier toolkit wrote."""
+FORMS = re.compile(r"(/\S.*|(user|group):\S+|\S+\.(service|slice))$")
+"""What an entry of base_adopt looks like."""
 SHOWN = 4  # entries of a directory, processes of a user
 
 
@@ -326,15 +328,22 @@ def is_marked(entry, path):
 # Adoption
 
 
-def unknown(adopted, wanted):
-    """Those entries of base_adopt that name nothing of what is wanted."""
+def malformed(adopted):
+    """Those entries of base_adopt that can name nothing."""
+    return [one for one in adopted if not FORMS.match(one)]
+
+
+def known(adopted, wanted):
+    """Those that name something which this host gets; others are of other hosts."""
     names = {*wanted["directories"], *wanted["links"], *wanted["units"]}
-    names |= {"user:" + name for name in wanted["users"]} | {
-        "group:" + name for name in wanted["groups"]
-    }
+    names |= {"user:" + name for name in wanted["users"]}
+    names |= {"group:" + name for name in wanted["groups"]}
     patterns = [entry["path"] for entry in wanted["files"]]
-    return [one for one in adopted
-            if one not in names and not any(fnmatch.fnmatchcase(one, pattern) for pattern in patterns)]  # fmt: skip
+    return [
+        one
+        for one in adopted
+        if one in names or any(fnmatch.fnmatchcase(one, pattern) for pattern in patterns)
+    ]
 
 
 def keep(name):

@@ -289,11 +289,19 @@ def test_the_login_user_is_nobody_to_run_airflow(host: Machine) -> None:
         host.refused("you sign in as airflow", login="airflow", users=users, adopt=adopt)
 
 
-@pytest.mark.parametrize(
-    "name", ["/etc", "/", "airflow-backup.service", "user:admin", "airflow", "", "/etc/*"]
-)
-def test_what_nothing_is_put_in_place_of_cannot_be_adopted(host: Machine, name: str) -> None:
+@pytest.mark.parametrize("name", ["airflow", "", "user:", "etc/airflow", "admin@x"])
+def test_what_can_name_nothing_is_said(host: Machine, name: str) -> None:
     host.refused("base_adopt names", adopt=(name,), directories=[host.path("etc")])
+
+
+@pytest.mark.parametrize(
+    "name", ["/", "/etc/*", "*.service", "airflow-backup.service", "user:admin"]
+)
+def test_only_what_is_named_as_a_whole_is_taken_over(host: Machine, name: str) -> None:
+    path = host.path("etc/airflow.cfg", "theirs")
+    name = name.replace("/etc", str(host.root / "etc"))
+    for adopt in ((name,), (name, str(host.root))):
+        host.refused(f"base_adopt: [{path}]", adopt=adopt, files=[{"path": path}])
 
 
 def test_a_run_that_was_killed_goes_on(host: Machine) -> None:
