@@ -30,8 +30,12 @@ def roles_of(cluster: Cluster, host: Host) -> list[str]:
 @cache
 def service_users() -> frozenset[str]:
     """The users whom role airflow makes."""
-    found = planner.owned_things(str(content_dir() / "roles" / "base"), ["airflow"])
-    return frozenset(found["users"])
+    return frozenset(planner.owned_things(_roles(), ["airflow"])["users"])
+
+
+def _roles() -> str:
+    """One of the roles; the others are beside it."""
+    return str(content_dir() / "roles" / "base")
 
 
 def is_ours(host: Host) -> bool:
@@ -45,6 +49,7 @@ def wanted(cluster: Cluster, host: Host) -> Mapping[str, Any]:
         return {}
     folder = str(cluster.setting("airflow_dags_folder", host) or "")
     return _things(
+        _roles(),
         tuple(roles_of(cluster, host)),
         tuple(f"airflow-{name}.service" for name in airflow_components(cluster, host)),
         tuple(
@@ -58,10 +63,13 @@ def wanted(cluster: Cluster, host: Host) -> Mapping[str, Any]:
 
 @cache
 def _things(
-    roles: tuple[str, ...], units: tuple[str, ...], certificates: tuple[str, ...], folder: str
+    base: str,
+    roles: tuple[str, ...],
+    units: tuple[str, ...],
+    certificates: tuple[str, ...],
+    folder: str,
 ) -> Mapping[str, Any]:
     """The same for all hosts that get the same."""
-    base = str(content_dir() / "roles" / "base")
     found: dict[str, Any] = planner.owned_things(base, roles, units, certificates, folder)
     return found | {"files": [_with_digest(entry) for entry in found["files"]]}
 

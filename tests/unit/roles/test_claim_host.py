@@ -295,7 +295,7 @@ def test_what_can_name_nothing_is_said(host: Machine, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["/", "/etc/*", "*.service", "airflow-backup.service", "user:admin"]
+    "name", ["/etc", "/etc/*", "*.service", "airflow-backup.service", "user:admin"]
 )
 def test_only_what_is_named_as_a_whole_is_taken_over(host: Machine, name: str) -> None:
     path = host.path("etc/airflow.cfg", "theirs")
