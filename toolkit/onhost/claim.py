@@ -18,7 +18,7 @@ def claim(wanted, adopted):
         return {"broken": str(error)}
     earlier = None if record else ownership.earlier()
     owned = strangers.owned_here(record, earlier, wanted)
-    things = strangers.strangers(wanted, owned, os.environ.get("SUDO_USER", ""))
+    things = strangers.strangers(wanted, owned, [os.environ.get("SUDO_USER", "")])
     return {
         "cluster": record.get("cluster", {}).get("name", ""),
         "id": record.get("cluster", {}).get("id", ""),

@@ -28,7 +28,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "wanted": wanted,
             "by": f"{user}@{socket.gethostname()}",
             "origin": str(variables.get("inventory_dir") or ""),
-            "login": str(variables.get("ansible_user") or ""),
+            "login": str(self._play_context.remote_user or ""),
         }
         answer: dict[str, Any] = self._execute_module(
             module_name="claim_host", module_args=given, task_vars=task_vars

@@ -31,14 +31,14 @@ copies: {description: "Where copies of what was taken over are: name -> path", t
 class Claim:
     """One host, compared with what a cluster wants there. Raises BrokenError."""
 
-    def __init__(self, wanted: dict, adopted: list, login: str) -> None:
+    def __init__(self, wanted: dict, adopted: list, logins: list) -> None:
         self.wanted = wanted
         self.given = adopted
         self.adopted = strangers.known(adopted, wanted)
         self.record = ownership.read()
         self.earlier = None if self.record else ownership.earlier()
         self.owned = strangers.owned_here(self.record, self.earlier, wanted)
-        self.things = strangers.strangers(wanted, self.owned, login)
+        self.things = strangers.strangers(wanted, self.owned, logins)
 
     def refusal(self, cluster: dict) -> str:
         """Why the host is not taken, and what to do; "" when it may be."""
@@ -123,8 +123,8 @@ def main() -> None:
     )
     given = module.params
     try:
-        login = given["login"] or os.environ.get("SUDO_USER", "")
-        claim = Claim(given["wanted"], given["adopt"], login)
+        logins = [given["login"], os.environ.get("SUDO_USER", "")]
+        claim = Claim(given["wanted"], given["adopt"], logins)
         refusal = claim.refusal(given["cluster"])
         if refusal:
             module.fail_json(msg=refusal)

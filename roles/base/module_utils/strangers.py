@@ -43,12 +43,13 @@ def owned_here(record, earlier, wanted):
     return listed if earlier is None else taken_over(wanted, earlier)
 
 
-def strangers(wanted, owned, login):
+def strangers(wanted, owned, logins):
     """All that is in the way on this host.
 
-    `owned` is what `owned_here` says; `login` is the user whom the control machine signs in as.
+    `owned` is what `owned_here` says; `logins` are names of the user whom the control
+    machine signs in as.
     """
-    found = [*users(wanted, owned, login), *groups(wanted, owned)]
+    found = [*users(wanted, owned, logins), *groups(wanted, owned)]
     found += [*directories(wanted, owned), *links(wanted, owned)]
     return [*found, *files(wanted, owned), *units(wanted, owned)]
 
@@ -82,10 +83,10 @@ def is_adopted(name, adopted):
 # Users and groups
 
 
-def users(wanted, owned, login):
+def users(wanted, owned, logins):
     """Users of that name who are not ours, and those who cannot be changed now."""
     for name, want in wanted["users"].items():
-        if login == name:
+        if name in logins:
             yield thing("user:" + name,
                         "%s is the user whom Airflow's units run as, and you sign in as %s" % (name, name),
                         "sign in as another user with sudo (ansible_user)")  # fmt: skip
