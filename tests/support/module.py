@@ -35,7 +35,7 @@ def run(name: str, arguments: dict[str, Any], prepare: str = "", **options: bool
     kept = [(module, dict(vars(module))) for module in (ownership, strangers, basic)]
     said = io.StringIO()
     try:
-        exec(prepare)
+        exec(prepare, {})
         basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode()
         basic._ANSIBLE_PROFILE = "legacy"
         with redirect_stdout(said), suppress(SystemExit):

@@ -105,7 +105,9 @@ def _certificates(roles: Path, sources: Iterable[str]) -> list[dict[str, str]]:
     """Certificates in the store of each family."""
     tables = [_table(path) for path in sorted(roles.glob("base/platforms/*.yml"))]
     return [
-        entry for table in tables for entry in owned_certificates(sources, table["ca_directory"])
+        entry | {"mark": "BEGIN CERTIFICATE"}
+        for table in tables
+        for entry in owned_certificates(sources, table["ca_directory"])
     ]
 
 

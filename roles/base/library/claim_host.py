@@ -42,12 +42,9 @@ class Claim:
 
     def refusal(self, cluster: dict) -> str:
         """Why the host is not taken, and what to do; "" when it may be."""
-        other = ownership.of_another(self.record, cluster)
+        other = of_another(self.record, cluster)
         if other:
-            return (
-                f"this host {other}; fix: use that cluster's inventory; if its vault was lost: toolkit secrets "
-                "recover -i DIR; to give the host away: docs/ownership.md"
-            )
+            return other
         wrong = strangers.malformed(self.given)
         if wrong:
             return (
@@ -58,13 +55,19 @@ class Claim:
         return sentence(found) if found else ""
 
     def take(self, cluster: dict, by: str, origin: str) -> dict:
-        """Keep copies, and write down whose host it is and what is ours; answers where the copies are."""
+        """Keep copies, and write down whose host it is and what is ours; answers where the copies are.
+
+        Raises RefusedError where another cluster has claimed the host meanwhile.
+        """
         ours = [one for one in self.things if strangers.is_adopted(one["name"], self.adopted)]
         copies = {one["name"]: strangers.keep(one["name"]) for one in strangers.outermost(ours)}
         os.makedirs(ownership.DIRECTORY, 0o755, exist_ok=True)
         os.chmod(ownership.DIRECTORY, 0o755)
         key = ownership.earlier_key() if self.earlier is not None else ""
         with ownership.changing() as record:
+            other = of_another(record, cluster)
+            if other:  # since it was compared
+                raise ownership.RefusedError(other)
             record["key"] = key or record["key"]
             if cluster.get("id") or not record["cluster"].get("id"):
                 record["cluster"].update(cluster)
@@ -93,6 +96,15 @@ class Claim:
         for unit in wanted["units"]:
             if unit in adopted:
                 files.setdefault(os.path.join(strangers.UNITS, unit), ownership.ADOPTED)
+
+
+def of_another(record: dict, cluster: dict) -> str:
+    """Why the host is another cluster's, and what to do; "" when it is not."""
+    other = ownership.of_another(record, cluster)
+    return other and (
+        f"this host {other}; fix: use that cluster's inventory; if its vault was lost: toolkit secrets recover -i DIR; "
+        "to give the host away: docs/ownership.md"
+    )
 
 
 def sentence(found: list) -> str:
@@ -131,7 +143,7 @@ def main() -> None:
         first = not claim.record
         takes = given["take"] and not module.check_mode
         copies = claim.take(given["cluster"], given["by"], given["origin"]) if takes else {}
-    except (ownership.BrokenError, OSError) as error:
+    except (ownership.RefusedError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(given["take"] and (first or copies)), copies=copies)
 

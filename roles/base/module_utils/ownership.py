@@ -21,8 +21,12 @@ NAMES = ("units", "users", "groups", "directories", "packages", "databases")
 ADOPTED = None  # in place of a file's digest: it is ours, and has not been written yet
 
 
-class BrokenError(Exception):
-    """The list cannot be read; says why, and what to do."""
+class RefusedError(Exception):
+    """The host is left as it is; says why, and what to do."""
+
+
+class BrokenError(RefusedError):
+    """The list cannot be read."""
 
 
 def broken(path, why):

@@ -56,11 +56,11 @@ class Machine:
 
     def claim(
         self, *, adopt: tuple[str, ...] = (), cluster: Any = MINE, take: bool = True,
-        check_mode: bool = False, login: str = "ops", **things: Any,
+        check_mode: bool = False, login: str = "ops", meanwhile: str = "", **things: Any,
     ) -> dict[str, Any]:  # fmt: skip
         units = str(self.root / "units")
         prepare = (
-            "from ansible.module_utils import ownership, strangers\n"
+            "import os\nfrom ansible.module_utils import ownership, strangers\n"
             f"ownership.DIRECTORY = {str(self.lib)!r}\n"
             f"ownership.RECORD = {str(self.lib / 'cluster.json')!r}\n"
             f"ownership.MANIFEST = {str(self.lib / 'manifest.json')!r}\n"
@@ -71,7 +71,7 @@ class Machine:
             "cluster": cluster, "by": "me@here", "origin": "/inventory/mine", "login": login,
             "wanted": self.wanted(**things), "adopt": list(adopt), "take": take,
         }  # fmt: skip
-        return run("claim_host", arguments, prepare, check_mode=check_mode)
+        return run("claim_host", arguments, prepare + meanwhile, check_mode=check_mode)
 
     def refused(self, *words: str, **arguments: Any) -> str:
         """The refusal, which has these words and changes nothing."""
@@ -159,6 +159,27 @@ def test_a_check_claims_nothing(host: Machine) -> None:
     assert host.claim(check_mode=True)["changed"]
     assert host.claim(take=False)["changed"] is False
     assert host.snapshot() == {}
+
+
+@pytest.mark.parametrize("cluster", [THEIRS, {"id": "", "name": ""}])
+def test_of_two_that_compared_a_bare_host_at_once_the_first_gets_it(
+    host: Machine, cluster: Any
+) -> None:
+    # Between comparing and taking the second, the first takes it.
+    first = json.dumps({"cluster": MINE, "provisioned": {"by": "me@here"}})
+    meanwhile = (
+        f"os.makedirs({str(host.lib)!r})\n"
+        "read = ownership.read\n"
+        "def later(path=None, calls=[]):\n"
+        "    calls.append(1)\n"
+        f"    if len(calls) == 2: open(ownership.RECORD, 'w').write({first!r})\n"
+        "    return read(path)\n"
+        "ownership.read = later\n"
+    )
+    answer = host.claim(cluster=cluster, meanwhile=meanwhile)
+    assert answer["failed"]
+    assert "belongs to cluster mine" in answer["msg"]
+    assert host.record["cluster"] == MINE
 
 
 # What others put there
