@@ -1,7 +1,7 @@
 """The planner that roles and toolkit share: functions of the roles' filter plugins.
 
-They are written in roles/airflow/filter_plugins/airflow_plan.py and
-roles/base/filter_plugins/cluster_plan.py, outside every package, and loaded when first used.
+They are written in roles/airflow/filter_plugins and roles/base/filter_plugins, outside every
+package, and loaded when first used.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.content import content_dir
 
-_PLUGINS = ("airflow/filter_plugins/airflow_plan.py", "base/filter_plugins/cluster_plan.py")
+_PLUGINS = (
+    "airflow/filter_plugins/airflow_plan.py",
+    "base/filter_plugins/cluster_plan.py",
+    "base/filter_plugins/ownership_plan.py",
+)
 
 if TYPE_CHECKING:  # mypy_path in pyproject.toml leads there
     from airflow_plan import (
@@ -30,6 +34,7 @@ if TYPE_CHECKING:  # mypy_path in pyproject.toml leads there
         wanted_packages,
     )
     from cluster_plan import address, server_connections
+    from ownership_plan import owned_things
 else:
 
     def __getattr__(name: str) -> Any:
@@ -50,6 +55,7 @@ __all__ = [
     "lock_header",
     "normal_extras",
     "normal_requirements",
+    "owned_things",
     "server_connections",
     "shipped_lock",
     "sizes",

@@ -42,6 +42,8 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "airflow_jwt_secret": lambda: secrets.token_urlsafe(48),
     "airflow_admin_password": _token,
     "airflow_canary_password": _token,
+    # No secret: it says which cluster a host belongs to, and has to last as long as the secrets.
+    "base_cluster_id": lambda: secrets.token_hex(8),
 }
 """Every secret that is made when the inventory has none, and how."""
 

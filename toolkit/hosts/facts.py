@@ -237,6 +237,46 @@ class Installation:
 
 
 @dataclass(frozen=True)
+class Thing:
+    """Something of others where something of ours belongs.
+
+    Attributes:
+        name: what base_adopt calls it: a path, a unit, user:NAME or group:NAME.
+        what: a sentence about it.
+        fix: what to do; "" where base_adopt takes it over.
+    """
+
+    name: str = ""
+    what: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Whose host it is (cluster.json).
+
+    Attributes:
+        broken: why the list cannot be read, and what to do; nothing else is known then.
+        id: of the cluster; "" where no cluster has claimed the host.
+        cluster: its name.
+        by: who provisioned it last, as user@machine.
+        origin: from which directory.
+        at: when, ISO 8601 in UTC.
+        things: what is in the way, and not taken over by base_adopt.
+        backups: where copies of what is taken over are kept.
+    """
+
+    broken: str = ""
+    id: str = ""
+    cluster: str = ""
+    by: str = ""
+    origin: str = ""
+    at: str = ""
+    things: tuple[Thing, ...] = ()
+    backups: str = ""
+
+
+@dataclass(frozen=True)
 class UrlCheck:
     """A URL as seen from the host.
 
@@ -289,6 +329,7 @@ class Facts:
     system: System = field(default_factory=System)
     existing: tuple[Installation, ...] = ()
     drift: Mapping[str, str] = field(default_factory=dict)
+    claim: Claim = field(default_factory=Claim)
     urls: tuple[UrlCheck, ...] = ()
     ports: tuple[PortCheck, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.disks import paths
+from toolkit.cluster.ownership import adopted, wanted
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS
 from toolkit.cluster.tables import (
     all_components,
-    drop_in_files,
     engine_of,
     installed_packages,
     server_groups,
@@ -22,19 +22,6 @@ from toolkit.cluster.topology import airflow_components, engine, ports, uses
 from toolkit.cluster.yamlfile import is_template
 from toolkit.content import expanded
 from toolkit.errors import ToolkitError
-
-_OWN_FILES = (
-    "/etc/airflow/*",
-    "/etc/systemd/system/airflow*",
-    "/etc/tmpfiles.d/airflow.conf",
-    "/etc/logrotate.d/airflow",
-    "/usr/local/bin/airflow",
-    "/usr/local/lib/airflow-toolkit/*_*",
-    "/usr/local/lib/airflow-toolkit/manifest.json",
-    "/opt/airflow/current",
-    "/var/lib/airflow/dags/toolkit/*.py",
-)
-"""Patterns of the files that role airflow writes, without uv, which every build brings anew."""
 
 NETWORK_TIMEOUT = 4
 """Seconds for each URL and port; they are tried at the same time."""
@@ -70,16 +57,13 @@ def payload(
         "ports": [*_external_ports(cluster, host, external), *_peer_ports(cluster, host)],
         "timeout": NETWORK_TIMEOUT,
         "default_passwords": list(DEFAULT_PASSWORDS),
+        "wanted": wanted(cluster, host),
+        "adopted": list(adopted(cluster, host)),
         "server_packages": list(installed_packages()),
         "airflow_commands": sorted(
             {"standalone", *(one.arguments.split()[0] for one in all_components())}
         ),
     }
-
-
-def owned_files() -> tuple[str, ...]:
-    """Patterns of the files that a provision writes; no other file is read."""
-    return (*_OWN_FILES, *drop_in_files())
 
 
 def index_url(cluster: Cluster) -> str:

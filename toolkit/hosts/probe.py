@@ -9,11 +9,11 @@ from toolkit.cluster import Cluster
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.external import Service, ask, external_urls
 from toolkit.hosts.facts import Facts, Probe
-from toolkit.hosts.payload import authorities, index_url, owned_files, payload
+from toolkit.hosts.payload import authorities, index_url, payload
 from toolkit.hosts.reach import meet
 from toolkit.onhost.bundle import program
 
-__all__ = ["Facts", "Probe", "collect", "record"]
+__all__ = ["Facts", "Probe", "collect"]
 
 
 def collect(cluster: Cluster, remote: Remote) -> Probe:
@@ -42,11 +42,6 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
             facts[name] = Facts.from_json(answer)
     services = tuple(_services(cluster, remote, facts, external))
     return Probe(facts, problems, services, *meet(cluster, remote, facts))
-
-
-def record(cluster: Cluster, remote: Remote) -> None:
-    """Have the hosts write down how our files are now; checks compare with it later."""
-    remote.fan_out(cluster.hosts, program("drift", "record"), {"files": owned_files()})
 
 
 def _services(

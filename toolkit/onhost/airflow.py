@@ -7,8 +7,8 @@ from toolkit.onhost.lib import CURRENT, read
 from toolkit.onhost.processes import process, processes
 from toolkit.onhost.units import unit_states
 
-# Any of these means that the toolkit has been at work here, if only for a moment.
-OUR_MARKS = ["/usr/local/lib/airflow-toolkit", "/etc/airflow/airflow.cfg", "/opt/airflow/releases"]
+# It means that the toolkit has been at work here, if only for a moment: the first change of all.
+OUR_MARK = "/usr/local/lib/airflow-toolkit"
 
 
 def airflow(commands):
@@ -23,7 +23,7 @@ def airflow(commands):
         if os.path.isdir(path)
     ]
     return {
-        "ours": any(os.path.exists(mark) for mark in OUR_MARKS),
+        "ours": os.path.exists(OUR_MARK),
         "current": os.path.basename(os.path.realpath(CURRENT)) if os.path.exists(CURRENT) else "",
         "configured": os.path.isfile("/etc/airflow/airflow.cfg"),
         "releases": releases,

@@ -11,6 +11,7 @@ import time
 
 from toolkit.onhost import (
     airflow,
+    claim,
     downloads,
     drift,
     existing,
@@ -61,6 +62,9 @@ def parts(payload):
         "system": lambda: system.system(payload.get("dags_folder", "")),
         "existing": lambda: existing.existing(payload.get("default_passwords", [])),
         "drift": drift.drift,
+        "claim": lambda: (
+            claim.claim(payload["wanted"], payload["adopted"]) if payload.get("wanted") else {}
+        ),
         "urls": lambda: downloads.urls(payload),
         "ports": lambda: network.ports(payload),
     }

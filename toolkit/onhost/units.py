@@ -4,6 +4,7 @@ import glob
 import os
 import time
 
+from toolkit.onhost import ownership
 from toolkit.onhost.lib import output, read, show
 from toolkit.onhost.processes import group_memory_mb
 
@@ -12,7 +13,7 @@ DIRECTORIES = ["/etc/systemd/system", "/lib/systemd/system", "/usr/local/lib/sys
 
 def unit_states():
     """State of every unit with airflow in its name."""
-    files = {}
+    files, is_ours = {}, ours()
     for directory in DIRECTORIES:
         for path in glob.glob(directory + "/*airflow*.service"):
             files.setdefault(os.path.basename(path), path)
@@ -31,10 +32,19 @@ def unit_states():
                 "pid": int(values.get("MainPID") or 0),
                 "enabled": values.get("UnitFileState", ""),
                 "overrides": values.get("DropInPaths", "").split(),
-                "ours": "airflow.slice" in read(files[name]) if name in files else False,
+                "ours": name in files and is_ours(name, read(files[name])),
             }
         )
     return found
+
+
+def ours():
+    """What says whether a unit is ours, by its name and text: the list, else where it runs."""
+    try:
+        units = ownership.read().get("owned", {}).get("units", [])
+    except (OSError, ownership.BrokenError):
+        units = []
+    return (lambda name, _: name in units) if units else (lambda _, text: "airflow.slice" in text)
 
 
 def components(names):

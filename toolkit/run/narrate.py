@@ -53,16 +53,18 @@ class Narrator:
 
 
 def grouped(cluster: Cluster, changes: Iterable[Event]) -> list[str]:
-    """What was changed, in groups, and what was removed, by name; a line each."""
+    """What was changed, in groups, and what was removed or taken over, by name; a line each."""
     changes = list(changes)
     counted = Counter(words_for(event.role, event.task).group for event in changes)
     lines = []
     if counted:
         lines.append("changed: " + ", ".join(f"{group} {n}" for group, n in counted.items()))
     several = len(cluster.hosts) > 1
-    removed = [
-        f"{path} on {event.host}" if several else path
-        for event in changes
-        for path in event.removed
-    ]
-    return [*lines, *([f"removed: {', '.join(removed)}"] if removed else [])]
+    for title, field in (("removed", "removed"), ("taken over, with a copy", "kept")):
+        named = [
+            f"{name} on {event.host}" if several else name
+            for event in changes
+            for name in getattr(event, field)
+        ]
+        lines += [f"{title}: {', '.join(named)}"] if named else []
+    return lines

@@ -51,6 +51,7 @@ class Event:
     seconds: float = 0.0
     detail: str = ""
     removed: tuple[str, ...] = ()  # paths
+    kept: tuple[str, ...] = ()  # what was taken over, and where its copy is
 
 
 @dataclass
@@ -276,6 +277,7 @@ def _event(raw: dict[str, Any], hidden: list[str]) -> Event | None:
         round(float(data.get("duration") or 0.0), 2),
         detail,
         tuple(_removed(result)) if kind == "changed" else (),
+        tuple(f"{name} in {path}" for name, path in (result.get("copies") or {}).items()),
     )
 
 
@@ -284,6 +286,8 @@ def _removed(result: Mapping[str, Any]) -> Iterator[str]:
     for one in (result, *(result.get("results") or ())):
         if one.get("changed") and one.get("state") == "absent" and one.get("path"):
             yield str(one["path"])
+        # Of the roles' own module, write_files.
+        yield from map(str, one.get("removed") or ())
 
 
 def cause_of(result: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from toolkit.findings import Finding, errors, findings_text
 from toolkit.hosts.ansible_facts import ansible_facts
 from toolkit.hosts.facts import Probe
-from toolkit.hosts.probe import collect, record
+from toolkit.hosts.probe import collect
 from toolkit.providers import described
 from toolkit.run.counts import Counting
 from toolkit.run.narrate import Narrator, grouped
@@ -198,8 +198,6 @@ class _Provision:
         self.result.groups = grouped(self.cluster, outcome.changes)
         if outcome.interrupted:
             raise KeyboardInterrupt
-        if outcome.ok and not self.work.options.dry:
-            record(self.cluster, remote)
         self.result.url = self.cluster.web_address
         return outcome.ok
 

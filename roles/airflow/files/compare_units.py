@@ -3,7 +3,6 @@
 It asks the host, not what this run has changed, so it finds what a run that was killed left behind.
 """
 
-import glob
 import json
 import os
 import subprocess
@@ -11,6 +10,7 @@ import sys
 import time
 
 UNITS = "/etc/systemd/system"
+RECORD = "/usr/local/lib/airflow-toolkit/cluster.json"
 CONFIGURATION = ("/etc/airflow/airflow.cfg", "/etc/airflow/airflow.env", "/opt/airflow/current")
 
 
@@ -31,12 +31,23 @@ def is_stale(unit, started):
     return started > 0 and newest > booted + started
 
 
+def ours():
+    """The services on the list of what is ours: no other is touched, whatever its name is."""
+    try:
+        with open(RECORD) as file:
+            return {unit for unit in json.load(file)["owned"]["units"] if unit.endswith(".service")}
+    except FileNotFoundError:
+        return set()
+
+
 def compare(wanted):
-    """What to do: units to remove, to start and to start again."""
-    there = [os.path.basename(path) for path in glob.glob(UNITS + "/airflow-*.service")]
+    """What to do: units to remove, to forget as they are gone, to start and to start again."""
+    leaving = sorted(ours() - set(wanted))
+    there = [unit for unit in [*wanted, *leaving] if os.path.lexists(UNITS + "/" + unit)]
     wanted_here = [unit for unit in wanted if unit in there]
     states = shown(wanted_here) if wanted_here else {}
-    found = {"remove": sorted(set(there) - set(wanted)), "start": [], "restart": []}
+    found = {"remove": [unit for unit in leaving if unit in there],
+             "gone": [unit for unit in leaving if unit not in there], "start": [], "restart": []}  # fmt: skip
     for unit in wanted_here:
         values = states[unit]
         if is_stale(unit, int(values["ActiveEnterTimestampMonotonic"] or 0) / 1e6):

@@ -83,6 +83,11 @@ def unit_files(components: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
+def removed_units(units: Iterable[str]) -> list[dict[str, Any]]:
+    """The units that are not wanted any more as files for the module write_files."""
+    return [{"path": f"/etc/systemd/system/{unit}", "absent": True} for unit in units]
+
+
 def unit_commands(compared: Mapping[str, list[str]]) -> list[list[str]]:
     """What files/compare_units.py found, as arguments of systemctl.
 
@@ -385,7 +390,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Filters by name."""
         return {f"plan_{function.__name__}": function for function in (
-            release_lines, executor, components, switches, units, unit_files, unit_commands, secrets, wanted_packages, shipped_lock,
+            release_lines, executor, components, switches, units, unit_files, removed_units, unit_commands, secrets, wanted_packages, shipped_lock,
             lock_plan, engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes,
             base_url, configuration,
         )}  # fmt: skip

@@ -11,7 +11,9 @@ from ansible.template import trust_as_template
 
 SOURCES = {"template": "templates", "copy": "files"}
 """What an entry may name -> the directory of the role that it is looked for in."""
-LEFT_TO_THE_HOST = ("path", "owner", "group", "mode", "secret")
+IN_PLACE = ("link", "absent")
+"""What it may name in place of a content."""
+LEFT_TO_THE_HOST = ("path", "owner", "group", "mode", "secret", "validate", "listed", *IN_PLACE)
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -30,16 +32,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _wanted(self) -> list[Mapping[str, Any]]:
         """The entries, but for those whose source is empty because a setting is."""
         for entry in self._task.args["files"]:
-            if len(set(entry) & set(SOURCES)) != 1:
-                raise AnsibleActionFail(f"{entry.get('path')}: give either template or copy")
-        return [one for one in self._task.args["files"] if any(one.get(name) for name in SOURCES)]
+            if len(set(entry) & {*SOURCES, *IN_PLACE}) != 1:
+                raise AnsibleActionFail(
+                    f"{entry.get('path')}: give one of template, copy, link and absent"
+                )
+        names = (*SOURCES, *IN_PLACE)
+        return [one for one in self._task.args["files"] if any(one.get(name) for name in names)]
 
     def _ready(self, entry: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        kind = next(name for name in SOURCES if name in entry)
+        kept = {name: entry[name] for name in LEFT_TO_THE_HOST if name in entry}
+        kind = next((name for name in SOURCES if name in entry), "")
+        if not kind:
+            return kept
         text = self._loader.get_text_file_contents(self._find_needle(SOURCES[kind], entry[kind]))
         if kind == "template":
             text = self._rendered(text, variables | dict(entry.get("vars", {})))
-        kept = {name: entry[name] for name in LEFT_TO_THE_HOST if name in entry}
         return kept | {"content": str(text)}
 
     def _rendered(self, text: str, variables: dict[str, Any]) -> Any:

@@ -10,9 +10,11 @@ import pytest
 from support.preflight_data import good_facts, ids, make_cluster, only, probe_of
 
 from toolkit.checks import validate_hosts
+from toolkit.cluster.planner import owned_things
+from toolkit.cluster.tables import engines
 from toolkit.cluster.topology import airflow_components
+from toolkit.content import content_dir
 from toolkit.hosts.facts import Airflow, Unit
-from toolkit.hosts.payload import owned_files
 
 
 @pytest.mark.parametrize("how", ["changed", "missing", "mode"])
@@ -52,8 +54,8 @@ def test_a_unit(tmp_path: Path, change: dict[str, Any] | None, needle: str) -> N
         "/etc/mysql/mysql.conf.d/zz-airflow-toolkit.cnf",
         "/etc/my.cnf.d/zz-airflow-toolkit.cnf",
         "/etc/redis6/airflow-toolkit.conf",
-        "/etc/systemd/system/airflow-scheduler.service",
     ],
 )
-def test_what_the_roles_write_is_watched_on_every_distribution(path: str) -> None:
-    assert any(fnmatchcase(path, pattern) for pattern in owned_files())
+def test_what_the_engines_roles_write_is_known_on_every_distribution(path: str) -> None:
+    found = owned_things(str(content_dir() / "roles/base"), list(engines()))
+    assert any(fnmatchcase(path, entry["path"]) for entry in found["files"])

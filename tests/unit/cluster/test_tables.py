@@ -25,7 +25,7 @@ from toolkit.cluster.topology import server_port
 from toolkit.content import CONTENT_VARIABLE, content_dir
 from toolkit.errors import ToolkitError
 from toolkit.hosts.facts import Airflow, Distribution, Facts, Listener, Packages, Probe, Reach
-from toolkit.hosts.payload import host_and_port, owned_files, payload
+from toolkit.hosts.payload import host_and_port, payload
 from toolkit.hosts.problem import NO_PYTHON, Login, of_start
 from toolkit.providers.ec2 import firewall
 from toolkit.verbs import plan
@@ -191,8 +191,10 @@ def test_ports_and_servers_know_them(cluster: Cluster) -> None:
 def test_disks_and_drift_and_the_probe_know_them(cluster: Cluster) -> None:
     found = validate_hosts(cluster, probe(cluster, d1=full(rocky(1), "/srv/opendb")))
     assert "/srv/opendb 7000 MB" in only(found, "capacity.disk", "d1").what
-    assert "/etc/opendb.d/zz-airflow-toolkit.conf" in owned_files()
+    put = payload(cluster, cluster.host("d1"), "", {})["wanted"]["files"]
+    assert {"path": "/etc/opendb.d/zz-airflow-toolkit.conf"} in put
     asked = payload(cluster, cluster.host("a1"), "", {})
+    assert "airflow-flower.service" in asked["wanted"]["units"]
     assert "opendb-server*" in asked["server_packages"]
     assert {"host": "10.0.0.1", "port": 6432, "role": "metadata_db", "peer": "d1"} in asked["ports"]
     assert host_and_port("opendb+pyopendb://u:p@db/airflow") == ("db", 6432)

@@ -1,31 +1,30 @@
-"""Files that somebody changed: the program on real files."""
+"""Files that somebody changed: the program on real files, which the module write_files has listed."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.module import write
 
-from toolkit.onhost import drift
+from toolkit.onhost import drift, ownership
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What `record` is given: the files of a directory."""
-    monkeypatch.setattr(drift, "MANIFEST", str(tmp_path / "lib" / "manifest.json"))
-    for name in ("lib", "etc"):
-        (tmp_path / name).mkdir()
-    for name in ("a", "b", "c"):
-        (tmp_path / "etc" / name).write_text(f"secret of {name}\n")
-    (tmp_path / "etc" / "current").symlink_to("a")
-    return {"files": [str(tmp_path / "etc" / "*")]}
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three files and a link of ours."""
+    record, etc = tmp_path / "lib/cluster.json", tmp_path / "etc"
+    etc.mkdir()
+    files = [{"path": str(etc / name), "content": f"secret of {name}\n"} for name in "abc"]
+    write(record, *files, {"path": str(etc / "current"), "link": "a"})
+    monkeypatch.setattr(ownership, "RECORD", str(record))
+    monkeypatch.setattr(ownership, "DIRECTORY", str(tmp_path / "lib"))
+    monkeypatch.setattr(ownership, "MANIFEST", str(tmp_path / "lib/manifest.json"))
+    return etc
 
 
-def test_what_was_changed_is_named_and_nothing_else(files: dict[str, Any], tmp_path: Path) -> None:
-    etc = tmp_path / "etc"
-    assert drift.drift() == {}
-    assert drift.record(files) == {"files": 4}
+def test_what_was_changed_is_named_and_nothing_else(etc: Path) -> None:
     assert drift.drift() == {}
     (etc / "a").write_text("changed\n")
     (etc / "b").chmod(0o777)
@@ -38,21 +37,42 @@ def test_what_was_changed_is_named_and_nothing_else(files: dict[str, Any], tmp_p
         str(etc / "c"): "missing",
         str(etc / "current"): "changed",
     }
-    drift.record(files)
+
+
+def test_a_directory_in_place_of_a_file_is_a_change(etc: Path) -> None:
+    (etc / "a").unlink()
+    (etc / "a").mkdir()
+    assert drift.drift() == {str(etc / "a"): "changed"}
+
+
+def test_the_list_is_private_and_holds_no_content(etc: Path) -> None:
+    path = Path(ownership.RECORD)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "secret" not in path.read_text()
+    assert str(etc / "a") in path.read_text()
+
+
+def test_the_manifest_of_an_earlier_toolkit_counts_where_there_is_no_list(etc: Path) -> None:
+    path = Path(ownership.RECORD)
+    record = json.loads(path.read_text())
+    old = {"key": record["key"], "files": record["owned"]["files"]}
+    Path(ownership.MANIFEST).write_text(json.dumps(old))
+    path.unlink()
+    assert drift.drift() == {}
+    (etc / "a").unlink()
+    assert drift.drift() == {str(etc / "a"): "missing"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"owned": []}', '{"owned": {"files": {"/x": 1}}}']
+)
+@pytest.mark.usefixtures("etc")
+def test_of_a_broken_list_nothing_is_known(text: str) -> None:
+    Path(ownership.RECORD).write_text(text)
     assert drift.drift() == {}
 
 
-def test_the_manifest_is_private_and_stays_as_it_is(files: dict[str, Any], tmp_path: Path) -> None:
-    drift.record(files)
-    path = tmp_path / "lib" / "manifest.json"
-    text = path.read_text()
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert "secret" not in text
-    drift.record(files)
-    assert path.read_text() == text
-
-
-def test_a_host_without_the_toolkit_gets_no_manifest(files: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "lib").rmdir()
-    assert drift.record(files) == {"files": 0}
+@pytest.mark.usefixtures("etc")
+def test_a_host_without_the_toolkit_has_none() -> None:
+    Path(ownership.RECORD).unlink()
     assert drift.drift() == {}

@@ -1,0 +1,86 @@
+"""Whose host it is, and what of others is in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from toolkit.checks.common import SETTINGS_FILE, answering, error, host_rule, plan_rule
+from toolkit.cluster import Cluster
+from toolkit.cluster.ownership import FORMS, ID, adoptable, adopted, roles_of, service_users
+from toolkit.findings import Finding
+from toolkit.hosts.facts import Claim, Probe
+
+BROKEN = "restore it from a backup"
+
+
+@plan_rule
+def login_user(cluster: Cluster) -> Iterator[Finding]:
+    """The user whom Airflow runs as is nobody's login."""
+    for host in cluster.hosts:
+        if host.user in service_users() and roles_of(cluster, host)[:1] == ["airflow"]:
+            yield error(
+                "ownership.login_user",
+                host=host.name,
+                what=f"ansible_user is {host.user}, whom Airflow runs as",
+                fix="ansible_user: another user, with sudo",
+            )
+
+
+@plan_rule
+def adopted_names(cluster: Cluster) -> Iterator[Finding]:
+    """base_adopt names what a refusal named."""
+    names = {name for host in cluster.hosts for name in adopted(cluster, host) if "{{" not in name}
+    possible = list(adoptable(cluster)) if names else []
+    wrong = [name for name in names if not any(fnmatchcase(name, one) for one in possible)]
+    for name in sorted(wrong):
+        form = "" if FORMS.fullmatch(name) else " (it is no path, unit, user:NAME or group:NAME)"
+        yield error(
+            "ownership.adopt",
+            what=f"base_adopt names {name}, where nothing of ours belongs{form}",
+            fix=f"correct base_adopt, for example in {cluster.directory / SETTINGS_FILE}",
+        )
+
+
+@host_rule
+def cluster_of_host(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A host belongs to one cluster."""
+    for host, facts in answering(cluster, probe):
+        claim = facts.claim
+        if claim.broken:
+            what, _, fix = claim.broken.partition("; fix: ")
+            yield error("ownership.broken", host=host.name, what=what, fix=fix or BROKEN)
+        elif claim.id and claim.id != str(cluster.setting(ID, host) or ""):
+            yield error(
+                "ownership.other_cluster",
+                host=host.name,
+                what=_belongs(claim),
+                fix="use that cluster's inventory; if its vault was lost: toolkit secrets recover -i "
+                f"{cluster.directory}; to give the host away: docs/ownership.md",
+            )
+
+
+def _belongs(claim: Claim) -> str:
+    last = [f"{claim.by} provisioned it last"] if claim.by else []
+    last += [f"from {claim.origin}"] if claim.origin else []
+    last += [f"at {claim.at}"] if claim.at else []
+    return f"it belongs to cluster {claim.cluster or '?'} (id {claim.id})" + (
+        f": {', '.join(last)}" if last else ""
+    )
+
+
+@host_rule
+def in_the_way(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """What stood there before is adopted by name, or refused."""
+    for host, facts in answering(cluster, probe):
+        claim = facts.claim
+        names = [thing.name for thing in claim.things if not thing.fix]
+        for thing in claim.things:
+            yield error(
+                "ownership.in_the_way" if thing.fix else "ownership.existing",
+                host=host.name,
+                what=f"not ours: {thing.what}",
+                fix=thing.fix
+                or f"move it away; or have it taken over, with a copy in {claim.backups}: "
+                f"base_adopt: [{', '.join(names)}]",
+            )
