@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from toolkit.checks.common import SETTINGS_FILE, answering, error, host_rule, plan_rule
+from toolkit.checks.common import (
+    SETTINGS_FILE,
+    answering,
+    error,
+    host_rule,
+    listed,
+    note,
+    plan_rule,
+    warning,
+)
 from toolkit.cluster import Cluster
 from toolkit.cluster.ownership import FORMS, ID, adoptable, adopted, roles_of, service_users
 from toolkit.findings import Finding
@@ -67,6 +76,31 @@ def _belongs(claim: Claim) -> str:
     return f"it belongs to cluster {claim.cluster or '?'} (id {claim.id})" + (
         f": {', '.join(last)}" if last else ""
     )
+
+
+@host_rule
+def left(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A host that was taken out of the groups, or the inventory, keeps what was installed there."""
+    for name, one in probe.left.items():
+        where = f"{one.member.address} was in {listed(one.member.groups)}"
+        if one.problem:
+            yield note(
+                "ownership.left",
+                host=name,
+                what=f"{where} at an earlier provision, and cannot be asked what is left there: {one.problem}",
+                fix="if it exists, clean it: docs/ownership.md; it is remembered for 30 days",
+            )
+            continue
+        there = [f"{unit} runs" for unit in one.running]
+        there += ["secrets in /etc/airflow/airflow.env"] if one.secrets else []
+        there += [f"database {database}" for database in one.databases]
+        there += [f"{one.files} files of ours"] if one.files else []
+        yield warning(
+            "ownership.left",
+            host=name,
+            what=f"{where} at an earlier provision, and still has: {', '.join(there) or 'its list'}",
+            fix="put it back into a group, or clean it: docs/ownership.md, Giving a host away",
+        )
 
 
 @host_rule

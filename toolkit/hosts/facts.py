@@ -252,6 +252,50 @@ class Thing:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A host of the cluster, as the others have it on their lists.
+
+    Attributes:
+        address: where SSH connects to.
+        groups: those of ours that it is in.
+        left: when it was first found to be gone, in seconds since the epoch; 0 while it is not.
+    """
+
+    address: str = ""
+    port: int | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+    left: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """For the lists."""
+        return {**vars(self), "groups": list(self.groups)}
+
+
+@dataclass(frozen=True)
+class Left:
+    """What of the cluster is on a host that left it.
+
+    Attributes:
+        member: as it was.
+        problem: why the host cannot be asked; "" when it answered.
+        id: of the cluster that it belongs to now; "" when it belongs to none.
+        running: units of ours that run.
+        files: how many of our files are there.
+        secrets: whether airflow.env is.
+        databases: of its own server.
+    """
+
+    member: Member
+    problem: str = ""
+    id: str = ""
+    running: tuple[str, ...] = ()
+    files: int = 0
+    secrets: bool = False
+    databases: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
 class Claim:
     """Whose host it is (cluster.json).
 
@@ -264,6 +308,7 @@ class Claim:
         at: when, ISO 8601 in UTC.
         things: what is in the way, and not taken over by base_adopt.
         backups: where copies of what is taken over are kept.
+        members: the cluster's hosts at its last provision, by name.
     """
 
     broken: str = ""
@@ -274,6 +319,7 @@ class Claim:
     at: str = ""
     things: tuple[Thing, ...] = ()
     backups: str = ""
+    members: Mapping[str, Member] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -390,10 +436,11 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Probe:
-    """Facts of every host that answered, and what is wrong with each that did not."""
+    """Facts of every host that answered, what is wrong with each that did not, and hosts that left."""
 
     facts: Mapping[str, Facts]
     problems: Mapping[str, HostProblem] = field(default_factory=dict)
     services: tuple[Service, ...] = ()
     reach: tuple[Reach, ...] = ()
     names: tuple[Resolution, ...] = ()
+    left: Mapping[str, Left] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from toolkit.cluster import Cluster
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.external import Service, ask, external_urls
 from toolkit.hosts.facts import Facts, Probe
+from toolkit.hosts.members import ask_left, left_hosts
 from toolkit.hosts.payload import authorities, index_url, payload
 from toolkit.hosts.reach import meet
 from toolkit.onhost.bundle import program
@@ -41,7 +42,8 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
         else:
             facts[name] = Facts.from_json(answer)
     services = tuple(_services(cluster, remote, facts, external))
-    return Probe(facts, problems, services, *meet(cluster, remote, facts))
+    left = ask_left(cluster, remote, left_hosts(cluster, facts.values()))
+    return Probe(facts, problems, services, *meet(cluster, remote, facts), left)
 
 
 def _services(

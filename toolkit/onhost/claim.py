@@ -27,4 +27,5 @@ def claim(wanted, adopted):
         "at": record.get("provisioned", {}).get("at", ""),
         "things": strangers.refused(things, strangers.known(adopted, wanted)),
         "backups": strangers.BACKUPS,
+        "members": record.get("members", {}),
     }

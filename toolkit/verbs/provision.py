@@ -20,6 +20,7 @@ from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from toolkit.findings import Finding, errors, findings_text
 from toolkit.hosts.ansible_facts import ansible_facts
 from toolkit.hosts.facts import Probe
+from toolkit.hosts.members import write_members
 from toolkit.hosts.probe import collect
 from toolkit.providers import described
 from toolkit.run.counts import Counting
@@ -198,6 +199,8 @@ class _Provision:
         self.result.groups = grouped(self.cluster, outcome.changes)
         if outcome.interrupted:
             raise KeyboardInterrupt
+        if outcome.ok and not self.work.options.dry:
+            write_members(self.cluster, remote, self.probe.left)
         self.result.url = self.cluster.web_address
         return outcome.ok
 

@@ -1,0 +1,89 @@
+"""Which hosts a cluster had at its last provision, and what is left on those that it has no more.
+
+Every host keeps the names, addresses and logins of all of them (toolkit/onhost/members.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from toolkit.cluster import Cluster, Host, tables
+from toolkit.hosts.answer import read
+from toolkit.hosts.facts import Facts, Left, Member
+from toolkit.hosts.problem import HostProblem
+from toolkit.hosts.remote import Remote
+from toolkit.onhost.bundle import program
+
+ID = "base_cluster_id"
+KEPT_DAYS = 30
+"""A host that left and cannot be reached is remembered for so long."""
+
+
+def left_hosts(cluster: Cluster, facts: Iterable[Facts]) -> dict[str, Member]:
+    """Members that the hosts remember and that are in no group of ours any more."""
+    members: dict[str, Member] = {}
+    for one in facts:
+        if one.claim.id and one.claim.id == str(cluster.setting(ID) or ""):
+            members |= one.claim.members
+    here = {host.name for host in cluster.all_hosts}
+    # A host that was given another name is the same host.
+    addresses = {(host.address, host.port) for host in cluster.all_hosts}
+    return {
+        name: member
+        for name, member in members.items()
+        if name not in here and (member.address, member.port) not in addresses
+    }
+
+
+def ask_left(cluster: Cluster, remote: Remote, members: Mapping[str, Member]) -> dict[str, Left]:
+    """What is on hosts that left; {} for those that have nothing of this cluster any more."""
+    if not members:
+        return {}
+    hosts = [_host(cluster, name, member) for name, member in members.items()]
+    found: dict[str, Left] = {}
+    for name, answer in remote.fan_out(hosts, program("members"), {}, timeout=20).items():
+        member = members[name]
+        if isinstance(answer, HostProblem):
+            found[name] = Left(member, problem=answer.what)
+        else:
+            one = read(
+                Left, {key: answer[key] for key in answer.keys() - {"member"}}, member=member
+            )
+            if one.id == str(cluster.setting(ID) or ""):
+                found[name] = one
+    return found
+
+
+def _host(cluster: Cluster, name: str, member: Member) -> Host:
+    """How to connect: as the inventory says, if it still knows the host, else as to the first one."""
+    known = next((host for host in cluster.inventory_hosts if host.name == name), None)
+    if known is not None:
+        return known
+    like = cluster.all_hosts[0].variables
+    login = {key: value for key, value in like.items() if key.startswith("ansible_")}
+    given = {
+        "ansible_host": member.address,
+        "ansible_port": member.port,
+        "ansible_user": member.user,
+    }
+    return Host(name, (), login | {key: value for key, value in given.items() if value is not None})
+
+
+def write_members(cluster: Cluster, remote: Remote, left: Mapping[str, Left]) -> None:
+    """Have every host in play remember the members, those that left among them."""
+    now = time.time()
+    ours = set(tables.groups())
+    members = {
+        host.name: Member(
+            host.address, host.port, host.user, tuple(g for g in host.groups if g in ours)
+        )
+        for host in cluster.all_hosts
+    }
+    for name, one in left.items():
+        since = one.member.left or now
+        if now - since < KEPT_DAYS * 86400 or not one.problem:
+            members[name] = replace(one.member, left=since)
+    payload = {"members": {name: member.as_json() for name, member in members.items()}}
+    remote.fan_out(cluster.hosts, program("members"), payload, timeout=20)
