@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -27,6 +28,7 @@ Examples:
   toolkit provision -i inventory/prod
   toolkit provision -i inventory/prod --check      what would change, changing nothing
   toolkit provision -i inventory/prod --limit worker
+  toolkit provision -i inventory/prod --allow-upgrade   after a change of airflow_version
 \b
 Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
 2 refused, nothing was changed; 130 interrupted (run it again to continue).
@@ -45,6 +47,9 @@ Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
 @click.option("--print-command", is_flag=True,
               help="Print the ansible-playbook command that does the same, and stop.")  # fmt: skip
 @click.option("--no-verify", is_flag=True, help="Leave out the proof at the end.")
+@click.option("--allow-upgrade", is_flag=True,
+              help="Change to another airflow_version: imports the DAGs, dumps the database, migrates it.")  # fmt: skip
+@click.option("--dumped", is_flag=True, help="With --allow-upgrade: there is a dump of the database already.")
 def command(
     targets: tuple[str, ...],
     inventory: Path | None,
@@ -57,6 +62,8 @@ def command(
     verbose: bool,
     print_command: bool,
     no_verify: bool,
+    allow_upgrade: bool,
+    dumped: bool,
 ) -> int:
     """Turn bare hosts into an Airflow that has just run a DAG."""
     _confirm(targets, use_lab, yes)
@@ -66,9 +73,12 @@ def command(
     from toolkit.run.session import Options
     from toolkit.verbs.provision import provision
 
+    asked = {"airflow_allow_upgrade": allow_upgrade, "airflow_dumped": dumped}
+    variables = {name: True for name, given in asked.items() if given}
     if print_command:
         cluster = Cluster.load(directory).limited(limit)
-        click.echo(shlex.join(playbook_command(cluster, "provision", check=check)))
+        words = playbook_command(cluster, "provision", check=check)
+        click.echo(shlex.join([*words, *(["-e", json.dumps(variables)] if variables else [])]))
         return 0
     chosen = Options(
         command=options.command_line(),
@@ -77,7 +87,9 @@ def command(
         dry=check,
         become_password=become_password,
     )
-    result = provision(directory, chosen, limit=limit, prove=not no_verify)
+    result = provision(
+        directory, chosen, limit=limit, prove=not no_verify, variables=variables
+    )
     click.echo(result.as_json() if as_json else _summary(result, directory, check))
     return result.exit_code
 
@@ -156,6 +168,7 @@ def _summary(result: Result, directory: Path, check: bool) -> str:
         ]
         lines += [f"  fix: {item.fix}"] if item.fix else []
     if result.exit_code:
+        lines += result.details
         lines += [f"record: {result.record}", f"next: toolkit status -i {directory}",
                   f"then continue with: toolkit provision -i {directory}"]  # fmt: skip
     elif not check:
@@ -175,6 +188,7 @@ def _success(result: Result, directory: Path) -> list[str]:
     return [
         f"Airflow runs ({proof}; {len(result.changes)} changes in {result.seconds:.0f} s)",
         *(f"  {line}" for line in result.groups),
+        *(f"  {line}" for line in result.details),
         f"  web UI:   {result.url} (user {user})",
         f"  password: ansible-vault view {vault} --vault-password-file {vault_password_file(directory)}",
         f"next: toolkit status -i {directory}",

@@ -54,6 +54,7 @@ class Result:
     failures: list[Event] = field(default_factory=list)
     changes: list[Event] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
     checks: list[Proof] = field(default_factory=list)
     url: str = ""
 
@@ -69,13 +70,19 @@ def read(cluster: Cluster) -> list[Finding]:
 
 
 def provision(
-    directory: Path, options: Options, *, limit: str | None = None, prove: bool = True
+    directory: Path,
+    options: Options,
+    *,
+    limit: str | None = None,
+    prove: bool = True,
+    variables: Mapping[str, Any] | None = None,
 ) -> Result:
     """Do all stages; a finding, a failed task and an interrupt end in a Result, not in an exception.
 
     Args:
         limit: only these hosts, as in Ansible.
         prove: whether to run the canary DAG at the end.
+        variables: of this run alone, such as airflow_allow_upgrade.
 
     Raises:
         ToolkitError: the inventory cannot be read at all, or another run works on the cluster.
@@ -85,7 +92,7 @@ def provision(
     try:
         with session(directory, "provision", options) as work:
             result.record = str(work.record.directory)
-            with _Provision(cluster, work, result, prove=prove) as provisioning:
+            with _Provision(cluster, work, result, prove, variables or {}) as provisioning:
                 if work.carry_out(provisioning.stages()):
                     result.exit_code = 0
             work.exit_code = result.exit_code
@@ -99,11 +106,19 @@ def provision(
 class _Provision:
     """The stages of one provision, and what they hand on to each other."""
 
-    def __init__(self, cluster: Cluster, work: Session, result: Result, *, prove: bool) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        work: Session,
+        result: Result,
+        proves: bool,
+        variables: Mapping[str, Any],
+    ) -> None:
         self.cluster = cluster
         self.work = work
         self.result = result
-        self.proves = prove
+        self.proves = proves
+        self.variables = variables
         self.probe = Probe({})
         self.open = ExitStack()
 
@@ -151,7 +166,7 @@ class _Provision:
                 check=dry,
                 become_password=self.work.options.become_password,
                 # A check writes nothing here either, so it goes by secrets made for it alone.
-                variables=secrets.missing(self.cluster) if dry else None,
+                variables={**self.variables, **(secrets.missing(self.cluster) if dry else {})},
                 cancelled=self.work.interrupts.asked,
             )
         )
@@ -182,6 +197,7 @@ class _Provision:
             outcome = self.playbook.run(ansible_facts(self.cluster, self.probe), narrator.hear)
         self.result.failures, self.result.changes = outcome.failures, outcome.changes
         self.result.groups = grouped(self.cluster, outcome.changes)
+        self.result.details = [event.detail for event in outcome.changes if event.detail]
         if outcome.interrupted:
             raise KeyboardInterrupt
         if outcome.ok and not self.work.options.dry:
