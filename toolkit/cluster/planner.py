@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # mypy_path in pyproject.toml leads there
         sizes,
         wanted_packages,
     )
-    from cluster_plan import address, server_connections
+    from cluster_plan import address, server, server_connections
 else:
 
     def __getattr__(name: str) -> Any:
@@ -50,6 +50,7 @@ __all__ = [
     "lock_header",
     "normal_extras",
     "normal_requirements",
+    "server",
     "server_connections",
     "shipped_lock",
     "sizes",

@@ -49,7 +49,9 @@ Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
 @click.option("--no-verify", is_flag=True, help="Leave out the proof at the end.")
 @click.option("--allow-upgrade", is_flag=True,
               help="Change to another airflow_version: imports the DAGs, dumps the database, migrates it.")  # fmt: skip
-@click.option("--dumped", is_flag=True, help="With --allow-upgrade: there is a dump of the database already.")
+@click.option(
+    "--dumped", is_flag=True, help="With --allow-upgrade: there is a dump of the database already."
+)
 def command(
     targets: tuple[str, ...],
     inventory: Path | None,
@@ -87,9 +89,7 @@ def command(
         dry=check,
         become_password=become_password,
     )
-    result = provision(
-        directory, chosen, limit=limit, prove=not no_verify, variables=variables
-    )
+    result = provision(directory, chosen, limit=limit, prove=not no_verify, variables=variables)
     click.echo(result.as_json() if as_json else _summary(result, directory, check))
     return result.exit_code
 

@@ -9,6 +9,7 @@ from typing import Any
 from toolkit.cluster.tables import OsRelease
 from toolkit.hosts import HostProblem
 from toolkit.hosts.answer import read
+from toolkit.hosts.database import Examined
 from toolkit.hosts.external import Service
 
 
@@ -289,6 +290,7 @@ class Facts:
     system: System = field(default_factory=System)
     existing: tuple[Installation, ...] = ()
     drift: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     urls: tuple[UrlCheck, ...] = ()
     ports: tuple[PortCheck, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -349,10 +351,17 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Probe:
-    """Facts of every host that answered, and what is wrong with each that did not."""
+    """Facts of every host that answered, and what is wrong with each that did not.
+
+    Attributes:
+        database: what an installed Airflow's database holds.
+        nonce: the key of the digests in `Facts.secrets`.
+    """
 
     facts: Mapping[str, Facts]
     problems: Mapping[str, HostProblem] = field(default_factory=dict)
     services: tuple[Service, ...] = ()
     reach: tuple[Reach, ...] = ()
     names: tuple[Resolution, ...] = ()
+    database: Examined = field(default_factory=Examined)
+    nonce: str = ""

@@ -19,7 +19,7 @@ from toolkit.cluster.tables import (
     installed_packages,
     server_groups,
 )
-from toolkit.cluster.topology import airflow_components, engine, ports, uses
+from toolkit.cluster.topology import airflow_components, engine, ports, release_line, uses
 from toolkit.cluster.yamlfile import is_template
 from toolkit.errors import ToolkitError
 
@@ -70,6 +70,7 @@ def payload(
         "ports": [*_external_ports(cluster, host, external), *_peer_ports(cluster, host)],
         "timeout": NETWORK_TIMEOUT,
         "default_passwords": list(DEFAULT_PASSWORDS),
+        "secrets": list((release_line(cluster) or {"secrets": ()})["secrets"]),
         "server_packages": list(installed_packages()),
         "airflow_commands": sorted(
             {"standalone", *(one.arguments.split()[0] for one in all_components())}

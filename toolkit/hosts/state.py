@@ -55,7 +55,9 @@ class HostState:
         problem: why nothing else is known.
         units: component -> its unit.
         release: name of the current one below /opt/airflow/releases; None without one.
-        digests: environment variable -> keyed digest of the secret in it, comparable between hosts.
+        digests: environment variable -> keyed digest of its value, comparable between hosts.
+        secrets: environment variable -> keyed digest of what is secret in it, of a URL its password.
+        nonce: the key of the digests.
         database: None where it was not asked for, or the host has no URL of a server.
         ports: that something listens on.
         hostname: as the host names itself.
@@ -68,6 +70,8 @@ class HostState:
     units: Mapping[str, UnitState] = field(default_factory=dict)
     release: str | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    nonce: str = ""
     database: DatabaseState | None = None
     ports: tuple[int, ...] = ()
     hostname: str = ""
@@ -77,10 +81,10 @@ class HostState:
 
     @classmethod
     def from_json(
-        cls, host: Host, components: tuple[str, ...], data: Mapping[str, Any]
+        cls, host: Host, components: tuple[str, ...], data: Mapping[str, Any], nonce: str = ""
     ) -> HostState:
         """The state from what the program answered."""
-        return read(cls, data, host=host, components=components)
+        return read(cls, data, host=host, components=components, nonce=nonce)
 
     def unit(self, component: str) -> UnitState:
         """State of a component's unit."""
@@ -123,7 +127,7 @@ def states(
         if isinstance(answer, HostProblem):
             found.append(HostState(host, components[host.name], problem=answer))
         else:
-            found.append(HostState.from_json(host, components[host.name], answer))
+            found.append(HostState.from_json(host, components[host.name], answer, nonce))
     return found
 
 

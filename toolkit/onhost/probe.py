@@ -11,6 +11,7 @@ import time
 
 from toolkit.onhost import (
     airflow,
+    digests,
     downloads,
     drift,
     existing,
@@ -61,6 +62,7 @@ def parts(payload):
         "system": lambda: system.system(payload.get("dags_folder", "")),
         "existing": lambda: existing.existing(payload.get("default_passwords", [])),
         "drift": drift.drift,
+        "secrets": lambda: digests.secrets(payload.get("nonce", ""), payload.get("secrets", [])),
         "urls": lambda: downloads.urls(payload),
         "ports": lambda: network.ports(payload),
     }

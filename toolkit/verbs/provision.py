@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from toolkit.cluster import vault as secrets
 from toolkit.cluster.lock import ensure_lock, lock_file, release_name
 from toolkit.cluster.lockfile import pinned
 from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
-from toolkit.findings import Finding, errors, findings_text
+from toolkit.findings import Finding, Severity, errors, findings_text
 from toolkit.hosts.ansible_facts import ansible_facts
 from toolkit.hosts.facts import Probe
 from toolkit.hosts.probe import collect, record
@@ -39,6 +39,8 @@ PLAYS: Mapping[str, Step] = {
     "Start": Step("start", "starting the units", "units started"),
 }
 """The plays of playbooks/provision.yml."""
+UPGRADE = ("versions.upgrade", "versions.older_schema", "services.older_schema")
+"""Findings that do not stop a provision that may upgrade."""
 
 
 @dataclass
@@ -174,7 +176,11 @@ class _Provision:
             lease = pool.submit(self._take_lease)
             self.probe = collect(self.cluster, remote)
             lease.result()
-        self.result.findings += checks.validate_hosts(self.cluster, self.probe)
+        found = checks.validate_hosts(self.cluster, self.probe)
+        name = "airflow_allow_upgrade"
+        if self.variables.get(name) or self.cluster.setting(name):
+            found = [replace(one, severity=Severity.NOTE) if one.id in UPGRADE else one for one in found]
+        self.result.findings += found
         if self._refused():
             return False
         if self.result.findings:

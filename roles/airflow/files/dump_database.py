@@ -25,7 +25,9 @@ def command(url, ca):
     password = unquote(parts.password or "")
     if parts.scheme.startswith("postgres"):
         place = parts.netloc.rpartition("@")[2]
-        address = urlunsplit(("postgresql", f"{parts.username}@{place}", parts.path, parts.query, ""))
+        address = urlunsplit(
+            ("postgresql", f"{parts.username}@{place}", parts.path, parts.query, "")
+        )
         secure = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": ca} if ca else {}
         return ["pg_dump", "-Fc", "--dbname=" + address], dict(secure, PGPASSWORD=password), "dump"
     arguments = [
@@ -49,7 +51,9 @@ def dump(question):
     os.makedirs(DIRECTORY, mode=0o700, exist_ok=True)
     free = shutil.disk_usage(DIRECTORY).free
     if free < question["bytes"] + SPARE:
-        raise OSError(f"{DIRECTORY} has {free >> 20} MB free, the database has {question['bytes'] >> 20} MB")
+        raise OSError(
+            f"{DIRECTORY} has {free >> 20} MB free, the database has {question['bytes'] >> 20} MB"
+        )
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     path = f"{DIRECTORY}/{question['name']}-{stamp}.{ending}"
     part = path + ".part"

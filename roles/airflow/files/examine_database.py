@@ -6,7 +6,7 @@ input (secrets are never in an argument vector), prints a JSON answer, and chang
 url of the database and ca (PEM) of its server; fernet_key, that is to be written; users, that are
 wanted, with a password where it is to be compared; inventory, the directory, for messages. With
 version, that is to be installed, runs, the one that is, and allowed, it also validates the change of
-version by the migrations of the environment. Drivers are used directly: SQLAlchemy takes longer to import
+version by the migrations of the environment; with own it may take the URL in airflow.env. Drivers are used directly: SQLAlchemy takes longer to import
 than all the rest.
 """
 
@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 ENVIRONMENT = "/etc/airflow/airflow.env"
+KEY, URL = "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 UPGRADE = "/usr/local/lib/airflow-toolkit/upgrade.json"
 PREPARED = "/var/lib/airflow/.schema"
 SHOWN = 5
@@ -112,7 +113,7 @@ def undecryptable(database, keys):
     for table in sorted(set(SEALED) & database.tables):
         for name, *values in database.rows(SEALED[table]):
             # Kwargs of triggers are encrypted, but for those that an old migration left as JSON.
-            tokens = [text for text, sealed in zip(values[::2], values[1::2])
+            tokens = [text for text, sealed in zip(values[::2], values[1::2], strict=True)
                       if text and sealed and not (table == "trigger" and text.startswith("{"))]  # fmt: skip
             held = [token for token in tokens if keys and opens(token)]
             opened += len(held)
@@ -209,7 +210,7 @@ class Users:
                     if stored]  # fmt: skip
         with ThreadPoolExecutor(4) as pool:
             same = list(pool.map(lambda entry: has_password(*entry[1:]), compared))
-        return [entry[0] for entry, equal in zip(compared, same) if not equal]
+        return [entry[0] for entry, equal in zip(compared, same, strict=True) if not equal]
 
 
 def has_password(stored, password):
@@ -270,7 +271,7 @@ def version_problems(question, state, schema, upgrade):
 
 def way_back(question, upgrade):
     """How to get to an older release."""
-    if upgrade.get("from") == question["version"] and upgrade.get("dump"):
+    if upgrade.get("former") == question["version"] and upgrade.get("dump"):
         return f"restore the dump {upgrade['dump']} as docs/upgrades.md says, or set airflow_version: {upgrade['to']}"
     return "restore a dump of that release as docs/upgrades.md says, or set airflow_version to the one that runs"
 
@@ -303,10 +304,11 @@ def text_of(path):
         return ""
 
 
-def written_key():
-    """The Fernet key that is in use; it has no character that airflow.env quotes."""
-    found = re.search(r'^AIRFLOW__CORE__FERNET_KEY="(.*)"$', text_of(ENVIRONMENT), re.M)
-    return found.group(1) if found else ""
+def written():
+    """Key and URL that are in use, exactly as templates/airflow.env.j2 writes them."""
+    quoted = re.findall(r'^(\w+)="((?:[^"\\]|\\.)*)"$', text_of(ENVIRONMENT), re.M | re.S)
+    found = {name: re.sub(r"\\(.)", r"\1", value, flags=re.S) for name, value in quoted}
+    return found.get(KEY, ""), found.get(URL, "")
 
 
 def become_airflow():
@@ -318,20 +320,32 @@ def become_airflow():
         os.setuid(user.pw_uid)
 
 
+def connected(question, url, ca):
+    """The wanted database; with `own`, by the URL in use where the wanted one is not yet true."""
+    try:
+        return Database(question["url"], ca)
+    except Exception:
+        if not question.get("own") or url in ("", question["url"]):
+            raise
+        return Database(url, ca)
+
+
 def examine(question):
     """The answer to a question."""
-    key, upgrade = written_key(), json.loads(text_of(UPGRADE) or "{}")
+    (key, url), upgrade = written(), json.loads(text_of(UPGRADE) or "{}")
     become_airflow()
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as ca:
-        ca.write(question.get("ca") or "")
+        ca.write(question["ca"])
         ca.flush()
-        database = Database(question["url"], ca.name if question.get("ca") else "")
+        database = connected(question, url, ca.name if question["ca"] else "")
     has_schema = "alembic_version" in database.tables
     rows = database.rows("SELECT version_num FROM alembic_version") if has_schema else []
     schema = sorted(row[0] for row in rows)
     state = schema_state(schema)
     users = Users(database, question["users"])
-    problems = fernet_problems(database, question, key) + list(users.problems(question["inventory"]))
+    problems = fernet_problems(database, question, key) + list(
+        users.problems(question["inventory"])
+    )
     if "version" in question:
         problems += version_problems(question, state, schema, upgrade)
     outdated = users.outdated()
@@ -354,7 +368,9 @@ def answer(question):
     except Exception as error:
         said = str(error.args[-1] if error.args else error).strip()
         # A database that is yet to be created holds nothing: PostgreSQL's 3D000, MySQL's 1049.
-        if getattr(error, "args", ())[:1] == (1049,) or re.search('database ".*" does not exist', said):
+        if getattr(error, "args", ())[:1] == (1049,) or re.search(
+            'database ".*" does not exist', said
+        ):
             return {"state": "missing", "schema": [], "problems": [], "outdated": [], "prepare": True,
                     "bytes": 0, "upgrade": {}}  # fmt: skip
         hidden = urlsplit(question["url"]).password or ""

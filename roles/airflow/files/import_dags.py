@@ -93,7 +93,11 @@ def described(file, text):
     lines = [line for line in text.strip().splitlines() if line.strip()]
     named = re.findall(r'File "([^"]+)", line (\d+)', text)
     own = [line for path, line in named if os.path.realpath(path) == os.path.realpath(file)]
-    return {"file": file, "line": int(own[-1]) if own else 0, "what": lines[-1] if lines else "no reason given"}
+    return {
+        "file": file,
+        "line": int(own[-1]) if own else 0,
+        "what": lines[-1] if lines else "no reason given",
+    }
 
 
 def main(question):
@@ -119,5 +123,9 @@ if __name__ == "__main__":
         found = main(json.load(sys.stdin))
     except Exception as error:
         traceback.print_exc()
-        found = {"dags": 0, "errors": [], "problem": f"{type(error).__name__}: {error}".splitlines()[0]}
+        found = {
+            "dags": 0,
+            "errors": [],
+            "problem": f"{type(error).__name__}: {error}".splitlines()[0],
+        }
     print(json.dumps(found))
