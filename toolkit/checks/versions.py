@@ -19,7 +19,8 @@ def change(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     running = {host.name: facts.airflow.current.rpartition("-")[0]
                for host, facts in answering(cluster, probe) if facts.airflow.current}  # fmt: skip
     others = sorted({version for version in running.values() if version != wanted})
-    if probe.database.state == "unknown" or (others and not _knows(wanted, others[0], probe)):
+    unknown = not _knows(wanted, others[0], probe) if others else probe.database.state == "unknown"
+    if unknown:
         yield _unknown(wanted, others, probe)
         return
     allow = f"toolkit provision -i {cluster.directory} --allow-upgrade"
@@ -31,7 +32,7 @@ def change(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                 what=f"Airflow {version} runs, and airflow_version is {wanted}{_same(wanted, probe)}",
                 fix=f"{allow} imports the DAGs under {wanted}, dumps the database, then migrates it",
             )
-    if probe.database.state == "older":
+    if probe.database.state == "older" and not others:
         yield error(
             "versions.older_schema",
             host="",
