@@ -12,6 +12,7 @@ from toolkit.cluster.releases import known
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
 
+
 @host_rule
 def change(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Only with a word of the user's, and never to a release that does not know the schema."""

@@ -179,7 +179,9 @@ class _Provision:
         found = checks.validate_hosts(self.cluster, self.probe)
         name = "airflow_allow_upgrade"
         if self.variables.get(name) or self.cluster.setting(name):
-            found = [replace(one, severity=Severity.NOTE) if one.id in UPGRADE else one for one in found]
+            found = [
+                replace(one, severity=Severity.NOTE) if one.id in UPGRADE else one for one in found
+            ]
         self.result.findings += found
         if self._refused():
             return False
