@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.lab_cluster import TOOLKIT, Cluster, assert_no_secret
+from support.lab_cluster import REPOSITORY, TOOLKIT, Cluster, assert_no_secret
 
 from toolkit.cluster import Cluster as Inventory
 from toolkit.cluster import vault
@@ -140,8 +140,9 @@ def test_a_fernet_key_that_does_not_decrypt_is_never_written(cluster: Cluster) -
     # The roles alone refuse it too, before any secret is written.
     printed = cluster.toolkit("provision", "--print-command").stdout
     alone = subprocess.run(
-        ["sh", "-c", printed], env=cluster.environment, check=False, capture_output=True, text=True
-    )
+        ["sh", "-c", printed], check=False, capture_output=True, text=True,
+        env=cluster.environment | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
+    )  # fmt: skip
     assert alone.returncode == 2
     assert "does not decrypt 1 connection (warehouse)" in alone.stdout
     assert cluster.ssh(HOST, UNTOUCHED) == before
