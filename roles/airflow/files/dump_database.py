@@ -57,6 +57,8 @@ def dump(question):
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     path = f"{DIRECTORY}/{question['name']}-{stamp}.{ending}"
     part = path + ".part"
+    if os.path.exists(path):
+        raise OSError(f"{path} is there already")
     file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     done = subprocess.run(arguments, stdout=file, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
                           env=dict(os.environ, **secret), check=False)  # fmt: skip
