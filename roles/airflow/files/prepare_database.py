@@ -7,6 +7,7 @@ all of it, because importing Airflow costs more than the work; when nothing is t
 at all. Prints a line `CHANGED: ...` for each thing done.
 """
 
+import fcntl
 import json
 import os
 import pathlib
@@ -93,6 +94,9 @@ def explained(users, outdated):
 def prepare(users, outdated):
     """Compare, then do what is missing."""
     done = pathlib.Path("/var/lib/airflow/.schema")
+    # One that a killed run left behind goes on, and two migrations at once fail; this one waits for it.
+    lock = done.with_name(".preparing").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     version, names, roles = in_database()
     wanted = json.dumps([RELEASE.name, version])
     if not version or not done.exists() or done.read_text() != wanted:
