@@ -24,7 +24,9 @@ SOURCES = [
     path for path in PACKAGE.rglob("*.py") if "onhost" not in path.relative_to(PACKAGE).parts
 ]
 NAMES = {"error": Severity.ERROR, "warning": Severity.WARNING, "note": Severity.NOTE}
+EXAMINE = (REPOSITORY / "roles/airflow/files/examine_database.py").read_text()
 COMPOSED = {
+    **{id: set() for id in re.findall(r'"((?:database|versions)\.[a-z_]+)"', EXAMINE)},
     **{f"access.{kind}": {Severity.ERROR} for kind in get_args(Kind)},
     **{f"services.{problem}": {Severity.ERROR} for problem in ("url", "login", "silent")},
     **{answer.id: {Severity.ERROR} for answer in answers().values()},

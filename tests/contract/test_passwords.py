@@ -74,11 +74,16 @@ def test_through_the_environment_file(value: str) -> None:
     by_sh = subprocess.run(["sh", "-s"], input=text + '\nprintf %s "$X"', capture_output=True,
                            text=True, check=True)  # fmt: skip
     assert by_sh.stdout == value
-    prepare = runpy.run_path(str(ROLE / "files/prepare_database.py"))
+    prepare, imports = (
+        runpy.run_path(str(ROLE / f"files/{name}.py"))
+        for name in ("prepare_database", "import_dags")
+    )
     with NamedTemporaryFile("w") as file:
         file.write(text)
         file.flush()
-        for variables in (prepare["variables"](text), lib.environment(file.name)):
+        for variables in (
+            prepare["variables"](text), imports["variables"](text), lib.environment(file.name)
+        ):  # fmt: skip
             assert variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == value
             assert variables["X"] == value
             assert variables["AIRFLOW_HOME"] == "/var/lib/airflow"

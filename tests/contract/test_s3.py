@@ -98,7 +98,7 @@ def test_the_role_refuses_what_the_toolkit_refuses(
     lock = tmp_path / "airflow.lock"
     lock.write_text(text.replace("\napache-airflow-providers-amazon==", "\nx==") if lacks else text)
     loader = DataLoader()
-    tasks = loader.load_from_file(str(ROLE / "tasks/environment.yml"), trusted_as_template=True)
+    tasks = loader.load_from_file(str(ROLE / "tasks/detect.yml"), trusted_as_template=True)
     (allowed,) = [task["ansible.builtin.assert"]["that"] for task in tasks if "assert" in str(task)]
     filters.load("airflow")
     variables = loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True) | {

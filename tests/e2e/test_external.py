@@ -9,6 +9,10 @@ import pytest
 import yaml
 from support.lab_cluster import Cluster, assert_no_secret
 
+from toolkit.cluster import Cluster as Inventory
+from toolkit.cluster import vault
+from toolkit.cluster.vault import GENERATED
+
 pytestmark = pytest.mark.scenario
 SERVERS, AIRFLOW = "e2eext1", "e2eext2"
 PASSWORD = "p@ss/w:rd%#1"
@@ -118,3 +122,18 @@ def test_airflow_runs_on_servers_that_stay_as_they_are(cluster: Cluster) -> None
 
 def test_second_provision_changes_nothing(cluster: Cluster) -> None:
     assert cluster.json("provision", "--no-verify", "--limit", AIRFLOW)["changes"] == []
+
+
+def test_a_key_that_does_not_fit_the_database_is_never_written(cluster: Cluster) -> None:
+    """Where Airflow runs it is found by the check, on a host without it by the role."""
+    cluster.ssh(AIRFLOW, "airflow variables set colour blue >/dev/null")
+    right, wrong = cluster.vault()["airflow_fernet_key"], GENERATED["airflow_fernet_key"]()
+    vault.update(Inventory.load(cluster.directory), {"airflow_fernet_key": wrong})
+    refused = cluster.json("provision", "--limit", AIRFLOW, expect=2)
+    assert "database.fernet_key" in {finding["id"] for finding in refused["findings"]}
+    cluster.ssh(AIRFLOW, "systemctl stop 'airflow-*'; rm /opt/airflow/current /etc/airflow/*")
+    (failure,) = cluster.json("provision", "--limit", AIRFLOW, expect=1)["failures"]
+    assert "does not decrypt 1 variable (colour)" in failure["detail"]
+    assert "airflow.env" not in cluster.ssh(AIRFLOW, "ls /etc/airflow")
+    vault.update(Inventory.load(cluster.directory), {"airflow_fernet_key": right})
+    cluster.toolkit("provision", "--limit", AIRFLOW)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 import yaml
-from support.lab_cluster import Cluster, assert_no_secret
+from support.lab_cluster import REPOSITORY, Cluster, assert_no_secret
+
+from toolkit.cluster import Cluster as Inventory
+from toolkit.cluster import vault
+from toolkit.cluster.vault import GENERATED
 
 HOSTS = {
     "e2esid1": ("debian-sid", ["metadata_db"]),
@@ -65,6 +71,33 @@ def test_the_user_has_its_one_schema_and_needs_its_password(provisioned: Cluster
     assert "Access denied" in refused
     log = provisioned.ssh(database, "cat /var/log/mysql/error.log; journalctl -u mysql --no-pager")
     assert provisioned.vault()["metadata_db_password"] not in log
+
+
+def test_the_dump_that_an_upgrade_makes_can_be_restored(provisioned: Cluster) -> None:
+    database = next(iter(HOSTS))
+    password = quote(provisioned.vault()["metadata_db_password"], safe="")
+    url = f"mysql+mysqldb://airflow:{password}@127.0.0.1:3306/airflow"
+    asked = json.dumps({"url": url, "ca": "", "bytes": 0, "name": "airflow-test"})
+    program = (REPOSITORY / "roles/airflow/files/dump_database.py").read_text()
+    said = provisioned.ssh(database, f"cat > /root/dump.py <<'END'\n{program}\nEND\n"
+                           f"python3 /root/dump.py <<'END'\n{asked}\nEND\n")  # fmt: skip
+    path = json.loads(said)["path"]
+    count = "mysql -NBe 'select count(*) from {}.alembic_version'"
+    restored = provisioned.ssh(database, f"mysql -e 'create database back'; mysql back < {path}; "
+                               + count.format("back"))  # fmt: skip
+    assert restored == provisioned.ssh(database, count.format("airflow")) == "1\n"
+    provisioned.ssh(database, f"mysql -e 'drop database back'; rm {path} /root/dump.py")
+
+
+def test_a_fernet_key_that_does_not_decrypt_is_found_in_mysql(provisioned: Cluster) -> None:
+    scheduler = "e2ebookworm1"
+    provisioned.ssh(scheduler, "airflow variables set colour blue >/dev/null")
+    right = provisioned.vault()["airflow_fernet_key"]
+    wrong = GENERATED["airflow_fernet_key"]()
+    for key, expect in ((wrong, 2), (f"{wrong},{right}", 0), (right, 0)):
+        vault.update(Inventory.load(provisioned.directory), {"airflow_fernet_key": key})
+        ids = [one["id"] for one in provisioned.json("check", expect=expect)["findings"]]
+        assert ("database.fernet_key" in ids) == (key == wrong)
 
 
 def test_another_engine_is_refused_with_the_way_there(provisioned: Cluster) -> None:

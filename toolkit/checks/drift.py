@@ -44,7 +44,9 @@ def files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 def units(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Every component has a unit that is enabled, and nothing overrides it."""
     for host, facts in answering(cluster, probe):
-        if not facts.airflow.current:
+        if (
+            facts.airflow.current.rpartition("-")[0] != cluster.version
+        ):  # another version has others
             continue
         there = {unit.name: unit for unit in facts.airflow.units if unit.ours}
         for component in airflow_components(cluster, host):

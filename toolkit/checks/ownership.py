@@ -18,7 +18,8 @@ from toolkit.checks.common import (
 from toolkit.cluster import Cluster
 from toolkit.cluster.ownership import FORMS, ID, adoptable, adopted, roles_of, service_users
 from toolkit.findings import Finding
-from toolkit.hosts.facts import Claim, Probe
+from toolkit.hosts.facts import Probe
+from toolkit.hosts.ownership import Claim
 
 BROKEN = "restore it from a backup"
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 from toolkit.checks import remote_logs
 from toolkit.checks.proof import Proof
+from toolkit.checks.secrets import difference
 from toolkit.cluster import Cluster
+from toolkit.cluster.host_secrets import differing, wanted_secrets
 from toolkit.cluster.topology import canary_tasks, ports
 from toolkit.hosts.canary import S3, Canary, Workers
+from toolkit.hosts.database import Examined
 from toolkit.hosts.state import HostState
 
 CLOCK_TOLERANCE = 5.0
@@ -18,21 +21,23 @@ CLOCK_TOLERANCE = 5.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was seen: hosts before and after the canary, its result, the workers' queues, and
-    what S3 refuses (see remote_logs)."""
+    """All that was seen: hosts before and after the canary, its result, the workers' queues, what
+    S3 refuses (see remote_logs), and what the database holds."""
 
     before: list[HostState]
     after: list[HostState]
     canary: Canary
     workers: Workers = field(default_factory=Workers)
     refused: Mapping[str, S3] = field(default_factory=dict)
+    database: Examined = field(default_factory=Examined)
 
 
 def prove(cluster: Cluster, seen: Evidence) -> list[Proof]:
     """Everything that has to hold, and whether it does; pure."""
     proofs = [*_units(seen), *_ports(cluster, seen.after), *_health(cluster, seen.canary)]
     proofs += _workers_answer(cluster, seen)
-    proofs += [*_same(seen.after), *_clocks(seen.after), *_canary_ran(cluster, seen)]
+    proofs += [*_same(seen.after), *_vault(cluster, seen.after), *_decrypts(seen.database)]
+    proofs += [*_clocks(seen.after), *_canary_ran(cluster, seen)]
     proofs += remote_logs.proofs(cluster, seen.canary, seen.refused)
     return proofs
 
@@ -112,6 +117,30 @@ def _same(found: list[HostState]) -> Iterator[Proof]:
             yield Proof("running.same_secret", "", "", f"same {name}", len(values) == 1,
                         "equal" if len(values) == 1 else f"{len(values)} different values",
                         "toolkit provision without --limit")  # fmt: skip
+
+
+def _vault(cluster: Cluster, found: list[HostState]) -> Iterator[Proof]:
+    """The hosts have the vault's secrets."""
+    reached = [state for state in found if not state.problem]
+    wrong = [
+        difference(cluster, state.host.name, setting, is_set)
+        for state in reached
+        for setting, is_set in differing(
+            wanted_secrets(cluster, state.host), state.nonce, state.secrets
+        ).items()
+    ]
+    for one in wrong:
+        yield Proof("running.vault_secret", one.host, "", "secrets of the vault", False, one.what, one.fix)  # fmt: skip
+    if reached and not wrong:
+        yield Proof("running.vault_secret", "", "", "secrets of the vault", True, "equal on all hosts")  # fmt: skip
+
+
+def _decrypts(database: Examined) -> Iterator[Proof]:
+    """The Fernet key reads what the database holds."""
+    wrong = database.unreadable
+    if database.state or wrong:
+        what, fix = (wrong.what, wrong.fix) if wrong else ("decrypts what the database holds", "")
+        yield Proof("running.fernet_key", "", "", "Fernet key", wrong is None, what, fix)
 
 
 def _clocks(found: list[HostState]) -> Iterator[Proof]:

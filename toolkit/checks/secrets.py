@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from toolkit.checks.common import error, plan_rule, warning
+from toolkit.checks.common import answering, error, host_rule, plan_rule, warning
 from toolkit.cluster import Cluster
+from toolkit.cluster.host_secrets import differing, wanted_secrets
 from toolkit.cluster.login import BECOME_PASSWORDS
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS, SHORT_PASSWORD
 from toolkit.cluster.specs import load_specs
@@ -20,6 +21,7 @@ from toolkit.cluster.vault import GENERATED
 from toolkit.cluster.vaultfile import vault_file, vault_password_file
 from toolkit.cluster.yamlfile import VaultedValue, is_vaulted
 from toolkit.findings import Finding
+from toolkit.hosts.facts import Probe
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,26 @@ def file_modes(cluster: Cluster) -> Iterator[Finding]:
                 what=f"{path} has mode {_mode(path):04o}",
                 fix=f"chmod 600 {path}",
             )
+
+
+@host_rule
+def on_hosts(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """What the hosts have is what the vault has; compared by keyed digests."""
+    for host, facts in answering(cluster, probe):
+        found = differing(wanted_secrets(cluster, host), probe.nonce, facts.secrets)
+        for setting, is_set in found.items():
+            yield difference(cluster, host.name, setting, is_set)
+
+
+def difference(cluster: Cluster, host: str, setting: str, is_set: bool) -> Finding:
+    """A secret of a host is not the inventory's, or the inventory has none."""
+    return warning(
+        "secrets.on_host",
+        host=host,
+        what=f"{setting} of this host is not {'that of' if is_set else 'in'} the inventory",
+        fix=f"toolkit provision -i {cluster.inventory} writes the inventory's, "
+        f"toolkit secrets recover -i {cluster.inventory} takes the hosts'",
+    )
 
 
 def _mode(path: Path) -> int:

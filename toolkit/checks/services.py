@@ -133,6 +133,10 @@ def schema(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     for service in _answering(probe):
         if service.role != "metadata_db" or release is None or not service.tables:
             continue
+        if (
+            probe.database.state and service.schemas
+        ):  # versions.py goes by what Airflow itself knows
+            continue
         if not service.schemas:
             yield error(
                 "services.foreign_schema",
@@ -143,12 +147,13 @@ def schema(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
         elif set(service.schemas) <= set(release.schemas):
             if release.schemas[0] not in service.schemas or version != release.version:
-                yield note(
-                    "services.schema",
+                severity = error if version == release.version else note
+                yield severity(
+                    "services.older_schema",
                     host="",
                     what=f"the database at {service.address} has Airflow's schema "
                     f"{listed(service.schemas)}, which is not the newest of Airflow {version}",
-                    fix="make a backup first: it is migrated",
+                    fix=f"toolkit provision -i {cluster.inventory} --allow-upgrade dumps and migrates it",
                 )
         else:
             severity = error if version == release.version else note

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # mypy_path in pyproject.toml leads there
         sizes,
         wanted_packages,
     )
-    from cluster_plan import address, server_connections
+    from cluster_plan import address, server, server_connections
     from ownership_plan import owned_things
 else:
 
@@ -56,6 +56,7 @@ __all__ = [
     "normal_extras",
     "normal_requirements",
     "owned_things",
+    "server",
     "server_connections",
     "shipped_lock",
     "sizes",

@@ -57,15 +57,20 @@ def records(cluster: Cluster) -> Mapping[str, Component]:
     return components(major(cluster))
 
 
-def airflow_components(cluster: Cluster, host: Host) -> tuple[str, ...]:
-    """The Airflow components of a host, as the role derives them from its groups."""
+def airflow_components(cluster: Cluster, host: Host, line: str = "") -> tuple[str, ...]:
+    """The Airflow components of a host, as the role derives them from its groups.
+
+    Args:
+        line: a release line, such as "2"; that of airflow_version when empty.
+    """
+    line = line or major(cluster)
     chosen = cluster.setting("airflow_components", host)
     named = [str(name) for name in chosen] if isinstance(chosen, list) else []
     switches = {
-        one.enabled_by: cluster.setting(one.enabled_by, host) for one in records(cluster).values()
+        one.enabled_by: cluster.setting(one.enabled_by, host) for one in components(line).values()
     }
-    line = release_line(cluster) or {"components": {}}
-    return tuple(planner.components(line, host.groups, named, switches))
+    table = release_lines().get(line) or {"components": {}}
+    return tuple(planner.components(table, host.groups, named, switches))
 
 
 def is_enabled(cluster: Cluster, component: Component, host: Host) -> bool:

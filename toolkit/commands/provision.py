@@ -28,6 +28,7 @@ Examples:
   toolkit provision -i inventory/prod
   toolkit provision -i inventory/prod --check      what would change, changing nothing
   toolkit provision -i inventory/prod --limit worker
+  toolkit provision -i inventory/prod --allow-upgrade   after a change of airflow_version
 \b
 Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
 2 refused, nothing was changed; 3 declined; 130 interrupted (run it again to continue).
@@ -46,6 +47,11 @@ Exit status: 0 Airflow runs and has run a DAG; 1 something failed on the way;
 @click.option("--print-command", is_flag=True,
               help="Print the ansible-playbook command that does the same, and stop.")  # fmt: skip
 @click.option("--no-verify", is_flag=True, help="Leave out the proof at the end.")
+@click.option("--allow-upgrade", is_flag=True,
+              help="Change to another airflow_version: imports the DAGs, dumps the database, migrates it.")  # fmt: skip
+@click.option(
+    "--dumped", is_flag=True, help="With --allow-upgrade: there is a dump of the database already."
+)
 def command(
     targets: tuple[str, ...],
     inventory: tuple[str, ...],
@@ -58,6 +64,8 @@ def command(
     verbose: bool,
     print_command: bool,
     no_verify: bool,
+    allow_upgrade: bool,
+    dumped: bool,
 ) -> int:
     """Turn bare hosts into an Airflow that has just run a DAG."""
     _confirm(targets, use_lab, yes)
@@ -67,9 +75,12 @@ def command(
     from toolkit.run.session import Options
     from toolkit.verbs.provision import provision
 
+    asked = {"airflow_allow_upgrade": allow_upgrade, "airflow_dumped": dumped}
+    variables = {name: True for name, given in asked.items() if given}
     if print_command:
         cluster = Cluster.load(chosen_inventory).limited(limit)
-        typed = shlex.join(playbook_command(cluster, "provision", check=check))
+        words = playbook_command(cluster, "provision", check=check)
+        typed = shlex.join([*words, *(["-e", json.dumps(variables)] if variables else [])])
         click.echo(json.dumps({"ok": True, "command": typed}) if as_json else typed)
         return 0
     chosen = Options(
@@ -79,7 +90,9 @@ def command(
         dry=check,
         become_password=become_password,
     )
-    result = provision(chosen_inventory, chosen, limit=limit, prove=not no_verify)
+    result = provision(
+        chosen_inventory, chosen, limit=limit, prove=not no_verify, variables=variables
+    )
     click.echo(result.as_json() if as_json else _summary(result, chosen_inventory, check))
     return result.exit_code
 
@@ -170,6 +183,7 @@ def _summary(result: Result, inventory: Inventory, check: bool) -> str:
         ]
         lines += [f"  fix: {item.fix}"] if item.fix else []
     if result.exit_code:
+        lines += result.details
         lines += [f"record: {result.record}", f"next: toolkit status -i {inventory}",
                   f"then continue with: toolkit provision -i {inventory}"]  # fmt: skip
     elif not check:
@@ -187,6 +201,7 @@ def _success(result: Result, inventory: Inventory) -> list[str]:
     return [
         f"Airflow runs ({proof}; {len(result.changes)} changes in {result.seconds:.0f} s)",
         *(f"  {line}" for line in result.groups),
+        *(f"  {line}" for line in result.details),
         f"  web UI:   {result.url} (user {user})",
         f"  password: toolkit secrets show airflow_admin_password -i {inventory}",
         f"next: toolkit status -i {inventory}",

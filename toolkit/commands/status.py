@@ -32,13 +32,15 @@ def command(
 ) -> int:
     """Show units, heartbeats, memory and versions of every host."""
     from toolkit.cluster import Cluster
+    from toolkit.findings import findings_text
     from toolkit.hosts import Remote
     from toolkit.hosts.state import DatabaseState, states
-    from toolkit.verbs.status import rows, text
+    from toolkit.verbs.status import Comparison, rows, text
 
     cluster = Cluster.load(inventory).limited(limit)
-    with Remote(cluster, become_password=become_password) as remote:
+    with Remote(cluster, become_password=become_password) as remote, Comparison(cluster) as vault:
         found = states(cluster, remote, cluster.hosts)
+        secrets = vault.differences(found)
     table = rows(found)
     releases = sorted({state.release for state in found if state.release})
     database = next((state.database for state in found if state.database), DatabaseState())
@@ -46,10 +48,13 @@ def command(
     schema = database.schema or database.error or None
     if as_json:
         click.echo(json.dumps({"ok": ok, "cluster": cluster.name, "releases": releases,
-                               "schema": schema, "rows": table}, indent=2))  # fmt: skip
+                               "schema": schema, "rows": table,
+                               "findings": [one.as_json() for one in secrets]}, indent=2))  # fmt: skip
     else:
         click.echo(text(table))
         click.echo(f"release {', '.join(releases) or 'none'}, schema {schema or 'not read'}")
+        if secrets:
+            click.echo(findings_text(secrets))
         if not ok:
             click.echo(f"next: toolkit provision -i {inventory}", err=True)
     return 0 if ok else EXIT_FAILED

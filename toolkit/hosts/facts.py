@@ -9,7 +9,9 @@ from typing import Any
 from toolkit.cluster.tables import OsRelease
 from toolkit.hosts import HostProblem
 from toolkit.hosts.answer import read
+from toolkit.hosts.database import Examined
 from toolkit.hosts.external import Service
+from toolkit.hosts.ownership import Claim, Left
 
 
 @dataclass(frozen=True)
@@ -237,92 +239,6 @@ class Installation:
 
 
 @dataclass(frozen=True)
-class Thing:
-    """Something of others where something of ours belongs.
-
-    Attributes:
-        name: what base_adopt calls it: a path, a unit, user:NAME or group:NAME.
-        what: a sentence about it.
-        fix: what to do; "" where base_adopt takes it over.
-    """
-
-    name: str = ""
-    what: str = ""
-    fix: str = ""
-
-
-@dataclass(frozen=True)
-class Member:
-    """A host of the cluster, as the others have it on their lists.
-
-    Attributes:
-        address: where SSH connects to.
-        groups: those of ours that it is in.
-        left: when it was first found to be gone, in seconds since the epoch; 0 while it is not.
-    """
-
-    address: str = ""
-    port: int | None = None
-    user: str | None = None
-    groups: tuple[str, ...] = ()
-    left: float = 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        """For the lists."""
-        return {**vars(self), "groups": list(self.groups)}
-
-
-@dataclass(frozen=True)
-class Left:
-    """What of the cluster is on a host that left it.
-
-    Attributes:
-        member: as it was.
-        problem: why the host cannot be asked; "" when it answered.
-        id: of the cluster that it belongs to now; "" when it belongs to none.
-        running: units of ours that run.
-        files: how many of our files are there.
-        secrets: whether airflow.env is.
-        databases: of its own server.
-    """
-
-    member: Member
-    problem: str = ""
-    id: str = ""
-    running: tuple[str, ...] = ()
-    files: int = 0
-    secrets: bool = False
-    databases: tuple[str, ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Whose host it is (cluster.json).
-
-    Attributes:
-        broken: why the list cannot be read, and what to do; nothing else is known then.
-        id: of the cluster; "" where no cluster has claimed the host.
-        cluster: its name.
-        by: who provisioned it last, as user@machine.
-        origin: from which directory.
-        at: when, ISO 8601 in UTC.
-        things: what is in the way, and not taken over by base_adopt.
-        backups: where copies of what is taken over are kept.
-        members: the cluster's hosts at its last provision, by name.
-    """
-
-    broken: str = ""
-    id: str = ""
-    cluster: str = ""
-    by: str = ""
-    origin: str = ""
-    at: str = ""
-    things: tuple[Thing, ...] = ()
-    backups: str = ""
-    members: Mapping[str, Member] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class UrlCheck:
     """A URL as seen from the host.
 
@@ -376,6 +292,7 @@ class Facts:
     existing: tuple[Installation, ...] = ()
     drift: Mapping[str, str] = field(default_factory=dict)
     claim: Claim = field(default_factory=Claim)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     urls: tuple[UrlCheck, ...] = ()
     ports: tuple[PortCheck, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -436,7 +353,13 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Probe:
-    """Facts of every host that answered, what is wrong with each that did not, and hosts that left."""
+    """Facts of every host that answered, and what is wrong with each that did not.
+
+    Attributes:
+        database: what an installed Airflow's database holds.
+        left: hosts that left the cluster, and what is on them.
+        nonce: the key of the digests in `Facts.secrets`.
+    """
 
     facts: Mapping[str, Facts]
     problems: Mapping[str, HostProblem] = field(default_factory=dict)
@@ -444,3 +367,5 @@ class Probe:
     reach: tuple[Reach, ...] = ()
     names: tuple[Resolution, ...] = ()
     left: Mapping[str, Left] = field(default_factory=dict)
+    database: Examined = field(default_factory=Examined)
+    nonce: str = ""

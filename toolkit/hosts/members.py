@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from toolkit.cluster import Cluster, Host, tables
 from toolkit.hosts.answer import read
-from toolkit.hosts.facts import Facts, Left, Member
+from toolkit.hosts.facts import Facts
+from toolkit.hosts.ownership import Left, Member
 from toolkit.hosts.problem import HostProblem
 from toolkit.hosts.remote import Remote
 from toolkit.onhost.bundle import program

@@ -18,7 +18,7 @@ from toolkit.cluster.tables import (
     installed_packages,
     server_groups,
 )
-from toolkit.cluster.topology import airflow_components, engine, ports, uses
+from toolkit.cluster.topology import airflow_components, engine, ports, release_line, uses
 from toolkit.cluster.yamlfile import is_template
 from toolkit.content import expanded
 from toolkit.errors import ToolkitError
@@ -59,6 +59,7 @@ def payload(
         "default_passwords": list(DEFAULT_PASSWORDS),
         "wanted": wanted(cluster, host),
         "adopted": list(adopted(cluster, host)),
+        "secrets": list((release_line(cluster) or {"secrets": ()})["secrets"]),
         "server_packages": list(installed_packages()),
         "airflow_commands": sorted(
             {"standalone", *(one.arguments.split()[0] for one in all_components())}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from toolkit.cluster import Cluster
 from toolkit.hosts import HostProblem, Remote
+from toolkit.hosts.database import examine
 from toolkit.hosts.external import Service, ask, external_urls
 from toolkit.hosts.facts import Facts, Probe
 from toolkit.hosts.members import ask_left, left_hosts
@@ -26,14 +28,16 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
     Raises:
         ToolkitError: a certificate that the settings name cannot be read.
     """
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    nonce = secrets.token_hex(16)
+    with ThreadPoolExecutor(max_workers=2) as pool:
         # uv is asked for its index while the connections are made.
         index = pool.submit(index_url, cluster)
         external = external_urls(cluster)
+        database = pool.submit(examine, cluster, remote)
         answers = remote.fan_out(
             cluster.hosts,
             program("probe"),
-            lambda host: payload(cluster, host, index.result(), external),
+            lambda host: payload(cluster, host, index.result(), external) | {"nonce": nonce},
         )
     facts, problems = {}, {}
     for name, answer in answers.items():
@@ -43,7 +47,8 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
             facts[name] = Facts.from_json(answer)
     services = tuple(_services(cluster, remote, facts, external))
     left = ask_left(cluster, remote, left_hosts(cluster, facts.values()))
-    return Probe(facts, problems, services, *meet(cluster, remote, facts), left)
+    met = meet(cluster, remote, facts)
+    return Probe(facts, problems, services, *met, left, database.result(), nonce)
 
 
 def _services(

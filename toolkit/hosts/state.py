@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.cluster import Cluster, Host
-from toolkit.cluster.tables import all_components
+from toolkit.cluster.tables import all_components, release_lines
 from toolkit.cluster.topology import airflow_components, release_line
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
@@ -51,11 +51,13 @@ class HostState:
 
     Attributes:
         host: which.
-        components: that it should run.
+        components: that it should run, those of another release line where that is the current one.
         problem: why nothing else is known.
         units: component -> its unit.
         release: name of the current one below /opt/airflow/releases; None without one.
-        digests: environment variable -> keyed digest of the secret in it, comparable between hosts.
+        digests: environment variable -> keyed digest of its value, comparable between hosts.
+        secrets: environment variable -> keyed digest of what is secret in it, of a URL its password.
+        nonce: the key of the digests.
         database: None where it was not asked for, or the host has no URL of a server.
         ports: that something listens on.
         hostname: as the host names itself.
@@ -68,6 +70,8 @@ class HostState:
     units: Mapping[str, UnitState] = field(default_factory=dict)
     release: str | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    nonce: str = ""
     database: DatabaseState | None = None
     ports: tuple[int, ...] = ()
     hostname: str = ""
@@ -77,10 +81,10 @@ class HostState:
 
     @classmethod
     def from_json(
-        cls, host: Host, components: tuple[str, ...], data: Mapping[str, Any]
+        cls, host: Host, components: tuple[str, ...], data: Mapping[str, Any], nonce: str = ""
     ) -> HostState:
         """The state from what the program answered."""
-        return read(cls, data, host=host, components=components)
+        return read(cls, data, host=host, components=components, nonce=nonce)
 
     def unit(self, component: str) -> UnitState:
         """State of a component's unit."""
@@ -104,13 +108,15 @@ def states(
     hosts = list(hosts)
     line = release_line(cluster) or {"secrets": {}}
     nonce = secrets.token_hex(16)
-    components = {host.name: airflow_components(cluster, host) for host in hosts}
+    components = {host.name: _by_line(cluster, host) for host in hosts}
     # One host is enough to ask the database, and it is asked where it costs no further host.
-    asks = next((host.name for host in hosts if "scheduler" in components[host.name]), None)
+    asks = next((host.name for host in hosts if "scheduler" in components[host.name][""]), None)
 
     def payload(host: Host) -> dict[str, Any]:
         return {
-            "components": list(components[host.name]),
+            "components": sorted(
+                {one for names in components[host.name].values() for one in names}
+            ),
             "secrets": list(line["secrets"]),
             "nonce": nonce,
             "database": database and host.name == asks,
@@ -119,12 +125,19 @@ def states(
     answers = remote.fan_out(hosts, program("state"), payload)
     found = []
     for host in hosts:
-        answer = answers[host.name]
+        answer, mine = answers[host.name], components[host.name]
         if isinstance(answer, HostProblem):
-            found.append(HostState(host, components[host.name], problem=answer))
-        else:
-            found.append(HostState.from_json(host, components[host.name], answer))
+            found.append(HostState(host, mine[""], problem=answer))
+            continue
+        runs = str(answer.get("release") or "").partition(".")[0]
+        found.append(HostState.from_json(host, mine.get(runs, mine[""]), answer, nonce))
     return found
+
+
+def _by_line(cluster: Cluster, host: Host) -> dict[str, tuple[str, ...]]:
+    """Release line -> the components of a host in it; those that are wanted under ""."""
+    found = {line: airflow_components(cluster, host, line) for line in release_lines()}
+    return found | {"": airflow_components(cluster, host)}
 
 
 def heartbeats(found: Iterable[HostState]) -> dict[tuple[str, str], float]:

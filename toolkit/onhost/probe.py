@@ -12,6 +12,7 @@ import time
 from toolkit.onhost import (
     airflow,
     claim,
+    digests,
     downloads,
     drift,
     existing,
@@ -65,6 +66,7 @@ def parts(payload):
         "claim": lambda: (
             claim.claim(payload["wanted"], payload["adopted"]) if payload.get("wanted") else {}
         ),
+        "secrets": lambda: digests.secrets(payload.get("nonce", ""), payload.get("secrets", [])),
         "urls": lambda: downloads.urls(payload),
         "ports": lambda: network.ports(payload),
     }

@@ -1,11 +1,9 @@
 """The state of a host's Airflow: units, release, digests of secrets, ports, heartbeats; as root."""
 
-import hashlib
-import hmac
 import os
 import time
 
-from toolkit.onhost import units
+from toolkit.onhost import digests, units
 from toolkit.onhost.in_airflow import database
 from toolkit.onhost.lib import CURRENT, environment, in_airflow, listening
 
@@ -13,15 +11,12 @@ from toolkit.onhost.lib import CURRENT, environment, in_airflow, listening
 def main(payload):
     """All of it as JSON data."""
     variables = environment()
-    nonce = payload["nonce"].encode()
+    nonce = payload["nonce"]
     return {
         "units": units.components(payload["components"]),
         "release": os.path.basename(os.path.realpath(CURRENT)) if os.path.exists(CURRENT) else None,
-        "digests": {
-            name: hmac.new(nonce, value.encode(), hashlib.sha256).hexdigest()
-            for name, value in variables.items()
-            if name in payload["secrets"]
-        },
+        "digests": digests.digests(nonce, payload["secrets"]),
+        "secrets": digests.secrets(nonce, payload["secrets"]),
         "database": database_state(variables) if payload["database"] else None,
         "ports": sorted({port for _, port in listening().values()}),
         "hostname": os.uname()[1],

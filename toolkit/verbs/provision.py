@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from toolkit.cluster import vault as secrets
 from toolkit.cluster.lock import ensure_lock, lock_file, release_name
 from toolkit.cluster.lockfile import LOCK_NAME, pinned
 from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
-from toolkit.findings import Finding, errors, findings_text
+from toolkit.findings import Finding, Severity, errors, findings_text
 from toolkit.hosts.ansible_facts import ansible_facts
 from toolkit.hosts.facts import Probe
 from toolkit.hosts.members import write_members
@@ -40,6 +40,8 @@ PLAYS: Mapping[str, Step] = {
     "Start": Step("start", "starting the units", "units started"),
 }
 """The plays of playbooks/provision.yml."""
+UPGRADE = ("versions.upgrade", "versions.older_schema", "services.older_schema")
+"""Findings that do not stop a provision that may upgrade."""
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Result:
     failures: list[Event] = field(default_factory=list)
     changes: list[Event] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
     checks: list[Proof] = field(default_factory=list)
     url: str = ""
     wrote: list[str] = field(default_factory=list)
@@ -73,13 +76,19 @@ def read(cluster: Cluster) -> list[Finding]:
 
 
 def provision(
-    inventory: Inventory | Path, options: Options, *, limit: str | None = None, prove: bool = True
+    inventory: Inventory | Path,
+    options: Options,
+    *,
+    limit: str | None = None,
+    prove: bool = True,
+    variables: Mapping[str, Any] | None = None,
 ) -> Result:
     """Do all stages; a finding, a failed task and an interrupt end in a Result, not in an exception.
 
     Args:
         limit: only these hosts, as in Ansible.
         prove: whether to run the canary DAG at the end.
+        variables: of this run alone, such as airflow_allow_upgrade.
 
     Raises:
         ToolkitError: the inventory cannot be read at all, or another run works on the cluster.
@@ -89,7 +98,7 @@ def provision(
     try:
         with session(cluster.inventory.identity, "provision", options) as work:
             result.record = str(work.record.directory)
-            with _Provision(cluster, work, result, prove=prove) as provisioning:
+            with _Provision(cluster, work, result, prove, variables or {}) as provisioning:
                 if work.carry_out(provisioning.stages()):
                     result.exit_code = 0
             work.exit_code = result.exit_code
@@ -103,11 +112,19 @@ def provision(
 class _Provision:
     """The stages of one provision, and what they hand on to each other."""
 
-    def __init__(self, cluster: Cluster, work: Session, result: Result, *, prove: bool) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        work: Session,
+        result: Result,
+        proves: bool,
+        variables: Mapping[str, Any],
+    ) -> None:
         self.cluster = cluster
         self.work = work
         self.result = result
-        self.proves = prove
+        self.proves = proves
+        self.variables = variables
         self.probe = Probe({})
         self.open = ExitStack()
 
@@ -163,7 +180,10 @@ class _Provision:
                 self.work.record,
                 check=dry,
                 become_password=self.work.options.become_password,
-                variables=fresh,  # Ansible has read the vault before they are in it
+                variables={
+                    **self.variables,
+                    **fresh,
+                },  # Ansible has read the vault before they are in it
                 cancelled=self.work.interrupts.asked,
             )
         )
@@ -171,7 +191,13 @@ class _Provision:
             lease = pool.submit(self._take_lease)
             self.probe = collect(self.cluster, remote)
             lease.result()
-        self.result.findings += checks.validate_hosts(self.cluster, self.probe)
+        found = checks.validate_hosts(self.cluster, self.probe)
+        name = "airflow_allow_upgrade"
+        if self.variables.get(name) or self.cluster.setting(name):
+            found = [
+                replace(one, severity=Severity.NOTE) if one.id in UPGRADE else one for one in found
+            ]
+        self.result.findings += found
         if self._refused():
             return False
         if not dry:
@@ -197,6 +223,7 @@ class _Provision:
             outcome = self.playbook.run(ansible_facts(self.cluster, self.probe), narrator.hear)
         self.result.failures, self.result.changes = outcome.failures, outcome.changes
         self.result.groups = grouped(self.cluster, outcome.changes)
+        self.result.details = [event.detail for event in outcome.changes if event.detail]
         if outcome.interrupted:
             raise KeyboardInterrupt
         if outcome.ok and not self.work.options.dry:

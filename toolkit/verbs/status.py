@@ -1,11 +1,18 @@
-"""The status table: rows of text from what hosts said; pure."""
+"""The status table: rows of text from what hosts said, and how their secrets compare with the vault's."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from toolkit.checks.common import note
+from toolkit.checks.secrets import difference
+from toolkit.cluster import Cluster
+from toolkit.cluster.host_secrets import differing, wanted_secrets
+from toolkit.errors import ToolkitError
+from toolkit.findings import Finding
 from toolkit.hosts.state import HostState, heartbeats
 
 HEADINGS = ("HOST", "COMPONENT", "STATE", "SINCE", "RESTARTS", "HEARTBEAT", "MEMORY")
@@ -34,6 +41,37 @@ def rows(found: Iterable[HostState]) -> list[dict[str, Any]]:
                 "journal": list(unit.journal),
             })  # fmt: skip
     return table
+
+
+class Comparison:
+    """The vault's secrets, read while the hosts are asked: to open a vault takes half a second."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._pool = ThreadPoolExecutor(1)
+        self._wanted = self._pool.submit(
+            lambda: {host.name: wanted_secrets(cluster, host) for host in cluster.hosts}
+        )
+
+    def __enter__(self) -> Comparison:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def differences(self, found: Iterable[HostState]) -> list[Finding]:
+        """Which secret of which host is not the vault's; a vault that cannot be opened is a finding too."""
+        try:
+            wanted = self._wanted.result()
+        except ToolkitError as problem:
+            return [note("secrets.not_compared", what=problem.what, fix=problem.fix or "")]
+        return [
+            difference(self._cluster, state.host.name, setting, is_set)
+            for state in found
+            for setting, is_set in differing(
+                wanted[state.host.name], state.nonce, state.secrets
+            ).items()
+        ]
 
 
 def text(table: list[dict[str, Any]]) -> str:

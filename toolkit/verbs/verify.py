@@ -26,6 +26,7 @@ from toolkit.cluster.topology import (
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
 from toolkit.hosts.canary import S3, Canary, Workers
+from toolkit.hosts.database import examine
 from toolkit.hosts.state import HostState, states
 from toolkit.onhost.bundle import program
 from toolkit.run.session import Options, session
@@ -74,17 +75,18 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
         report: called with a line when a step begins.
     """
     hosts = [host for host in cluster.all_hosts if airflow_components(cluster, host)]
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         first = pool.submit(_settled, cluster, remote, hosts, report)
         canary = pool.submit(_canary, cluster, remote)
         workers = pool.submit(_workers, cluster, remote)
+        database = pool.submit(examine, cluster, remote)
         before = first.result()
         report("waiting for health and running the canary DAG")
         ran, queues = canary.result(), workers.result()
     report("checking units, ports, secrets and clocks")
     after = states(cluster, remote, hosts)
     refused = refusals(cluster, remote, ran)
-    return prove(cluster, Evidence(before, after, ran, queues, refused))
+    return prove(cluster, Evidence(before, after, ran, queues, refused, database.result()))
 
 
 def _settled(

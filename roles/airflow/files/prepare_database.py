@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""Brings Airflow's database to the current release's schema and creates missing users.
+"""Brings Airflow's database to the current release's schema, creates missing users, sets passwords.
 
-Reads a JSON list of users from standard input: passwords are never in an argument vector. One
-process does both, because importing Airflow costs more than the work; when nothing is to be done
-it is not imported at all. Prints a line `CHANGED: ...` for each thing done.
+Reads JSON from standard input: `users`, and `outdated`, the names of those whose password
+examine_database.py found to be another. Passwords are never in an argument vector. One process does
+all of it, because importing Airflow costs more than the work; when nothing is to be done it is not imported
+at all. Prints a line `CHANGED: ...` for each thing done.
 """
 
+import fcntl
 import json
 import os
 import pathlib
@@ -59,7 +61,7 @@ def in_database():
 
     return (
         sorted(column("alembic_version", "version_num")),
-        set(column("ab_user", "username")),
+        {name.lower() for name in column("ab_user", "username")},  # as Airflow compares them
         set(column("ab_role", "name")),
     )
 
@@ -74,10 +76,10 @@ def airflow(*arguments):
             sys.exit(f"airflow {' '.join(arguments[:2])} ended with: {end.code}")
 
 
-def explained(users):
+def explained(users, outdated):
     """Run `prepare`; on a failure print its cause as the last line, without any secret."""
     try:
-        prepare(users)
+        prepare(users, outdated)
         return 0
     except BaseException as error:
         url = urllib.parse.urlsplit(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
@@ -89,9 +91,12 @@ def explained(users):
         return 1
 
 
-def prepare(users):
+def prepare(users, outdated):
     """Compare, then do what is missing."""
     done = pathlib.Path("/var/lib/airflow/.schema")
+    # One that a killed run left behind goes on, and two migrations at once fail; this one waits for it.
+    lock = done.with_name(".preparing").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     version, names, roles = in_database()
     wanted = json.dumps([RELEASE.name, version])
     if not version or not done.exists() or done.read_text() != wanted:
@@ -99,7 +104,7 @@ def prepare(users):
         version, names, roles = in_database()
         done.write_text(json.dumps([RELEASE.name, version]))
         print("CHANGED: schema is now " + ", ".join(version))
-    missing = [user for user in users if user["username"] not in names]
+    missing = [user for user in users if user["username"].lower() not in names]
     # Admin and Public are always there; the other roles come when permissions are first synced.
     if {user.get("role") or "User" for user in missing} - roles - {"Admin"}:
         airflow("sync-perm")
@@ -116,8 +121,13 @@ def prepare(users):
             "--lastname=" + (user.get("last_name") or user["username"]),
         )
         print("CHANGED: created user " + user["username"])
+    for user in users:
+        if user["username"] in outdated:
+            name, password = "--username=" + user["username"], "--password=" + user["password"]
+            airflow("users", "reset-password", name, password)
+            print("CHANGED: set the password of user " + user["username"])
 
 
 if __name__ == "__main__":
     become_airflow()
-    sys.exit(explained(json.load(sys.stdin)))
+    sys.exit(explained(**json.load(sys.stdin)))

@@ -384,6 +384,30 @@ def _line_3(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+# The database
+
+
+def sentence(problem: Mapping[str, str]) -> str:
+    """A problem that files/examine_database.py found, for Ansible's message."""
+    return f"{problem['what']}; fix: {problem['fix']}"
+
+
+def import_errors(answer: Mapping[str, Any], version: str) -> list[str]:
+    """What files/import_dags.py says is wrong with DAGs under a version; [] when nothing is."""
+    found = [f"{one['file']}:{one['line'] or 1}: {one['what']}" for one in answer.get("errors", [])]
+    if found:
+        return [f"{len(found)} file(s) of DAGs cannot be imported by Airflow {version}", *found]
+    cause = answer.get("problem", "" if "dags" in answer else "no reason given")
+    return [f"the DAGs could not be imported under Airflow {version}: {cause}"] if cause else []
+
+
+def stops(lines: Mapping[str, Line]) -> dict[str, list[str]]:
+    """The units of every release line, in two steps: a worker's tasks need the web server."""
+    records = {name: data for line in lines.values() for name, data in line["components"].items()}
+    web = [name for name, data in records.items() if data.get("web")]
+    return {"first": units(name for name in records if name not in web), "last": units(records)}
+
+
 class FilterModule:
     """The functions that the role uses, as Jinja filters."""
 
@@ -392,5 +416,5 @@ class FilterModule:
         return {f"plan_{function.__name__}": function for function in (
             release_lines, executor, components, switches, units, unit_files, removed_units, unit_commands, secrets, wanted_packages, shipped_lock,
             lock_plan, engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes,
-            base_url, configuration,
+            base_url, configuration, sentence, import_errors, stops,
         )}  # fmt: skip

@@ -11,7 +11,7 @@ from support.preflight_data import CELERY, good_facts, ids, make_cluster, only, 
 from toolkit.checks import validate_hosts, validate_plan
 from toolkit.cluster.ownership import wanted
 from toolkit.findings import Finding
-from toolkit.hosts.facts import Claim, Thing
+from toolkit.hosts.ownership import Claim, Thing
 
 THEIRS = Claim(
     id="22bb", cluster="prod", by="deploy@ops1", origin="/srv/prod", at="2026-11-26T16:58:38Z"

@@ -102,7 +102,7 @@ NEW = {"schemas": (RELEASE_3.schemas[0],), "tables": 71}
          "services.eviction", "warning", "in its cache parameter group"),
         (POSTGRES | {"tables": 3}, "services.foreign_schema", "error", "CREATE DATABASE"),
         (POSTGRES | {"tables": 50, "schemas": (RELEASE_2.schemas[0],)},
-         "services.schema", "note", "backup"),
+         "services.older_schema", "error", "--allow-upgrade"),
         (POSTGRES | {"tables": 50, "schemas": ("ffffffffffff",)},
          "services.schema", "error", "airflow_version"),
         (BROKER | {"version": (7,), "password": False}, "services.no_password", "warning", "requirepass"),

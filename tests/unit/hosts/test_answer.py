@@ -84,7 +84,9 @@ def test_the_state_of_a_host(tmp_path: Path) -> None:
         "database": True,
     }
     answer = run("state", asked, PATH=f"{tmp_path}:/usr/bin:/bin")
-    assert set(answer) == names(HostState, "host", "components", "problem", "sent", "received")
+    assert set(answer) == names(
+        HostState, "host", "components", "problem", "nonce", "sent", "received"
+    )
     assert set(answer["units"]["scheduler"]) == names(UnitState)
     components = ("scheduler", "triggerer", "dag-processor")
     host = Host("h1", (), {})
