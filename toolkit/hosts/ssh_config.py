@@ -181,11 +181,11 @@ def _jumps(
     for hop in proxyjump.split(",") if proxyjump else ():
         user, at, place = hop.removeprefix("ssh://").rstrip("/").rpartition("@")
         name, port = _split_port(place)
-        own = [*_file(words), *([f"-oUser={user}"] if at else []), *([f"-oPort={port}"] if port else [])]
+        own = [*configuration(words), *([f"-oUser={user}"] if at else []), *([f"-oPort={port}"] if port else [])]
         found = _asked(host, program, tuple(own), name, hops + 1)
         # Only the first hop's own way counts: the others are reached from the one before.
         before = found.jumps if not routes else ()
-        routes += [*before, Route(**{**vars(found), "typed": hop, "jumps": ()})]
+        routes += [*before, Route(**{**vars(found), "typed": name, "jumps": ()})]
     return routes
 
 
@@ -199,8 +199,8 @@ def _split_port(place: str) -> tuple[str, str]:
     return match[1] or match[3], match[2] or match[4] or ""
 
 
-def _file(words: Sequence[str]) -> list[str]:
-    """-F and its file among arguments."""
+def configuration(words: Sequence[str]) -> list[str]:
+    """-F and its file among arguments; [] without one."""
     for number, word in enumerate(words):
         if word == "-F":
             return list(words[number : number + 2])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from toolkit.hosts.problem import Login
@@ -12,8 +12,18 @@ STDOUT, STDERR = 1, 2
 EXIT_UNKNOWN = 255
 """As `ssh` itself: the command was ended by a signal."""
 
-Answer = Callable[[str], str]
-"""What to type for what a command on a terminal has printed since the last answer; "" for nothing."""
+
+@dataclass(frozen=True)
+class Reply:
+    """What to type, once, when a command on a terminal asks for it.
+
+    Attributes:
+        prompt: a regular expression of the question.
+        text: the answer, without the end of the line.
+    """
+
+    prompt: str
+    text: str = field(repr=False)
 
 
 class Channel(Protocol):
@@ -62,12 +72,8 @@ class Way(Protocol):
             Exception: the connection broke; of whatever type.
         """
 
-    def on_terminal(self, line: str, answer: Answer) -> int:
-        """Run a line with this terminal connected to it; returns its exit status.
-
-        Args:
-            answer: asked for what to type, beside what the user types.
-        """
+    def on_terminal(self, line: str, reply: Reply | None) -> int:
+        """Run a line with this terminal connected to it; returns its exit status."""
 
     def tunnel(self, address: str, port: int) -> AbstractContextManager[int]:
         """A port on 127.0.0.1 of this machine that leads to what the host reaches there."""

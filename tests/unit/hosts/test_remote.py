@@ -16,7 +16,7 @@ from support.onhost import send
 from toolkit.cluster import Cluster, Host
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.command import _shell
-from toolkit.hosts.connection import Opener, ssh_options
+from toolkit.hosts.connection import Opener
 from toolkit.hosts.problem import Login, of_connecting, of_start
 from toolkit.hosts.remote import _find_python, _place
 from toolkit.hosts.trust import Trust
@@ -108,24 +108,6 @@ def test_a_named_interpreter_that_is_missing_is_named() -> None:
     assert "/opt/x/python3" in of_start("toolkit:no_python:/opt/x/python3:debian\n", LOGIN).what
 
 
-@pytest.mark.parametrize(
-    ("arguments", "options"),
-    [
-        ("-C -J bob@gate:2222", [("proxyjump", "bob@gate:2222")]),
-        ("-Jgate", [("proxyjump", "gate")]),
-        ("-o ProxyJump=a,b -o ServerAliveInterval=5",
-         [("proxyjump", "a,b"), ("serveraliveinterval", "5")]),
-        ("-oProxyCommand='ssh -W %h:%p gate'", [("proxycommand", "ssh -W %h:%p gate")]),
-        ("-o 'ProxyJump gate'", [("proxyjump", "gate")]),
-        ("", []),
-    ],
-)  # fmt: skip
-def test_jump_hosts_are_read_from_ssh_arguments(
-    arguments: str, options: list[tuple[str, str]]
-) -> None:
-    assert list(ssh_options(arguments)) == options
-
-
 def test_a_first_key_is_written_down_and_told(tmp_path: Path) -> None:
     known_hosts = tmp_path / "known_hosts"
     known_hosts.write_text("other ssh-ed25519 AAAA")  # an editor left no newline at the end
@@ -193,16 +175,16 @@ def run_shell(line: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 
 
 def test_the_line_that_is_sent_says_when_it_starts_and_keeps_arguments_apart() -> None:
-    done = run_shell(_shell("""printf '%s|' 'a b' "it's" '$HOME'""", "", ""))
+    done = run_shell(_shell("""printf '%s|' 'a b' "it's" '$HOME'""", "", None))
     assert done.stdout == "toolkit:ready\na b|it's|$HOME|"
 
 
 def test_the_line_finds_an_interpreter_or_says_that_there_is_none() -> None:
     host = Host("h1", (), {})
-    done = run_shell(_shell('"$python" -', _find_python(host), ""), "print(6 * 7)")
+    done = run_shell(_shell('"$python" -', _find_python(host), None), "print(6 * 7)")
     assert done.stdout == "toolkit:ready\n42\n"
     missing = Host("h1", (), {"ansible_python_interpreter": "/no/such/python3"})
-    done = run_shell(_shell('"$python" -', _find_python(missing), ""))
+    done = run_shell(_shell('"$python" -', _find_python(missing), None))
     assert done.stdout == ""
     assert "toolkit:no_python:/no/such/python3:" in done.stderr
     automatic = Host("h1", (), {"ansible_python_interpreter": "auto_silent"})
