@@ -17,7 +17,9 @@ from toolkit.hosts.way import EXIT_UNKNOWN, STDERR, STDOUT, Channel, Reply, Way
 _READY = b"toolkit:ready\n"
 # What the login shell prints comes before the line, so it is known for what it is; and nothing is
 # given to the command before the become method has let it start.
-_STARTED = "unset LC_ALL; {setup}echo toolkit:ready; exec {words}"
+_STARTED = "unset LC_ALL; {path}{setup}echo toolkit:ready; exec {words}"
+# su leaves the login user's PATH, without the places of root's programs.
+_PATH = "export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; "
 
 
 class Command:
@@ -193,7 +195,7 @@ def run_on_terminal(
 
 def _shell(words: str, setup: str, become: Become | None, *, asked: bool = False) -> str:
     """The line that the login shell, whichever it is, gets to run."""
-    script = _STARTED.format(setup=setup, words=words)
+    script = _STARTED.format(path=_PATH if become else "", setup=setup, words=words)
     line = become.line(script, asked=asked) if become else script
     # LC_ALL: what the become method says is read here.
     return f"sh -c {shlex.quote('export LC_ALL=C; ' + line)}"
