@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.cluster import planner
-from toolkit.cluster.login import Access, refuse_wrong_login
+from toolkit.cluster.access import Access, refuse_wrong_login
 from toolkit.cluster.pattern import match
 from toolkit.cluster.reader import read_tree, variable_files
 from toolkit.cluster.specs import load_specs

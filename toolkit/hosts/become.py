@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from toolkit.cluster.login import ROOT, Access
+from toolkit.cluster.access import Access
+from toolkit.cluster.login import ROOT
 from toolkit.hosts.problem import NO_SUDO, PROMPT
 
 _TERMINAL_PROMPT = "[sudo] password: "

@@ -171,9 +171,7 @@ class Command:
         )
 
 
-def run_on_terminal(
-    way: Way, argv: list[str], become: Become | None, password: str | None
-) -> int:
+def run_on_terminal(way: Way, argv: list[str], become: Become | None, password: str | None) -> int:
     """Run a command with this terminal connected to it; returns its exit status.
 
     Args:

@@ -42,4 +42,3 @@ class Opener:
             # Made by the first thread that connects: it imports fabric, which takes half a second.
             connector = self._connector = self._connector or Connector(self._trust, self._timeout)
         return connector.open(access)
-

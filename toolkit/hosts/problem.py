@@ -160,7 +160,10 @@ def _of_network(error: Exception, login: Login, timeout: float) -> tuple[str, st
 
     place = f"{login.address} port {login.port}"
     if login.proxy:
-        return f"the command that is to lead to {place} does not", f"see what it says: {login.proxy}"
+        return (
+            f"the command that is to lead to {place} does not",
+            f"see what it says: {login.proxy}",
+        )
     if isinstance(error, socket.gaierror):
         return (
             f"the name {login.address} is not known here ({error.strerror})",

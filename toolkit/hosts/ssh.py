@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster.login import Access
+from toolkit.cluster.access import Access
 from toolkit.hosts import ssh_config
 from toolkit.hosts.problem import PASSWORD, Login, key_missing, key_mode, key_text, of_connecting
 from toolkit.hosts.ssh_config import Route
@@ -233,7 +233,9 @@ class Connector:
         """The SSH agent that `ssh` would ask; None for paramiko's own choice."""
         if not route.identities_only and route.agent in ("", "none", "SSH_AUTH_SOCK"):
             return None
-        path = os.environ.get("SSH_AUTH_SOCK", "") if route.agent == "SSH_AUTH_SOCK" else route.agent
+        path = (
+            os.environ.get("SSH_AUTH_SOCK", "") if route.agent == "SSH_AUTH_SOCK" else route.agent
+        )
         agent: Any = self._paramiko.agent.AgentSSH()
         path = path or os.environ.get("SSH_AUTH_SOCK", "")
         if path and path != "none":

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from toolkit.cluster.login import SSH_ARGS, Access
+from toolkit.cluster.access import Access
+from toolkit.cluster.login import SSH_ARGS
 from toolkit.hosts.problem import HostProblem, last_line
 
 SYSTEM = Path("/etc/ssh/ssh_config")
@@ -102,7 +103,9 @@ def route(access: Access) -> Route:
 
 def arguments(access: Access) -> list[str]:
     """The inventory's arguments for ssh that may matter to where a host is."""
-    texts = [access.ssh_arguments(name) for name in ("ssh_args", "ssh_common_args", "ssh_extra_args")]
+    texts = [
+        access.ssh_arguments(name) for name in ("ssh_args", "ssh_common_args", "ssh_extra_args")
+    ]
     return [word for text in texts if text != SSH_ARGS for word in shlex.split(text)]
 
 
@@ -181,7 +184,11 @@ def _jumps(
     for hop in proxyjump.split(",") if proxyjump else ():
         user, at, place = hop.removeprefix("ssh://").rstrip("/").rpartition("@")
         name, port = _split_port(place)
-        own = [*configuration(words), *([f"-oUser={user}"] if at else []), *([f"-oPort={port}"] if port else [])]
+        own = [
+            *configuration(words),
+            *([f"-oUser={user}"] if at else []),
+            *([f"-oPort={port}"] if port else []),
+        ]
         found = _asked(host, program, tuple(own), name, hops + 1)
         # Only the first hop's own way counts: the others are reached from the one before.
         before = found.jumps if not routes else ()

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from toolkit.cluster import Cluster
-from toolkit.cluster.login import CONNECTIONS, ROOT, SSH_ARGS, Access
+from toolkit.cluster.access import Access
+from toolkit.cluster.login import CONNECTIONS, ROOT, SSH_ARGS
 from toolkit.hosts import HostProblem, ssh_config
 from toolkit.hosts.ssh_config import Route
 from toolkit.hosts.trust import ssh_option
@@ -134,7 +135,11 @@ def _through(jumps: Sequence[Route], access: Access, known: str) -> str:
     for jump in jumps:
         before = f"ProxyCommand={command.replace('%', '%%')}"
         words = [
-            *([shlex.quote(access.ssh_program), shlex.join(file)] if file else [access.ssh_program]),
+            *(
+                [shlex.quote(access.ssh_program), shlex.join(file)]
+                if file
+                else [access.ssh_program]
+            ),
             known,
             f"-o {shlex.quote(before)}" if command else "",
             f"-p {jump.port} -l {shlex.quote(jump.user)} -W '[%h]:%p'",
