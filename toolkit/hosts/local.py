@@ -23,7 +23,7 @@ class LocalChannel:
     def __init__(self, line: str) -> None:
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            ["sh", "-c", line], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0,
+            ["sh", "-c", f"exec {line}"], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0,
             start_new_session=True, cwd="/",
         )  # fmt: skip
         assert self._process.stdout and self._process.stderr and self._process.stdin
