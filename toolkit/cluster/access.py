@@ -18,6 +18,12 @@ from toolkit.errors import Location, ToolkitError
 
 _PKCS11 = "ansible_ssh_pkcs11_provider"
 _SHELL = "ansible_shell_type"
+_NAMES = frozenset(
+    name
+    for table in (OPTIONS, *BECOME.values())
+    for option in table.values()
+    for name in option.variables
+)
 _PARAMIKO = re.compile("ansible_paramiko_(?!use_)")
 
 
@@ -42,7 +48,8 @@ class Access:
 
     def __init__(self, name: str, variables: Mapping[str, Any]) -> None:
         self.name = name
-        self._variables = variables
+        # Read once: each question to an inventory's variables goes through all of its files.
+        self._variables = {one: variables[one] for one in _NAMES.intersection(variables)}
 
     def find(self, option: Option) -> Found | None:
         """The value of an option, and what sets it."""
@@ -56,10 +63,12 @@ class Access:
                     return Found(name, value)
         return None
 
-    def options(self) -> Iterator[Option]:
-        """All that matter to this host: those of its become method and no other's."""
-        yield from OPTIONS.values()
-        yield from BECOME.get(self.become_method, {}).values()
+    def found(self) -> Iterator[tuple[Option, Found]]:
+        """All that is set and matters to this host: of become methods its own, and no other's."""
+        for option in (*OPTIONS.values(), *BECOME.get(self.become_method, {}).values()):
+            found = self.find(option)
+            if found:
+                yield option, found
 
     def _text(self, option: Option) -> str | None:
         found = self.find(option)
@@ -185,9 +194,8 @@ def refuse_wrong_login(host: str, variables: Merged) -> None:
             says in which line.
     """
     access = Access(host, variables)
-    for option in access.options():
-        found = access.find(option)
-        variable = found and _written(found, variables)
+    for option, found in access.found():
+        variable = _written(found, variables)
         wrong = _wrong(variable, option.form) if variable else ""
         if variable and wrong:
             raise ToolkitError(

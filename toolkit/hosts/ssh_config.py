@@ -20,7 +20,7 @@ from pathlib import Path
 
 from toolkit.cluster.access import Access
 from toolkit.cluster.login import SSH_ARGS
-from toolkit.hosts.problem import HostProblem, last_line
+from toolkit.hosts.problem import HostProblem, last_line, reason
 
 SYSTEM = Path("/etc/ssh/ssh_config")
 DISTRIBUTIONS = re.compile(
@@ -80,7 +80,10 @@ def home() -> Path:
 
 def me() -> str:
     """The user that `ssh` logs in as when nobody is named."""
-    return pwd.getpwuid(os.getuid()).pw_name
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # `ssh` itself then ends with a sentence about it
+        return str(os.getuid())
 
 
 def route(access: Access) -> Route:
@@ -157,9 +160,10 @@ def _answer(host: str, command: Sequence[str]) -> Mapping[str, list[str]]:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               errors="replace", check=False, timeout=SECONDS)  # fmt: skip
-    except FileNotFoundError:
-        said = f"there is no SSH client {command[0]} on this machine"
-        raise HostProblem("ssh_config", host, said, "install openssh-client") from None
+    except (OSError, ValueError) as error:
+        said = f"the SSH client {command[0]} cannot be started on this machine: {reason(error)}"
+        raise HostProblem("ssh_config", host, said, "install openssh-client, or correct the "
+                          "inventory's arguments for ssh") from None  # fmt: skip
     except subprocess.TimeoutExpired:
         said = f"ssh did not read its configuration within {SECONDS} s"
         raise HostProblem("ssh_config", host, said, f"see what takes so long: {shown}") from None
