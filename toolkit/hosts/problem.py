@@ -63,6 +63,7 @@ class Login:
         become: the become method.
         local: whether the host is this machine.
         key_alias: the host's name in known_hosts where it is not its address (HostKeyAlias).
+        jump: whether it is a host to go through, on the way to that of the inventory.
     """
 
     host: str
@@ -79,6 +80,7 @@ class Login:
     become: str = "sudo"
     local: bool = False
     key_alias: str = ""
+    jump: bool = False
 
     def __str__(self) -> str:
         return f"{self.user} on this machine" if self.local else f"{self.user}@{self.address}"
@@ -149,9 +151,15 @@ def _of_authentication(error: Exception, login: Login) -> HostProblem:
         "auth",
         login.host,
         f"{login.address} lets user {login.user} in with {which} (tried: {tried})",
-        f"check that this works: {login.command}; ansible_user and ansible_ssh_private_key_file "
-        "(or ansible_password) in the inventory name the user and the key",
+        f"check that this works: {login.command}; "
+        + ("ProxyJump names the user, ~/.ssh/config the key" if login.jump else _NAMES_OF_LOGIN),
     )
+
+
+_NAMES_OF_LOGIN = (
+    "ansible_user and ansible_ssh_private_key_file (or ansible_password) in the inventory name the "
+    "user and the key"
+)
 
 
 def _of_network(error: Exception, login: Login, timeout: float) -> tuple[str, str]:

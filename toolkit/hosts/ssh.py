@@ -262,7 +262,12 @@ class Connector:
 def _typed(route: Route, access: Access, *, last: bool) -> dict[str, Any]:
     """What `ssh` is given to go the same way, for messages."""
     if not last:
-        return {"target": f"{route.user}@{route.typed}"}
+        given = ssh_config.configuration(ssh_config.arguments(access))
+        return {
+            "arguments": shlex.join(given),
+            "target": f"{route.user}@{route.typed}",
+            "jump": True,
+        }
     user = f"{access.user}@" if access.user else ""
     return {
         "key": str(access.key_file or ""),

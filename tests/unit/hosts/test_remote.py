@@ -72,6 +72,12 @@ def test_an_authentication_failure_names_the_keys_that_were_tried() -> None:
     assert "tried: a, the SSH agent's keys (2)" in problem.what
 
 
+def test_a_jump_host_that_lets_nobody_in_is_told_by_its_own_name() -> None:
+    login = Login("h1", "bob", "10.0.0.1", 22, target="bob@gate", arguments="-F f", jump=True)
+    problem = connecting(paramiko.AuthenticationException(), login)
+    assert "ssh -F f bob@gate; ProxyJump names the user" in str(problem.fix)
+
+
 def test_a_default_key_that_ssh_would_ignore_is_named() -> None:
     login = Login("h1", "bob", "h", 22, known_hosts="kh", refused=("/home/me/.ssh/id_rsa",))
     problem = connecting(paramiko.AuthenticationException(), login)

@@ -111,7 +111,10 @@ def test_jump_hosts_of_arguments(arguments: str, jumps: list[tuple[str, str, int
         ({"ansible_ssh_common_args": "-F /no/such/file"}, "/no/such/file"),
         ({"ansible_ssh_common_args": "-Q"}, "ssh does not understand"),
         ({"ansible_ssh_common_args": "-o 'User a\0b'"}, "null byte"),
-        ({"ansible_ssh_executable": "/no/ssh", "ansible_ssh_args": "-4"}, "client /no/ssh cannot be started"),
+        (
+            {"ansible_ssh_executable": "/no/ssh", "ansible_ssh_args": "-4"},
+            "client /no/ssh cannot be started",
+        ),
     ],
 )
 def test_what_ssh_refuses_is_one_sentence(variables: dict[str, Any], says: str) -> None:
