@@ -121,31 +121,28 @@ def test_ansible_goes_the_same_way(setup: Setup) -> None:
     assert "0 changes" in plain.stdout
 
 
-@pytest.mark.scenario
-def test_the_machine_that_one_sits_on(setup: Setup, tmp_path: Path) -> None:
+def test_the_machine_that_one_sits_on(gate: Cluster, tmp_path: Path) -> None:
     """The toolkit as it is released, on the gate: no SSH, and sudo with a password."""
-    (door,) = Inventory.load(setup.gate.directory).all_hosts
-    _install(setup.gate, tmp_path)
-    setup.gate.ssh(door.name, f"printf '%s\\n' {door.user}:{SUDO} | chpasswd")
+    (door,) = Inventory.load(gate.directory).all_hosts
+    _install(gate, tmp_path)
+    gate.ssh(door.name, f"printf '%s\\n' {door.user}:{SUDO} | chpasswd")
     text = LOCAL.replace("PASSWORD", SUDO).replace("ADDRESS", door.address)
     (tmp_path / "hosts.yml").write_text(text)
-    _copy(setup.gate, tmp_path / "hosts.yml", "here/hosts.yml")
-    setup.gate.ssh(door.name, f"echo '{door.user} ALL=(ALL:ALL) ALL' > /etc/sudoers.d/{door.user}")
+    _copy(gate, tmp_path / "hosts.yml", "here/hosts.yml")
+    gate.ssh(door.name, f"echo '{door.user} ALL=(ALL:ALL) ALL' > /etc/sudoers.d/{door.user}")
 
-    done = _there(setup.gate, "PATH=$PATH tk/bin/toolkit provision -i here")
+    done = _there(gate, "tk/bin/toolkit provision -i here")
     assert "the canary DAG ran" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0
     assert SUDO not in done.stdout + done.stderr
-    assert not _there(setup.gate, "cat here/known_hosts").stdout
-    again = _there(setup.gate, "tk/bin/toolkit provision -i here --no-verify")
+    assert not _there(gate, "cat here/known_hosts").stdout
+    again = _there(gate, "tk/bin/toolkit provision -i here --no-verify")
     assert "0 changes" in again.stdout, again.stdout + again.stderr
-    asked = _there(
-        setup.gate, "tk/bin/toolkit airflow -i here -- version; tk/bin/toolkit status -i here"
-    )
+    asked = _there(gate, "tk/bin/toolkit airflow -i here -- version; tk/bin/toolkit status -i here")
     assert "3.3.2" in asked.stdout
     assert "active (running)" in asked.stdout
     refused = _there(
-        setup.gate,
+        gate,
         "cp -r here other && sed -i 's/ansible_become_pass: [^}]*/ansible_become: false/' other/hosts.yml"
         " && tk/bin/toolkit check -i other",
     )
