@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def _ask_password(_context: click.Context, _option: click.Parameter, asked: bool) -> str | None:
     # Asked for before anything heavy is imported: a person waits here.
-    return prompt("sudo password", hide_input=True) if asked else None
+    return prompt("become password (sudo's, or root's for su)", hide_input=True) if asked else None
 
 
 def prompt(question: str, *, hide_input: bool = False) -> str:
@@ -143,7 +143,7 @@ become_password = click.option(
     "become_password",
     is_flag=True,
     callback=_ask_password,
-    help="Ask for the sudo password.",
+    help="Ask for the password for becoming root (sudo, su).",
 )
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 skip = click.option(
