@@ -35,12 +35,12 @@ def command(
     from toolkit.findings import findings_text
     from toolkit.hosts import Remote
     from toolkit.hosts.state import DatabaseState, states
-    from toolkit.verbs.status import Comparison, rows, text
+    from toolkit.verbs.status import Comparison, left, rows, text
 
     cluster = Cluster.load(inventory).limited(limit)
     with Remote(cluster, become_password=become_password) as remote, Comparison(cluster) as vault:
         found = states(cluster, remote, cluster.hosts)
-        secrets = vault.differences(found)
+        findings = vault.differences(found) + left(cluster, remote, found)
     table = rows(found)
     releases = sorted({state.release for state in found if state.release})
     database = next((state.database for state in found if state.database), DatabaseState())
@@ -49,12 +49,12 @@ def command(
     if as_json:
         click.echo(json.dumps({"ok": ok, "cluster": cluster.name, "releases": releases,
                                "schema": schema, "rows": table,
-                               "findings": [one.as_json() for one in secrets]}, indent=2))  # fmt: skip
+                               "findings": [one.as_json() for one in findings]}, indent=2))  # fmt: skip
     else:
         click.echo(text(table))
         click.echo(f"release {', '.join(releases) or 'none'}, schema {schema or 'not read'}")
-        if secrets:
-            click.echo(findings_text(secrets))
+        if findings:
+            click.echo(findings_text(findings))
         if not ok:
             click.echo(f"next: toolkit provision -i {inventory}", err=True)
     return 0 if ok else EXIT_FAILED

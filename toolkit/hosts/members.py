@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from toolkit.cluster import Cluster, Host, tables
 from toolkit.hosts.answer import read
-from toolkit.hosts.facts import Facts
-from toolkit.hosts.ownership import Left, Member
+from toolkit.hosts.ownership import Claim, Left, Member
 from toolkit.hosts.problem import HostProblem
 from toolkit.hosts.remote import Remote
 from toolkit.onhost.bundle import program
@@ -22,12 +21,12 @@ KEPT_DAYS = 30
 """A host that left and cannot be reached is remembered for so long."""
 
 
-def left_hosts(cluster: Cluster, facts: Iterable[Facts]) -> dict[str, Member]:
+def left_hosts(cluster: Cluster, claims: Iterable[Claim]) -> dict[str, Member]:
     """Members that the hosts remember and that are in no group of ours any more."""
     members: dict[str, Member] = {}
-    for one in facts:
-        if one.claim.id and one.claim.id == str(cluster.setting(ID) or ""):
-            members |= one.claim.members
+    for claim in claims:
+        if claim.id and claim.id == str(cluster.setting(ID) or ""):
+            members |= claim.members
     here = {host.name for host in cluster.all_hosts}
     # A host that was given another name is the same host.
     addresses = {(host.address, host.port) for host in cluster.all_hosts}

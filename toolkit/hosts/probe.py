@@ -46,7 +46,7 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
         else:
             facts[name] = Facts.from_json(answer)
     services = tuple(_services(cluster, remote, facts, external))
-    left = ask_left(cluster, remote, left_hosts(cluster, facts.values()))
+    left = ask_left(cluster, remote, left_hosts(cluster, (one.claim for one in facts.values())))
     met = meet(cluster, remote, facts)
     return Probe(facts, problems, services, *met, left, database.result(), nonce)
 

@@ -12,6 +12,7 @@ from toolkit.cluster.tables import all_components, release_lines
 from toolkit.cluster.topology import airflow_components, release_line
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
+from toolkit.hosts.ownership import Claim
 from toolkit.onhost.bundle import program
 
 
@@ -60,6 +61,7 @@ class HostState:
         nonce: the key of the digests.
         database: None where it was not asked for, or the host has no URL of a server.
         ports: that something listens on.
+        claim: whose host it is; of that only the cluster's id and members.
         hostname: as the host names itself.
         clock: the host's, in seconds since the epoch, between `sent` and `received` of this machine's.
     """
@@ -74,6 +76,7 @@ class HostState:
     nonce: str = ""
     database: DatabaseState | None = None
     ports: tuple[int, ...] = ()
+    claim: Claim = field(default_factory=Claim)
     hostname: str = ""
     clock: float = 0.0
     sent: float = 0.0

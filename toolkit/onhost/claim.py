@@ -5,6 +5,15 @@ import os
 from toolkit.onhost import ownership, strangers
 
 
+def cluster():
+    """Whose host it is, as its list says; {} where it has none that can be read."""
+    try:
+        record = ownership.read()
+    except (OSError, ownership.BrokenError):
+        return {}
+    return {"id": record.get("cluster", {}).get("id", ""), "members": record.get("members", {})}
+
+
 def claim(wanted, adopted):
     """The host's cluster and last provision, and what is in the way.
 

@@ -3,7 +3,7 @@
 import os
 import time
 
-from toolkit.onhost import digests, units
+from toolkit.onhost import claim, digests, units
 from toolkit.onhost.in_airflow import database
 from toolkit.onhost.lib import CURRENT, environment, in_airflow, listening
 
@@ -19,6 +19,7 @@ def main(payload):
         "secrets": digests.secrets(nonce, payload["secrets"]),
         "database": database_state(variables) if payload["database"] else None,
         "ports": sorted({port for _, port in listening().values()}),
+        "claim": claim.cluster(),
         "hostname": os.uname()[1],
         "clock": time.time(),
     }

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from toolkit.checks import ownership
 from toolkit.checks.common import note
 from toolkit.checks.secrets import difference
 from toolkit.cluster import Cluster
 from toolkit.cluster.host_secrets import differing, wanted_secrets
 from toolkit.errors import ToolkitError
 from toolkit.findings import Finding
+from toolkit.hosts import Remote
+from toolkit.hosts.facts import Probe
+from toolkit.hosts.members import ask_left, left_hosts
 from toolkit.hosts.state import HostState, heartbeats
 
 HEADINGS = ("HOST", "COMPONENT", "STATE", "SINCE", "RESTARTS", "HEARTBEAT", "MEMORY")
@@ -108,3 +112,9 @@ def _ago(since: float | None) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+def left(cluster: Cluster, remote: Remote, found: Iterable[HostState]) -> list[Finding]:
+    """Hosts that are in no group any more, and what is still on them."""
+    members = left_hosts(cluster, (state.claim for state in found))
+    return list(ownership.left(cluster, Probe({}, left=ask_left(cluster, remote, members))))
