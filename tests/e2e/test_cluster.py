@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from support.lab_cluster import assert_no_secret
 from support.saved_clusters import Provisioned
 
@@ -61,6 +62,28 @@ def test_redis_wants_a_password_and_is_bound_where_needed(four: Provisioned) -> 
     assert "NOAUTH" in said
     assert "0.0.0.0:6379" not in said
     assert "*:6379" not in said
+
+
+@pytest.mark.parametrize("gone", ["of every group", "of the inventory"])
+def test_a_host_that_left_is_reported_with_what_is_still_there(
+    four: Provisioned, gone: str
+) -> None:
+    path, left = four.directory / "hosts.yml", WORKERS[1]
+    text = path.read_text()
+    groups = yaml.safe_load(text)
+    del groups["worker"]["hosts"][left]
+    if gone == "of the inventory":
+        del groups["all"]["hosts"][left]
+    path.write_text(yaml.safe_dump(groups))
+    try:
+        found = four.json("check")["findings"] + four.json("status")["findings"]
+    finally:
+        path.write_text(text)
+    reported = [one for one in found if one["id"] == "ownership.left"]
+    assert [one["host"] for one in reported] == [left, left]
+    for words in ("was in worker", "airflow-worker.service runs", "secrets in /etc/airflow/airflow.env"):
+        assert words in reported[0]["what"]
+    assert not [one for one in four.json("check")["findings"] if one["id"] == "ownership.left"]
 
 
 @pytest.mark.scenario
