@@ -75,7 +75,8 @@ def test_through_the_environment_file(value: str) -> None:
                            text=True, check=True)  # fmt: skip
     assert by_sh.stdout == value
     prepare, imports = (
-        runpy.run_path(str(ROLE / f"files/{name}.py")) for name in ("prepare_database", "import_dags")
+        runpy.run_path(str(ROLE / f"files/{name}.py"))
+        for name in ("prepare_database", "import_dags")
     )
     with NamedTemporaryFile("w") as file:
         file.write(text)
