@@ -89,8 +89,9 @@ def command(
         dry=check,
         become_password=become_password,
     )
+    again = f"toolkit provision -i {directory}" + " --allow-upgrade" * allow_upgrade
     result = provision(directory, chosen, limit=limit, prove=not no_verify, variables=variables)
-    click.echo(result.as_json() if as_json else _summary(result, directory, check))
+    click.echo(result.as_json() if as_json else _summary(result, directory, check, again))
     return result.exit_code
 
 
@@ -143,7 +144,7 @@ def _known(directory: Path, targets: tuple[str, ...]) -> Path:
     return directory
 
 
-def _summary(result: Result, directory: Path, check: bool) -> str:
+def _summary(result: Result, directory: Path, check: bool, again: str) -> str:
     from toolkit.findings import findings_text
 
     lines = [findings_text(result.findings)] if result.exit_code == EXIT_REFUSED else []
@@ -151,7 +152,7 @@ def _summary(result: Result, directory: Path, check: bool) -> str:
         lines += ["", f"refused: nothing was changed on any host (record: {result.record})"]
         return "\n".join(lines)
     if result.exit_code == EXIT_INTERRUPTED:
-        return f"interrupted; continue with: toolkit provision -i {directory}"
+        return f"interrupted; continue with: {again}"
     for failure in result.failures:
         lines += [
             f"FAILED on {failure.host or 'this machine'}: {failure.task}",
@@ -170,7 +171,7 @@ def _summary(result: Result, directory: Path, check: bool) -> str:
     if result.exit_code:
         lines += result.details
         lines += [f"record: {result.record}", f"next: toolkit status -i {directory}",
-                  f"then continue with: toolkit provision -i {directory}"]  # fmt: skip
+                  f"then continue with: {again}"]  # fmt: skip
     elif not check:
         lines += _success(result, directory)
     return "\n".join(lines)
