@@ -90,10 +90,11 @@ def command(
         dry=check,
         become_password=become_password,
     )
+    again = f"toolkit provision -i {chosen_inventory}" + " --allow-upgrade" * allow_upgrade
     result = provision(
         chosen_inventory, chosen, limit=limit, prove=not no_verify, variables=variables
     )
-    click.echo(result.as_json() if as_json else _summary(result, chosen_inventory, check))
+    click.echo(result.as_json() if as_json else _summary(result, chosen_inventory, check, again))
     return result.exit_code
 
 
@@ -157,7 +158,7 @@ def _known(directory: Path, targets: tuple[str, ...]) -> Path:
     return directory
 
 
-def _summary(result: Result, inventory: Inventory, check: bool) -> str:
+def _summary(result: Result, inventory: Inventory, check: bool, again: str) -> str:
     from toolkit.findings import findings_text
 
     lines = [findings_text(result.findings)] if result.exit_code == EXIT_REFUSED else []
@@ -166,7 +167,7 @@ def _summary(result: Result, inventory: Inventory, check: bool) -> str:
         lines += ["", f"refused: nothing was changed on any host{wrote} (record: {result.record})"]
         return "\n".join(lines)
     if result.exit_code == EXIT_INTERRUPTED:
-        return f"interrupted; continue with: toolkit provision -i {inventory}"
+        return f"interrupted; continue with: {again}"
     for failure in result.failures:
         lines += [
             f"FAILED on {failure.host or 'this machine'}: {failure.task}",
@@ -185,7 +186,7 @@ def _summary(result: Result, inventory: Inventory, check: bool) -> str:
     if result.exit_code:
         lines += result.details
         lines += [f"record: {result.record}", f"next: toolkit status -i {inventory}",
-                  f"then continue with: toolkit provision -i {inventory}"]  # fmt: skip
+                  f"then continue with: {again}"]  # fmt: skip
     elif not check:
         lines += _success(result, inventory)
     return "\n".join(lines)
