@@ -61,13 +61,14 @@ class Setup:
 
 
 @pytest.fixture(scope="module")
-def setup(
-    single: Provisioned,
-    make_cluster: Callable[..., Cluster],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Setup:
+def gate(make_cluster: Callable[..., Cluster]) -> Cluster:
+    """A bare host."""
+    return make_cluster("e2egateway")
+
+
+@pytest.fixture(scope="module")
+def setup(single: Provisioned, gate: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Setup:
     """Both hosts with passwords; the inner one lets in nobody but the gate, and no key."""
-    gate = make_cluster("e2egateway")
     directory = tmp_path_factory.mktemp("ssh")
     (host,) = Inventory.load(single.directory).all_hosts
     (door,) = Inventory.load(gate.directory).all_hosts

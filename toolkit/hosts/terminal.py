@@ -33,5 +33,5 @@ def run(context: Any, line: str, reply: Reply | None) -> int:
         context: invoke's Context, for this machine, or fabric's Connection.
     """
     watchers = [_Once(reply)] if reply else []
-    result = context.run(line, pty=True, warn=True, hide=False, watchers=watchers)
+    result = context.run(line, pty=True, warn=True, hide=False, watchers=watchers, shell="/bin/sh")
     return EXIT_UNKNOWN if result.exited < 0 else int(result.exited)

@@ -93,6 +93,9 @@ def _overrides(cluster: Cluster, known: str) -> Iterator[tuple[str, Mapping[str,
             "ansible_ssh_args",
             {name: _ssh_args(one, routes.get(name), known) for name, one in accesses.items()},
         )
+        nothing = dict.fromkeys(accesses, "")
+        yield "ansible_ssh_common_args", nothing
+        yield "ansible_ssh_extra_args", nothing
 
 
 def _routes(accesses: Iterable[Access]) -> dict[str, Route]:
@@ -111,14 +114,27 @@ def _routes(accesses: Iterable[Access]) -> dict[str, Route]:
 
 
 def _ssh_args(access: Access, route: Route | None, known: str) -> str:
-    own = access.ssh_arguments("ssh_args") or SSH_ARGS
-    parts = [own, _extra(access)]
-    if access.checks_host_key:
-        parts.insert(0, known)
+    """All of a host's arguments in one variable: which of them `ssh` takes depends on their order."""
+    texts = [
+        access.ssh_arguments(name) for name in ("ssh_args", "ssh_common_args", "ssh_extra_args")
+    ]
+    words = [word for text in (texts[0] or SSH_ARGS, *texts[1:]) for word in shlex.split(text)]
+    first = [known] if access.checks_host_key else []
     if route and route.jumps:
         jumping = _through(route.jumps, access, known)
-        parts.insert(0, f"-o {shlex.quote(f'ProxyCommand={jumping}')}")
-    return " ".join(part for part in parts if part)
+        first.insert(0, f"-o {shlex.quote(f'ProxyCommand={jumping}')}")
+        words = list(_without_jumps(words))
+    return " ".join([*first, shlex.join(words)])
+
+
+def _without_jumps(words: Iterable[str]) -> Iterator[str]:
+    """Arguments without -J, which `ssh` refuses beside a proxy command."""
+    rest = iter(words)
+    for word in rest:
+        if word == "-J":
+            next(rest, None)
+        elif not word.startswith("-J"):
+            yield word
 
 
 def _extra(access: Access) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,23 @@ def test_jump_hosts_keys_are_the_cluster_s_as_well(tmp_path: Path) -> None:
     assert last[-5:] == ["-l", "b", "-W", "[%h]:%p", "two"]
     first = shlex.split(next(word for word in last if word.startswith("ProxyCommand=")))
     assert first[-7:] == ["-p", "23", "-l", "a", "-W", "[%%h]:%%p", "one"]
+
+
+def test_ssh_takes_the_arguments_as_they_are_given(tmp_path: Path) -> None:
+    """OpenSSH refuses -J beside a proxy command, and of two options of a name it takes the first."""
+    given = {
+        "ansible_ssh_args": "-F none -C",
+        "ansible_ssh_common_args": "-J bob@gate -o ServerAliveInterval=7",
+        "ansible_ssh_extra_args": "-o UserKnownHostsFile=/other",
+    }
+    each = overrides(connecting.arguments(cluster(tmp_path, h1=given)))
+    assert each["ansible_ssh_common_args"] == each["ansible_ssh_extra_args"] == {"h1": ""}
+    words = shlex.split(each["ansible_ssh_args"]["h1"])
+    asked = subprocess.run(["ssh", "-G", *words, "h1"], capture_output=True, text=True, check=True)
+    found = dict(line.split(" ", 1) for line in asked.stdout.splitlines())
+    assert found["proxycommand"].endswith("-l bob -W '[%h]:%p' gate")
+    assert found["serveraliveinterval"] == "7"
+    assert found["userknownhostsfile"].strip('"') == str(tmp_path / "known_hosts")
 
 
 def test_kinds_that_the_toolkit_takes_as_ssh(tmp_path: Path) -> None:
