@@ -55,7 +55,8 @@ def _table(path: Path) -> Mapping[str, Any]:
 
 def address(host: str, variables: Mapping[str, Any]) -> str:
     """Where the other hosts of a cluster reach a host: base_address, else where SSH does."""
-    return str(variables.get("base_address") or variables.get("ansible_host") or host)
+    names = ("base_address", "ansible_ssh_host", "ansible_host")
+    return str(next((variables[name] for name in names if variables.get(name)), host))
 
 
 def server(groups: Groups, group: str, hostvars: Variables, me: str) -> dict[str, str]:
