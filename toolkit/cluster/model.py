@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.cluster import planner
-from toolkit.cluster.login import become_password, refuse_wrong_login
+from toolkit.cluster.access import Access, refuse_wrong_login
 from toolkit.cluster.pattern import match
 from toolkit.cluster.reader import read_tree, variable_files
 from toolkit.cluster.specs import load_specs
@@ -27,10 +27,15 @@ class Host:
     groups: tuple[str, ...]
     variables: Mapping[str, Any] = field(repr=False)
 
+    @cached_property
+    def access(self) -> Access:
+        """How it is logged in to, and how one becomes root there."""
+        return Access(self.name, self.variables)
+
     @property
     def address(self) -> str:
-        """Where SSH connects to."""
-        return str(self.variables.get("ansible_host") or self.name)
+        """Where SSH connects to, before its configuration is asked."""
+        return self.access.address
 
     @property
     def base_address(self) -> str:
@@ -40,25 +45,22 @@ class Host:
     @property
     def port(self) -> int | None:
         """The SSH port; None leaves it to the SSH configuration."""
-        port = self.variables.get("ansible_port")
-        return None if port is None else int(port)
+        return self.access.port
 
     @property
     def user(self) -> str | None:
         """The login user; None leaves it to the SSH configuration."""
-        user = self.variables.get("ansible_user")
-        return None if user is None else str(user)
+        return self.access.user
 
     @property
     def key_file(self) -> Path | None:
         """The private key; None leaves it to the SSH agent and configuration."""
-        path = self.variables.get("ansible_ssh_private_key_file")
-        return None if path is None else Path(str(path)).expanduser()
+        return self.access.key_file
 
     @property
     def become_password(self) -> str | None:
-        """sudo's password; None when the inventory has none that can be read here."""
-        return become_password(self.variables)
+        """The password for becoming root; None when none can be read here."""
+        return self.access.become_password
 
 
 @dataclass(frozen=True)
