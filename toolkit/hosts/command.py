@@ -3,55 +3,58 @@
 from __future__ import annotations
 
 import contextlib
-import select
+import re
 import shlex
 import threading
 import time
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
-from toolkit.hosts.connection import Opened
-from toolkit.hosts.problem import NO_SUDO, PROMPT, HostProblem, of_start, reason
-
-STDOUT, STDERR = 1, 2
-EXIT_UNKNOWN = 255
-"""As `ssh` itself: the command was ended by a signal."""
+from toolkit.hosts.become import Become
+from toolkit.hosts.problem import ASKED, HostProblem, of_start, reason
+from toolkit.hosts.way import EXIT_UNKNOWN, STDERR, STDOUT, Channel, Reply, Way
 
 _READY = b"toolkit:ready\n"
-# $0 and $@ are the command. What the login shell prints comes before the line, so it is known
-# for what it is; and nothing is given to the command before sudo has let it start.
-_STARTED = 'unset LC_ALL; echo toolkit:ready; exec "$0" "$@"'
+# What the login shell prints comes before the line, so it is known for what it is; and nothing is
+# given to the command before the become method has let it start.
+_STARTED = "unset LC_ALL; {path}{setup}echo toolkit:ready; exec {words}"
+# su leaves the login user's PATH, without the places of root's programs.
+_PATH = "export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; "
 
 
 class Command:
-    """A command on a channel of an open connection; a context manager that closes the channel.
+    """A command on an open way to a host; a context manager that lets go of it.
 
     Args:
-        opened: the connection.
-        password: sudo's, None when sudo is not expected to ask for one.
+        way: the way to the host.
+        become: how one becomes root there.
+        password: what the become method may ask for; None when it is not expected to.
         timeout: seconds until the host counts as hanging; None waits without end.
 
     Attributes:
         chatter: the first line that the login shell printed before the command started; or "".
+        asked: whether the password was asked for.
     """
 
     def __init__(
-        self, opened: Opened, password: str | None = None, timeout: float | None = None
+        self, way: Way, become: Become, password: str | None = None, timeout: float | None = None
     ) -> None:
-        self._login = opened.login
-        self._transport = opened.connection.transport
+        self._way = way
+        self._login = way.login
+        self._become = become
         self._password = password
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self.chatter = ""
+        self.asked = False
         self._first = b""
-        self._channel: Any = None
+        self._channel: Channel
 
     def __enter__(self) -> Command:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._channel:
+        if hasattr(self, "_channel"):
             self._channel.close()
 
     def start(self, words: str, *, become: bool, setup: str = "") -> None:
@@ -60,24 +63,21 @@ class Command:
         Args:
             words: the command, quoted for sh.
             become: as root.
-            setup: sh commands to run before, as the login user.
+            setup: sh commands to run before.
 
         Raises:
             HostProblem: it did not start (no sudo, a wrong password, what `setup` found).
         """
-        sudo = become and self._login.user != "root"
+        method = self._become if become and self._login.user != "root" else None
         try:
-            self._channel = self._transport.open_session(timeout=self._timeout)
-            self._channel.exec_command(_shell(words, setup, self._sudo() if sudo else ""))
+            line = _shell(words, setup, method, asked=self._password is not None)
+            self._channel = self._way.start(line, self._timeout)
         except Exception as error:
             raise self._broken(reason(error)) from None
         self._await_start()
 
-    def _sudo(self) -> str:
-        return "sudo -n -- " if self._password is None else f"sudo -S -p {PROMPT} -- "
-
     def _await_start(self) -> None:
-        """Read up to the line that says so, and answer sudo's question if it asks one.
+        """Read up to the line that says so, and answer the question for a password, if there is one.
 
         The password is sent only when asked for, and once: so it never becomes the command's own
         input, and a wrong one does not cost the user three failed logins.
@@ -89,22 +89,24 @@ class Command:
             if ready:
                 self.chatter = before.decode(errors="replace").strip().partition("\n")[0]
                 return
-            prompts = said[STDERR].count(PROMPT.encode())
-            if prompts == 1 and self._password is not None:
-                self.give(self._password.encode() + b"\n", end=False)
-                self._password = None
-            elif prompts > 1:
-                said[STDERR] += b"try again"
+            errors = said[STDERR].decode(errors="replace")
+            if not re.search(self._become.prompt, errors):
+                continue
+            if self._password is None or self.asked:
+                said[STDERR] += b"try again" if self.asked else ASKED.encode()
                 break
+            self.asked = True
+            said[STDERR] = b""
+            self.give(self._password.encode() + b"\n", end=False)
         raise of_start(said[STDERR].decode(errors="replace"), self._login)
 
     def give(self, data: bytes, *, end: bool = True) -> None:
         """Write to the command's standard input, and close it unless more is to come."""
         # A command that has ended already says on standard error why.
         with contextlib.suppress(OSError):
-            self._channel.sendall(data)
+            self._channel.send(data)
             if end:
-                self._channel.shutdown_write()
+                self._channel.end()
 
     def forward(self, source: IO[bytes] | None) -> None:
         """Pass a file on to the command's standard input, in the background."""
@@ -130,20 +132,17 @@ class Command:
         yield from self._raw()
 
     def _raw(self) -> Iterator[tuple[int, bytes]]:
-        channel = self._channel
         while True:
-            # Asked before the buffers are read: what comes in between is not lost.
-            ended = channel.eof_received or channel.closed
-            if channel.recv_ready():
-                yield STDOUT, channel.recv(65536)
-            elif channel.recv_stderr_ready():
-                yield STDERR, channel.recv_stderr(65536)
-            elif ended:
-                break
-            else:
-                select.select([channel], [], [], self._remaining())
-        if not self._transport.is_active():
-            raise self._broken("the connection broke off")
+            try:
+                found = self._channel.read(self._remaining())
+            except TimeoutError:
+                self._remaining()  # says so
+                continue
+            except ConnectionError as error:
+                raise self._broken(str(error)) from None
+            if found is None:
+                return
+            yield found
 
     def _remaining(self) -> float | None:
         if self._deadline is None:
@@ -154,13 +153,13 @@ class Command:
                 "timeout",
                 self._login.host,
                 f"the login works, but nothing came back within {self._timeout:.0f} s",
-                f"see whether the host is overloaded: {self._login.command} uptime",
+                f"see whether the host is overloaded: {self._login.typed('uptime')}",
             )
         return remaining
 
     def exit_status(self) -> int:
         """The command's exit status, once its output has ended."""
-        status: int = self._channel.recv_exit_status()
+        status = self._channel.exit_status()
         return EXIT_UNKNOWN if status < 0 else status
 
     def _broken(self, cause: str) -> HostProblem:
@@ -168,31 +167,33 @@ class Command:
             "unreachable",
             self._login.host,
             f"the login as {self._login} worked, then {cause}",
-            f"try: {self._login.command}",
+            f"try: {self._login.typed('true')}",
         )
 
 
-def run_on_terminal(opened: Opened, argv: list[str], become: bool, password: str | None) -> int:
+def run_on_terminal(way: Way, argv: list[str], become: Become | None, password: str | None) -> int:
     """Run a command with this terminal connected to it; returns its exit status.
 
+    Args:
+        become: how to become root; None for the login user.
+
     Raises:
-        HostProblem: sudo does not let the command start.
+        HostProblem: the become method does not let the command start.
     """
     words = shlex.join(argv)
-    options = {"pty": True, "warn": True, "hide": False}
-    if not become or opened.login.user == "root":
-        result = opened.connection.run(words, **options)
-    else:
-        # On a terminal sudo's complaints cannot be distinguished from the command's output: ask before.
-        with Command(opened, password) as trial:
-            trial.start("true", become=True)
-        result = opened.connection.sudo(words, password=password or "", **options)
-    return EXIT_UNKNOWN if result.exited < 0 else int(result.exited)
+    if become is None or way.login.user == "root":
+        return way.on_terminal(words, None)
+    # On a terminal its complaints cannot be distinguished from the command's output: ask before.
+    with Command(way, become, password) as trial:
+        trial.start("true", become=True)
+    reply = Reply(become.terminal_prompt, password) if trial.asked and password else None
+    line = "export LC_ALL=C; " + become.on_terminal(f"unset LC_ALL; exec {words}")
+    return way.on_terminal(f"sh -c {shlex.quote(line)}", reply)
 
 
-def _shell(words: str, setup: str, sudo: str) -> str:
+def _shell(words: str, setup: str, become: Become | None, *, asked: bool = False) -> str:
     """The line that the login shell, whichever it is, gets to run."""
-    check = f"command -v sudo >/dev/null || {{ echo {NO_SUDO} >&2; exit 127; }}; " if sudo else ""
-    # LC_ALL: sudo's messages are read here.
-    line = f"{setup}{check}export LC_ALL=C; exec {sudo}sh -c {shlex.quote(_STARTED)} {words}"
-    return f"sh -c {shlex.quote(line)}"
+    script = _STARTED.format(path=_PATH if become else "", setup=setup, words=words)
+    line = become.line(script, asked=asked) if become else script
+    # LC_ALL: what the become method says is read here.
+    return f"sh -c {shlex.quote('export LC_ALL=C; ' + line)}"

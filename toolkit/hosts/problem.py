@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +19,7 @@ Kind = Literal[
     "key_mode",
     "key_missing",
     "host_key_changed",
+    "ssh_config",
     "no_sudo",
     "sudo_password",
     "wrong_sudo_password",
@@ -51,36 +54,64 @@ class Login:
     Attributes:
         host: inventory name.
         known_hosts: path of the file of the accepted host keys.
+        target: what `ssh` is given as the host; "" for user and address.
+        arguments: the inventory's arguments for `ssh`, as in a shell.
         key: the configured private key; "" leaves the choice to SSH.
         tried: names of the keys that were offered.
         refused: keys that SSH must not use, because other users of this machine can read them.
         proxy: the command whose output is the connection (ProxyCommand); "" for none.
+        become: the become method.
+        local: whether the host is this machine.
+        key_alias: the host's name in known_hosts where it is not its address (HostKeyAlias).
+        jump: whether it is a host to go through, on the way to that of the inventory.
     """
 
     host: str
     user: str
     address: str
     port: int
-    known_hosts: str
+    known_hosts: str = ""
+    target: str = ""
+    arguments: str = ""
     key: str = ""
     tried: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     proxy: str = ""
+    become: str = "sudo"
+    local: bool = False
+    key_alias: str = ""
+    jump: bool = False
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.address}"
+        return f"{self.user} on this machine" if self.local else f"{self.user}@{self.address}"
+
+    @property
+    def place(self) -> str:
+        """The host's address and port, as known_hosts has them."""
+        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
 
     @property
     def alias(self) -> str:
         """The host's name in known_hosts."""
-        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+        return self.key_alias or self.place
 
     @property
     def command(self) -> str:
         """The ssh command that goes the same way."""
-        key = f"-i {self.key} " if self.key else ""
-        port = f"-p {self.port} " if self.port != 22 else ""
-        return f"ssh {key}{port}{self}"
+        parts = [
+            "ssh",
+            self.arguments,
+            f"-i {shlex.quote(self.key)}" if self.key else "",
+            f"-p {self.port}" if self.port != 22 else "",
+            self.target or str(self),
+        ]
+        return " ".join(part for part in parts if part)
+
+    def typed(self, words: str, *, quoted: bool = False) -> str:
+        """What to type to run a command there; quoted where it has words of several commands."""
+        if self.local:
+            return words
+        return f"{self.command} {shlex.quote(words) if quoted else words}"
 
 
 def of_connecting(error: Exception, login: Login, timeout: float) -> HostProblem:
@@ -115,13 +146,20 @@ def _of_authentication(error: Exception, login: Login) -> HostProblem:
             f"ssh-add {login.key}".rstrip() + ", then the same command again",
         )
     tried = ", ".join(login.tried) or "nothing: there is no key file and no SSH agent with keys"
+    which = "none of this" if PASSWORD in login.tried else "none of the keys"
     return HostProblem(
         "auth",
         login.host,
-        f"{login.address} lets user {login.user} in with none of the keys (tried: {tried})",
-        f"check that this works: {login.command}; ansible_user and ansible_ssh_private_key_file "
-        "in hosts.yml name the user and the key",
+        f"{login.address} lets user {login.user} in with {which} (tried: {tried})",
+        f"check that this works: {login.command}; "
+        + ("ProxyJump names the user, ~/.ssh/config the key" if login.jump else _NAMES_OF_LOGIN),
     )
+
+
+_NAMES_OF_LOGIN = (
+    "ansible_user and ansible_ssh_private_key_file (or ansible_password) in the inventory name the "
+    "user and the key"
+)
 
 
 def _of_network(error: Exception, login: Login, timeout: float) -> tuple[str, str]:
@@ -130,8 +168,10 @@ def _of_network(error: Exception, login: Login, timeout: float) -> tuple[str, st
 
     place = f"{login.address} port {login.port}"
     if login.proxy:
-        command = login.proxy.replace("%h", login.address).replace("%p", str(login.port))
-        return f"the command that is to lead to {place} does not", f"see what it says: {command}"
+        return (
+            f"the command that is to lead to {place} does not",
+            f"see what it says: {login.proxy}",
+        )
     if isinstance(error, socket.gaierror):
         return (
             f"the name {login.address} is not known here ({error.strerror})",
@@ -191,22 +231,39 @@ def key_missing(host: str, path: str) -> HostProblem:
     )
 
 
+def key_text(host: str, error: Exception) -> HostProblem:
+    """The key in the inventory itself cannot be used."""
+    return HostProblem(
+        "key_missing",
+        host,
+        f"ansible_private_key is no private key that can be used here: {reason(error)}",
+        "correct it, or name a file in ansible_ssh_private_key_file",
+    )
+
+
+PASSWORD = "the password"
+"""Among what was tried to log in."""
 NO_PYTHON = "toolkit:no_python"
 NO_SUDO = "toolkit:no_sudo"
 PROMPT = "toolkit:password"
 
-# What sudo (the original and sudo-rs) writes to standard error in the C locale.
+# What sudo (the original and sudo-rs), su and doas write to standard error in the C locale.
 _SUDO_SAYS: tuple[tuple[str, Kind], ...] = (
-    ("must have a tty", "requiretty"),
+    ("must have a tty|must be run from a terminal|a tty is required", "requiretty"),
     (NO_SUDO, "no_sudo"),
     (r"not in the sudoers|may not run sudo|not allowed to (execute|run)|I'm afraid", "no_sudo"),
+    (r"su: (Permission denied|This account|Module is unknown)|doas: .*not permitted", "no_sudo"),
     (
-        r"password is required|terminal is required|interactive authentication is required",
+        r"password is required|terminal is required|interactive authentication is required"
+        r"|doas: Authentication required",
         "sudo_password",
     ),
-    (r"incorrect password|[Ii]ncorrect authentication|no password was provided|try again",
+    (r"incorrect password|[Ii]ncorrect authentication|no password was provided|try again"
+     r"|Authentication (failure|failed)",
      "wrong_sudo_password"),
 )  # fmt: skip
+ASKED = "a password is required"
+"""Added to what was written when there is no password to answer with."""
 
 
 def of_start(stderr: str, login: Login) -> HostProblem:
@@ -221,7 +278,7 @@ def of_start(stderr: str, login: Login) -> HostProblem:
         "bad_output",
         login.host,
         f"the login as {login} works, but no command runs there: {last_line(stderr)}",
-        f"see what this says: {login.command} sudo true",
+        f"see what this says: {login.typed(_BECOMING[login.become])}",
     )
 
 
@@ -236,33 +293,67 @@ def _of_python(named: str, distribution: str, login: Login) -> HostProblem:
         "no_python",
         login.host,
         "there is no Python 3 on this host, and Ansible needs one",
-        f"{login.command} '{install}'",
+        login.typed(install, quoted=True),
     )
 
 
+_BECOMING: Mapping[str, str] = {
+    "sudo": "sudo true",
+    "su": "su root -c true",
+    "doas": "doas true",
+}
+"""Become method -> a command that shows what it says."""
+_OTHER_PASSWORD = "ansible_become_password in the vault"
+
+
 def _of_sudo(kind: Kind, login: Login) -> HostProblem:
-    texts: dict[Kind, tuple[str, str]] = {
-        "no_sudo": (
-            f"user {login.user} may not become root: sudo is missing or does not allow it",
-            f"log in as root or as a user with sudo (ansible_user in hosts.yml); "
-            f"to see why: {login.command} sudo true",
-        ),
-        "requiretty": (
-            f"sudo lets user {login.user} work on a terminal only (requiretty)",
-            f"ssh -t {login.command.removeprefix('ssh ')} \"echo 'Defaults:{login.user} "
-            "!requiretty' | sudo tee /etc/sudoers.d/zz-requiretty\"",
-        ),
-        "sudo_password": (
-            f"sudo asks user {login.user} for a password",
-            "the same command with -K, which asks you for it once, or ansible_become_password in "
-            "the vault",
-        ),
-        "wrong_sudo_password": (
-            f"sudo does not accept the password of user {login.user}",
-            "correct ansible_become_password in the inventory, or give the right one with -K",
-        ),
-    }
-    return HostProblem(kind, login.host, *texts[kind])
+    return HostProblem(kind, login.host, *_TEXTS[kind](login))
+
+
+def _no_sudo(login: Login) -> tuple[str, str]:
+    return (
+        f"user {login.user} may not become root: {login.become} is missing or does not allow it",
+        f"log in as root or as a user with {login.become} (ansible_user in hosts.yml); "
+        f"to see why: {login.typed(_BECOMING[login.become])}",
+    )
+
+
+def _requiretty(login: Login) -> tuple[str, str]:
+    what = f"{login.become} lets user {login.user} work on a terminal only (requiretty)"
+    if login.become != "sudo":
+        return what, "use ansible_become_method: sudo, or log in as root"
+    line = f"echo 'Defaults:{login.user} !requiretty' | sudo tee /etc/sudoers.d/zz-requiretty"
+    ssh = f"ssh -t {login.command.removeprefix('ssh ')} "
+    return what, line if login.local else f'{ssh}"{line}"'
+
+
+def _asks(login: Login) -> tuple[str, str]:
+    if login.become == "doas":
+        return (
+            f"doas asks user {login.user} for a password, and reads it from a terminal only",
+            f"permit nopass {login.user} in /etc/doas.conf, or use ansible_become_method: sudo",
+        )
+    whom = "for root's password" if login.become == "su" else f"user {login.user} for a password"
+    return (
+        f"{login.become} asks {whom}",
+        f"the same command with -K, which asks you for it once, or {_OTHER_PASSWORD}",
+    )
+
+
+def _wrong(login: Login) -> tuple[str, str]:
+    whose = "root" if login.become == "su" else f"user {login.user}"
+    return (
+        f"{login.become} does not accept the password of {whose}",
+        "correct ansible_become_password in the inventory, or give the right one with -K",
+    )
+
+
+_TEXTS: Mapping[Kind, Callable[[Login], tuple[str, str]]] = {
+    "no_sudo": _no_sudo,
+    "requiretty": _requiretty,
+    "sudo_password": _asks,
+    "wrong_sudo_password": _wrong,
+}
 
 
 def last_line(text: str) -> str:

@@ -6,23 +6,24 @@ import json
 import re
 import secrets
 import shlex
-import socket
 import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, Any
 
 import click
 
 from toolkit.cluster import Cluster, Host
-from toolkit.hosts.command import EXIT_UNKNOWN, STDERR, STDOUT, Command, run_on_terminal
-from toolkit.hosts.connection import Opened, Opener
+from toolkit.hosts.become import Become
+from toolkit.hosts.command import Command, run_on_terminal
+from toolkit.hosts.connection import Opener
 from toolkit.hosts.problem import NO_PYTHON, HostProblem, last_line
 from toolkit.hosts.trust import Trust
+from toolkit.hosts.way import EXIT_UNKNOWN, STDERR, STDOUT, Way
 
 report_on_stderr = partial(click.echo, err=True)
 
@@ -35,7 +36,7 @@ class Remote:
 
     Args:
         cluster: whose hosts, login settings and known_hosts file are used.
-        become_password: sudo's password (-K) on every host; None leaves it to the inventory.
+        become_password: sudo's or su's password (-K) on every host; None leaves it to the inventory.
         connect_timeout: seconds until a host counts as unreachable.
         say: called with a line for each host key that is accepted on first use.
     """
@@ -49,10 +50,8 @@ class Remote:
     ) -> None:
         self._password = become_password
         self._trust = Trust(cluster.directory / "known_hosts", say)
-        self._timeout = connect_timeout
-        self._opener: Opener | None = None
-        self._opener_lock = threading.Lock()
-        self._opened: dict[str, Opened] = {}
+        self._opener = Opener(self._trust, connect_timeout)
+        self._ways: dict[str, Way] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def __enter__(self) -> Remote:
@@ -63,14 +62,14 @@ class Remote:
 
     def close(self) -> None:
         """Close every connection."""
-        for opened in self._opened.values():
-            opened.connection.close()
-        self._opened.clear()
+        for way in self._ways.values():
+            way.close()
+        self._ways.clear()
 
     def reached(self, host: Host) -> bool:
         """Whether there is a connection to a host now."""
-        opened = self._opened.get(host.name)
-        return opened is not None and bool(opened.connection.is_connected)
+        way = self._ways.get(host.name)
+        return way is not None and way.open
 
     def run_script(
         self,
@@ -107,9 +106,9 @@ class Remote:
             f"{script}\n\nimport json as _json\n"
             f'print("\\n" + {mark!r} + _json.dumps(main(_json.loads({json.dumps(payload)!r}))))\n'
         )
-        opened = self._open(host)
+        way = self._open(host)
         sent = time.time()
-        with Command(opened, self._password_of(host), timeout) as command:
+        with self._command(way, host, timeout) as command:
             command.start('"$python" -', become=become, setup=_find_python(host))
             command.give(source.encode("ascii"))
             output = {STDOUT: b"", STDERR: b""}
@@ -192,10 +191,11 @@ class Remote:
         Raises:
             HostProblem: no connection, no sudo, or the connection broke.
         """
-        opened = self._open(host)
+        way = self._open(host)
         if pty:
-            return run_on_terminal(opened, argv, become, self._password_of(host))
-        with Command(opened, self._password_of(host)) as command:
+            method = Become.on(host.access) if become else None
+            return run_on_terminal(way, argv, method, self._password_of(host))
+        with self._command(way, host) as command:
             command.start(shlex.join(argv), become=become)
             command.forward(stdin)
             streams = {STDOUT: sys.stdout.buffer, STDERR: sys.stderr.buffer}
@@ -217,31 +217,21 @@ class Remote:
         Raises:
             HostProblem: no connection to the host.
         """
-        from invoke.exceptions import ThreadException
-
-        opened = self._open(host)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            local: int = probe.getsockname()[1]
-        # What the tunnel says at its end is that a client hung up, which the client knows best.
-        with (
-            suppress(ThreadException),
-            opened.connection.forward_local(local, remote_port=port, remote_host=address),
-        ):
+        with self._open(host).tunnel(address, port) as local:
             yield local
+
+    def _command(self, way: Way, host: Host, timeout: float | None = None) -> Command:
+        return Command(way, Become.on(host.access), self._password_of(host), timeout)
 
     def _password_of(self, host: Host) -> str | None:
         return host.become_password if self._password is None else self._password
 
-    def _open(self, host: Host) -> Opened:
-        with self._opener_lock:
-            # Made by the first thread that connects: it imports fabric, which takes half a second.
-            opener = self._opener = self._opener or Opener(self._trust, self._timeout)
+    def _open(self, host: Host) -> Way:
         with self._locks[host.name]:
-            opened = self._opened.get(host.name)
-            if opened is None or not opened.connection.is_connected:
-                opened = self._opened[host.name] = opener.open(host)
-            return opened
+            way = self._ways.get(host.name)
+            if way is None or not way.open:
+                way = self._ways[host.name] = self._opener.open(host)
+            return way
 
 
 def _place(errors: str) -> str:

@@ -6,6 +6,7 @@ import os
 import shlex
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,23 @@ class Trust:
         self._say = say
         self._lock = threading.Lock()
 
-    def apply(self, client: Any) -> None:
-        """Let a paramiko client know the accepted keys, and ask here about new ones."""
+    def apply(self, client: Any, place: str = "", alias: str = "", *, check: bool = True) -> None:
+        """Let a paramiko client know the accepted keys, and ask here about new ones.
+
+        Args:
+            place: the name that paramiko looks for.
+            alias: the name that the host has in the file (HostKeyAlias); "" for the same.
+            check: False accepts every key and remembers none, as host_key_checking=false has it.
+        """
+        if not check:
+            client.set_missing_host_key_policy(_Anyone())
+            return
         if self.path.exists():
             client.load_host_keys(str(self.path))
-        client.set_missing_host_key_policy(self)
+        keys = client.get_host_keys()
+        for kind, key in (keys.lookup(alias) or {}).items() if alias else ():
+            keys.add(place, kind, key)
+        client.set_missing_host_key_policy(_As(self, alias) if alias else self)
 
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:  # noqa: ARG002
         """Accept a host's first key (called by paramiko)."""
@@ -55,3 +68,19 @@ class Trust:
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = "\n" + line
             file.write(line.encode())
+
+
+@dataclass(frozen=True)
+class _As:
+    """Accepts a first key under another name than the host's address."""
+
+    trust: Trust
+    alias: str
+
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:  # noqa: ARG002
+        self.trust.missing_host_key(client, self.alias, key)
+
+
+class _Anyone:
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+        pass

@@ -16,7 +16,7 @@ from support.onhost import send
 from toolkit.cluster import Cluster, Host
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.command import _shell
-from toolkit.hosts.connection import Opener, ssh_options
+from toolkit.hosts.connection import Opener
 from toolkit.hosts.problem import Login, of_connecting, of_start
 from toolkit.hosts.remote import _find_python, _place
 from toolkit.hosts.trust import Trust
@@ -72,6 +72,12 @@ def test_an_authentication_failure_names_the_keys_that_were_tried() -> None:
     assert "tried: a, the SSH agent's keys (2)" in problem.what
 
 
+def test_a_jump_host_that_lets_nobody_in_is_told_by_its_own_name() -> None:
+    login = Login("h1", "bob", "10.0.0.1", 22, target="bob@gate", arguments="-F f", jump=True)
+    problem = connecting(paramiko.AuthenticationException(), login)
+    assert "ssh -F f bob@gate; ProxyJump names the user" in str(problem.fix)
+
+
 def test_a_default_key_that_ssh_would_ignore_is_named() -> None:
     login = Login("h1", "bob", "h", 22, known_hosts="kh", refused=("/home/me/.ssh/id_rsa",))
     problem = connecting(paramiko.AuthenticationException(), login)
@@ -106,24 +112,6 @@ def test_the_fix_for_no_python_is_the_family_s_package_manager() -> None:
 
 def test_a_named_interpreter_that_is_missing_is_named() -> None:
     assert "/opt/x/python3" in of_start("toolkit:no_python:/opt/x/python3:debian\n", LOGIN).what
-
-
-@pytest.mark.parametrize(
-    ("arguments", "options"),
-    [
-        ("-C -J bob@gate:2222", [("proxyjump", "bob@gate:2222")]),
-        ("-Jgate", [("proxyjump", "gate")]),
-        ("-o ProxyJump=a,b -o ServerAliveInterval=5",
-         [("proxyjump", "a,b"), ("serveraliveinterval", "5")]),
-        ("-oProxyCommand='ssh -W %h:%p gate'", [("proxycommand", "ssh -W %h:%p gate")]),
-        ("-o 'ProxyJump gate'", [("proxyjump", "gate")]),
-        ("", []),
-    ],
-)  # fmt: skip
-def test_jump_hosts_are_read_from_ssh_arguments(
-    arguments: str, options: list[tuple[str, str]]
-) -> None:
-    assert list(ssh_options(arguments)) == options
 
 
 def test_a_first_key_is_written_down_and_told(tmp_path: Path) -> None:
@@ -193,16 +181,16 @@ def run_shell(line: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 
 
 def test_the_line_that_is_sent_says_when_it_starts_and_keeps_arguments_apart() -> None:
-    done = run_shell(_shell("""printf '%s|' 'a b' "it's" '$HOME'""", "", ""))
+    done = run_shell(_shell("""printf '%s|' 'a b' "it's" '$HOME'""", "", None))
     assert done.stdout == "toolkit:ready\na b|it's|$HOME|"
 
 
 def test_the_line_finds_an_interpreter_or_says_that_there_is_none() -> None:
     host = Host("h1", (), {})
-    done = run_shell(_shell('"$python" -', _find_python(host), ""), "print(6 * 7)")
+    done = run_shell(_shell('"$python" -', _find_python(host), None), "print(6 * 7)")
     assert done.stdout == "toolkit:ready\n42\n"
     missing = Host("h1", (), {"ansible_python_interpreter": "/no/such/python3"})
-    done = run_shell(_shell('"$python" -', _find_python(missing), ""))
+    done = run_shell(_shell('"$python" -', _find_python(missing), None))
     assert done.stdout == ""
     assert "toolkit:no_python:/no/such/python3:" in done.stderr
     automatic = Host("h1", (), {"ansible_python_interpreter": "auto_silent"})
