@@ -17,9 +17,10 @@ from typing import Any
 
 from toolkit.cluster import Cluster, ansible_config
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.login import BECOME_PASSWORDS
 from toolkit.cluster.vaultfile import vault_password_file, write_private
 from toolkit.content import content_dir
-from toolkit.hosts.trust import ssh_option
+from toolkit.run import connecting
 from toolkit.run.guard import guarded
 from toolkit.run.record import Run
 
@@ -76,10 +77,11 @@ def mitogen_strategy_dir() -> Path | None:
     return Path(spec.origin).parent / "plugins" / "strategy"
 
 
-def environment() -> dict[str, str]:
+def environment(cluster: Cluster) -> dict[str, str]:
     """The environment that ansible-playbook runs in; ansible.cfg says the same to plain users."""
-    strategies = mitogen_strategy_dir()
-    use_mitogen = strategies is not None and os.environ.get(STRATEGY_VARIABLE) != PIPELINED
+    plain = os.environ.get(STRATEGY_VARIABLE) == PIPELINED or connecting.plain_reasons(cluster)
+    strategies = None if plain else mitogen_strategy_dir()
+    use_mitogen = strategies is not None
     chosen = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_CONFIG": str(ansible_config()),
@@ -97,6 +99,8 @@ def environment() -> dict[str, str]:
     }
     if use_mitogen:
         chosen["ANSIBLE_STRATEGY_PLUGINS"] = str(strategies)
+    if connecting.has_key_texts(cluster):
+        chosen["ANSIBLE_SSH_AGENT"] = "auto"
     return chosen
 
 
@@ -107,8 +111,7 @@ def playbook_command(cluster: Cluster, playbook: str, *, check: bool) -> list[st
         "-i",
         str(cluster.directory),
     ]
-    known = ssh_option(cluster.directory / "known_hosts")
-    command += ["--ssh-extra-args", f"{known} -o StrictHostKeyChecking=yes"]
+    command += connecting.arguments(cluster)
     password = vault_password_file(cluster.directory)
     command += ["--vault-password-file", str(password)] if password.exists() else []
     command += ["--limit", cluster.limit] if cluster.limit else []
@@ -138,14 +141,15 @@ class Playbook:
 
         Args:
             record: the record that events and log go into, masked.
-            become_password: for sudo, kept in a private file while the run lasts.
+            become_password: for becoming root, kept in a private file while the run lasts.
             variables: extra variables of this run, typed as they are.
             cancelled: asked again and again; when it says so, ansible-playbook is ended.
         """
         self._cluster = cluster
         self._record = record
         self._cancelled = cancelled
-        self._hidden = [*secrets.values(cluster), *([become_password] if become_password else [])]
+        self._hidden = [*secrets.values(cluster), *connecting.passwords(cluster)]
+        self._hidden += [become_password] if become_password else []
         self._hidden += [
             str(value) for name, value in (variables or {}).items() if name in secrets.GENERATED
         ]
@@ -154,8 +158,8 @@ class Playbook:
         self._events: list[dict[str, Any]] = []
         self._command = playbook_command(cluster, name, check=check)
         self._extra = dict(variables or {}) | {"mitogen_ssh_compression": False}
-        if become_password:
-            self._extra["ansible_become_password"] = become_password
+        if become_password:  # under each name, as a later one in the inventory would count
+            self._extra |= dict.fromkeys(BECOME_PASSWORDS, become_password)
         self._private = tempfile.TemporaryDirectory(prefix="toolkit-")
         self._pool = ThreadPoolExecutor(1)
         self._ended = self._pool.submit(self._run)
@@ -218,7 +222,7 @@ class Playbook:
                 playbook=path,
                 inventory=str(self._cluster.directory),
                 cmdline=shlex.join([*options, "-e", f"@{vars_file}"]),
-                envvars=environment() | {"TOOLKIT_FACTS": str(self._facts)},
+                envvars=environment(self._cluster) | {"TOOLKIT_FACTS": str(self._facts)},
                 settings={"suppress_env_files": True, "idle_timeout": IDLE_TIMEOUT},
                 fact_cache_type=FACT_CACHE,
                 quiet=True,
