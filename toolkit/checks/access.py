@@ -34,7 +34,7 @@ def incomplete(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 def root_login(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Works, and no log shows who did what."""
     for host, _ in answering(cluster, probe):
-        if host.user == "root":
+        if host.user == "root" and not host.access.local:
             yield note(
                 "access.root_login",
                 host=host.name,

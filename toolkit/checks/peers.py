@@ -6,7 +6,7 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from toolkit.checks.common import answering, error, host_rule, listed, warning
+from toolkit.checks.common import answering, error, host_rule, listed, note, warning
 from toolkit.checks.thresholds import CLOCK_ERROR, CLOCK_WARNING
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.tables import words
@@ -16,6 +16,7 @@ from toolkit.hosts.facts import Facts, Probe
 
 _SERVING = ("metadata_db", "broker", "webserver", "worker")
 """Groups whose hosts others connect to."""
+_LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 
 @host_rule
@@ -113,24 +114,55 @@ def addresses(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     if len(cluster.all_hosts) < 2:
         return
     for host, facts in answering(cluster, probe):
-        address = _literal(host.base_address)
-        if not facts.network or address is None or not set(_SERVING) & set(host.groups):
-            continue
-        own = facts.network.addresses
-        if address.is_loopback:
-            what = f"the other hosts cannot reach {address}, which is loopback"
-        elif str(address) not in own:
-            what = f"{address} is none of this host's addresses"
-        else:
-            continue
-        usable = [text for text in own if _is_usable(text)]
-        yield error(
-            "peers.address",
-            host=host.name,
-            what=what,
-            fix=f"set base_address: {usable[0] if usable else 'ADDRESS'} for {host.name} in "
-            f"hosts.yml (it has {listed(usable or own or ['none'])})",
-        )
+        what = _wrong_address(host, facts) if set(_SERVING) & set(host.groups) else ""
+        if what:
+            yield error("peers.address", host=host.name, what=what, fix=_set_address(host, facts))
+
+
+@host_rule
+def local_address(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A host without SSH needs no address, but those who use the web UI do."""
+    if len(cluster.all_hosts) == 1:
+        for host, facts in answering(cluster, probe):
+            if _is_invented(host, facts):
+                yield note(
+                    "peers.local_address",
+                    host=host.name,
+                    what=f"the web UI is said to be at {cluster.web_address}, by a name that only "
+                    "the inventory knows",
+                    fix=_set_address(host, facts),
+                )
+
+
+def _wrong_address(host: Host, facts: Facts) -> str:
+    """Why others do not reach a host at its base_address; "" where nothing is known against it."""
+    address = _literal(host.base_address)
+    if not facts.network:
+        return ""
+    if host.base_address in _LOOPBACK_NAMES or (address and address.is_loopback):
+        return f"the other hosts cannot reach {host.base_address}, which is loopback"
+    if address and str(address) not in facts.network.addresses:
+        return f"{address} is none of this host's addresses"
+    if _is_invented(host, facts):
+        return f"the other hosts do not know {host.name}, a name that only the inventory knows"
+    return ""
+
+
+def _is_invented(host: Host, facts: Facts) -> bool:
+    """Whether a host without SSH has a name that may well be the inventory's alone."""
+    network = facts.network
+    own = (network.hostname, network.fqdn, *network.addresses) if network else ()
+    named = host.base_address != host.name or host.name in (*own, *_LOOPBACK_NAMES)
+    return host.access.local and bool(own) and not named
+
+
+def _set_address(host: Host, facts: Facts) -> str:
+    own = facts.network.addresses if facts.network else ()
+    usable = [text for text in own if _is_usable(text)]
+    return (
+        f"set base_address: {usable[0] if usable else 'ADDRESS'} for {host.name} in "
+        f"hosts.yml (it has {listed(usable or own or ['none'])})"
+    )
 
 
 def _literal(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

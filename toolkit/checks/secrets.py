@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from toolkit.checks.common import error, plan_rule, warning
 from toolkit.cluster import Cluster
-from toolkit.cluster.login import BECOME_PASSWORDS
+from toolkit.cluster.login import BECOME_PASSWORDS, PASSWORDS
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS, SHORT_PASSWORD
 from toolkit.cluster.specs import load_specs
 from toolkit.cluster.vault import GENERATED
@@ -90,7 +90,10 @@ def plain(cluster: Cluster) -> Iterator[Finding]:
     vault, specs = vault_file(cluster.directory), load_specs()
     for variable in cluster.variables:
         spec, value = specs.get(variable.name), variable.value
-        secret = (spec is not None and spec.secret) or variable.name in BECOME_PASSWORDS
+        secret = (spec is not None and spec.secret) or variable.name in (
+            *PASSWORDS,
+            *BECOME_PASSWORDS,
+        )
         if secret and not variable.secret and value and _is_plain(value):
             yield warning(
                 "secrets.plain",

@@ -14,7 +14,11 @@ from toolkit import findings
 
 def _ask_password(_context: click.Context, _option: click.Parameter, asked: bool) -> str | None:
     # Asked for before anything heavy is imported: a person waits here.
-    return click.prompt("sudo password", hide_input=True, err=True) if asked else None
+    return (
+        click.prompt("become password (sudo's, or root's for su)", hide_input=True, err=True)
+        if asked
+        else None
+    )
 
 
 def _known(_context: click.Context, _option: click.Parameter, ids: tuple[str, ...]) -> Any:
@@ -43,7 +47,7 @@ become_password = click.option(
     "become_password",
     is_flag=True,
     callback=_ask_password,
-    help="Ask for the sudo password.",
+    help="Ask for the password for becoming root (sudo, su).",
 )
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 skip = click.option(

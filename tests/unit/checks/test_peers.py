@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.preflight_data import CELERY, good_facts, make_cluster, only, probe_of
+from support.preflight_data import CELERY, SINGLE, good_facts, make_cluster, only, probe_of
 
 from toolkit.checks import validate_hosts
 from toolkit.findings import Finding, Severity
@@ -64,6 +64,8 @@ def test_copied_machines(tmp_path: Path) -> None:
         ({"ansible_host": "203.0.113.7"}, "203.0.113.7 is none of this host's addresses"),
         ({"base_address": "10.9.9.9"}, "10.9.9.9 is none of this host's addresses"),
         ({"ansible_host": "127.0.0.1", "ansible_port": 2222}, "loopback"),
+        ({"ansible_host": "localhost"}, "cannot reach localhost, which is loopback"),
+        ({"ansible_connection": "local", "ansible_host": None}, "only the inventory knows"),
     ],
 )
 def test_an_address_that_the_others_cannot_use(
@@ -92,3 +94,20 @@ def test_an_address_that_is_the_host_s_own_or_a_name(
 def test_a_single_host_may_be_reached_by_any_address(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, host_variables={"h1": {"ansible_host": "203.0.113.7"}})
     assert validate_hosts(cluster, probe_of(cluster)) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "reported"),
+    [
+        ({"ansible_connection": "local", "ansible_host": None}, True),
+        ({"ansible_connection": "local", "base_address": "10.0.0.1"}, False),
+        ({"ansible_host": None}, False),  # SSH knows the name, so others may
+    ],
+)
+def test_a_single_host_without_ssh_needs_a_name_for_its_users(
+    tmp_path: Path, variables: dict[str, Any], reported: bool
+) -> None:
+    named = {"airflow.internal": variables}
+    cluster = make_cluster(tmp_path, {"airflow.internal": SINGLE["h1"]}, named)
+    found = [one.id for one in validate_hosts(cluster, probe_of(cluster))]
+    assert ("peers.local_address" in found) is reported

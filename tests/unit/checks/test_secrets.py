@@ -41,6 +41,12 @@ def test_one_of_the_inventorys_own_files(tmp_path: Path) -> None:
     assert "airflow.yml:1" in only(secrets.plain(cluster), "secrets.plain").what
 
 
+@pytest.mark.parametrize("name", ["ansible_ssh_pass", "ansible_su_pass", "ansible_private_key"])
+def test_passwords_of_logins_belong_in_the_vault(tmp_path: Path, name: str) -> None:
+    cluster = make_cluster(tmp_path, **{name: "of-the-login"})
+    assert name in only(secrets.plain(cluster), "secrets.plain").what
+
+
 def test_a_short_password(tmp_path: Path) -> None:
     found = only(
         secrets.passwords(make_cluster(tmp_path, vault={"broker_password": "k9#xQ"})),
