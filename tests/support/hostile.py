@@ -125,10 +125,15 @@ def variables(draw: st.DrawFn) -> dict[str, Any]:
 def host_lists(draw: st.DrawFn) -> dict[str, Any]:
     """A hosts.yml: the good one with other variables and groups, some of them in circles."""
     hosts = {name: {**LOGIN, **draw(variables())} for name in ("h1", "h2")}
-    found: dict[str, Any] = {**GOOD["hosts.yml"], "all": {"hosts": hosts, "vars": draw(variables())}}
+    found: dict[str, Any] = {
+        **GOOD["hosts.yml"],
+        "all": {"hosts": hosts, "vars": draw(variables())},
+    }
     for group in draw(st.lists(st.sampled_from([*GROUPS, "other", "ungrouped"]), max_size=2)):
         children = dict.fromkeys(draw(st.lists(st.sampled_from([*GROUPS, "all", "x"]), max_size=2)))
-        members = dict.fromkeys(draw(st.lists(st.sampled_from(["h1", "h2", "h3", "h[1:2]"]), max_size=2)))
+        members = dict.fromkeys(
+            draw(st.lists(st.sampled_from(["h1", "h2", "h3", "h[1:2]"]), max_size=2))
+        )
         found[group] = draw(st.just({"children": children, "hosts": members}) | VALUES)
     return found
 
@@ -155,7 +160,9 @@ def inventories(draw: st.DrawFn) -> dict[str, Any]:
     )  # fmt: skip
     for path in draw(st.lists(others, max_size=2)):
         if path == "group_vars":
-            found = {name: data for name, data in found.items() if not name.startswith("group_vars")}
+            found = {
+                name: data for name, data in found.items() if not name.startswith("group_vars")
+            }
         found[path] = draw(contents(variables()))
     return found
 
@@ -178,15 +185,45 @@ def write(directory: Path, files: Mapping[str, Any]) -> None:
 # Command lines
 
 DIRECTORIES = ["inv", "inv", "inv", "inv", "broken", "empty", "nosuch", "", " ", ".", "inv/hosts.yml", "file/below",
-               "/proc/nosuch/x", "/sys/x", "/proc/self", "~nosuchuser/x", "~", "new/a/b", "-", "\udcff", "x" * 300]  # fmt: skip
+               "/proc/nosuch/x", "/sys/x", "~nosuchuser/x", "~", "new/a/b", "-", "\udcff", "x" * 300]  # fmt: skip
 PATTERNS = ["h1", "all", "worker", "!", "&", "~[", "~", "h[", "worker[0]", "worker[9]", "scheduler[0:2]", "h1[x]", "@nosuch",
             "@file", "@inv", "@", "", " ", ",", ":", "nosuch", "all:!h1", "~(", "[0]", "worker[-1]", "!all", "~(h+)+$"]  # fmt: skip
 TARGETS = ["all=u@127.0.0.1", "worker=h", "x=y", "=", "", "all=", "all=-x", "scheduler=u@[::1]:1", "all=H:x", "u@127.0.0.1",
            "127.0.0.1", "-x", "@", "u@", "u@h:99999999"]  # fmt: skip
 SETS = ["x=2024-13-01", "airflow_parallelism=4", "airflow_parallelism=[", "=", "", "a", "airflow_web_port=!!int ''", "a=" + "[" * 3000,
         "airflow_version=2.11.2", "airflow_config={a: {b: c}}", "airflow_web_port=0x" + "f" * 6000, "a=b\0c", "airflow_timezone=x"]  # fmt: skip
-FILES = ["x.svg", "nosuch/x.svg", "/proc/x.svg", "/sys/x.svg", "inv", "", ".", "/dev/full", "file/x", "x" * 300, "\udcff.svg"]
-OTHERS = ["", " ", "-", "--", "0", "-1", "99999999999999999999", "x", "ä", "\udcff", "a b", "x" * 300, "3.3.2", "9", "{{", "\n", "%s"]
+FILES = [
+    "x.svg",
+    "nosuch/x.svg",
+    "/proc/x.svg",
+    "/sys/x.svg",
+    "inv",
+    "",
+    ".",
+    "/dev/full",
+    "file/x",
+    "x" * 300,
+    "\udcff.svg",
+]
+OTHERS = [
+    "",
+    " ",
+    "-",
+    "--",
+    "0",
+    "-1",
+    "99999999999999999999",
+    "x",
+    "ä",
+    "\udcff",
+    "a b",
+    "x" * 300,
+    "3.3.2",
+    "9",
+    "{{",
+    "\n",
+    "%s",
+]
 
 POOLS: Mapping[str, list[str]] = {
     "inventory": DIRECTORIES,
@@ -205,7 +242,9 @@ POOLS: Mapping[str, list[str]] = {
 """Values by the names of parameters; others get OTHERS."""
 
 
-def commands(group: click.Group = root, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(
+    group: click.Group = root, above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every command with the words that name it."""
     for name in group.list_commands(click.Context(group)):
         found = group.get_command(click.Context(group), name)
@@ -231,8 +270,19 @@ def arguments_of(draw: st.DrawFn, command: click.Command) -> list[str]:
             else:
                 flag = isinstance(parameter, click.Option) and parameter.is_flag
                 found.append([draw(st.sampled_from(parameter.opts))] + ([] if flag else [value]))
-    extra = draw(st.lists(st.sampled_from(["--json", "--json", "--nosuch", "--help", "-x", "--", "--yes", "-K", "word"]), max_size=2))
-    return [word for words in draw(st.permutations([*found, *([word] for word in extra)])) for word in words]
+    extra = draw(
+        st.lists(
+            st.sampled_from(
+                ["--json", "--json", "--nosuch", "--help", "-x", "--", "--yes", "-K", "word"]
+            ),
+            max_size=2,
+        )
+    )
+    return [
+        word
+        for words in draw(st.permutations([*found, *([word] for word in extra)]))
+        for word in words
+    ]
 
 
 @st.composite
@@ -240,7 +290,12 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     """A command line: a command with arguments, or words without any meaning."""
     words, command = draw(st.sampled_from(COMMANDS))
     if draw(st.integers(0, 19)) == 0:
-        return draw(st.lists(st.sampled_from([*words, "--json", "--help", "--version", "-h", "x", "--"]), max_size=3))
+        return draw(
+            st.lists(
+                st.sampled_from([*words, "--json", "--help", "--version", "-h", "x", "--"]),
+                max_size=3,
+            )
+        )
     return [*words, *draw(arguments_of(command))]
 
 
@@ -270,7 +325,7 @@ class Place:
         before = self._content()
         status: object = None
         with (
-            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+            mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")),
             mock.patch.object(sys, "argv", ["toolkit", *arguments]),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
@@ -280,7 +335,11 @@ class Place:
             except SystemExit as ending:
                 status = ending.code
         after = self._content()
-        written = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
+        written = tuple(
+            sorted(
+                name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+            )
+        )
         return Ended(status, _text(out), _text(err), written)
 
     def _content(self) -> dict[str, str]:
@@ -289,7 +348,9 @@ class Place:
         for path in self.directory.rglob("*"):
             name = str(path.relative_to(self.directory))
             if not name.startswith("home/"):
-                found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+                found[name] = (
+                    hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+                )
         return found
 
 
@@ -310,7 +371,11 @@ def place() -> Iterator[Place]:
             "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1", "AWS_EC2_METADATA_DISABLED": "true",
             "LANG": "C.UTF-8",
         }  # fmt: skip
-        kept = {name: value for name, value in os.environ.items() if name.startswith(("PYTHON", "TMPDIR", "PYTEST"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("PYTHON", "TMPDIR", "PYTEST"))
+        }
         with mock.patch.dict(os.environ, kept | environment, clear=True), _alone():
             yield Place(directory)
 

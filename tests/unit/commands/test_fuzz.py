@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from support.hostile import GOOD, NASTY_YAML, command_lines, inventories, judge, place, write
 
 EXAMPLES = int(os.environ.get("TOOLKIT_FUZZ", "60"))
-QUICK = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+QUICK = settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
 
 READING = [
     ["check", "--json"], ["check"], ["plan", "--json"], ["status", "--json"], ["lock", "--json"], ["ec2", "plan", "--json"],
@@ -43,7 +45,9 @@ def test_whatever_is_typed(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("content", NASTY_YAML, ids=lambda content: repr(content[:30]))
-@pytest.mark.parametrize("name", ["hosts.yml", "group_vars/all/vault.yml", "airflow.lock", ".vault-password"])
+@pytest.mark.parametrize(
+    "name", ["hosts.yml", "group_vars/all/vault.yml", "airflow.lock", ".vault-password"]
+)
 def test_every_file_with_every_content(name: str, content: bytes) -> None:
     with place() as here:
         write(here.directory / "inv", {**GOOD, name: content})
