@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import secrets
 import shlex
 import socket
@@ -47,6 +48,7 @@ class Remote:
         connect_timeout: float = 10,
         say: Callable[[str], None] = report_on_stderr,
     ) -> None:
+        _allow_open_files()
         self._password = become_password
         self._trust = Trust(cluster.directory / "known_hosts", say)
         self._timeout = connect_timeout
@@ -242,6 +244,13 @@ class Remote:
             if opened is None or not opened.connection.is_connected:
                 opened = self._opened[host.name] = opener.open(host)
             return opened
+
+
+def _allow_open_files() -> None:
+    """As many as the kernel lets this process have: each host's connection is one, kept for the run."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # "no limit" is no number everywhere
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _place(errors: str) -> str:
