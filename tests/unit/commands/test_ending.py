@@ -77,6 +77,14 @@ def test_a_pattern_without_meaning_is_not_all_hosts(here: Place, limit: str) -> 
         assert error["what"]
 
 
+@pytest.mark.parametrize("lacking", ["webserver", "scheduler", "metadata_db"])
+def test_what_cannot_have_been_provisioned_cannot_be_proven(here: Place, lacking: str) -> None:
+    groups = {name: body for name, body in GOOD["hosts.yml"].items() if name != lacking}
+    write(here.directory / "other", {"hosts.yml": groups})
+    status, error = error_of(here, "verify", "-i", "other", "--json")
+    assert (status, error["id"].partition(".")[0]) == (EXIT_REFUSED, "planning")
+
+
 def test_a_setting_of_another_role(here: Place) -> None:
     status, error = error_of(here, "settings", "airflow_version", "--role", "postgres", "--json")
     assert (status, error["what"]) == (
