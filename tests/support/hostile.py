@@ -321,7 +321,10 @@ class Place:
 
     def run(self, arguments: list[str], stdin: str = "") -> Ended:
         """Run a command in this process."""
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        out, err = (
+            io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", write_through=True)
+            for _ in range(2)
+        )
         before = self._content()
         status: object = None
         with (
