@@ -18,4 +18,16 @@ Above them: cli.py (which commands there are) and ending.py (how a command ends:
 Below all of them: findings.py (what is wrong, as data), errors.py, content.py (where files are).
 """
 
+import sys
+from types import TracebackType
+
 __version__ = "0.1.0"
+
+
+def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Whoever interrupts a start, while modules are read, wants no traceback either."""
+    if kind is not KeyboardInterrupt:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _end

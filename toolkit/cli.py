@@ -99,7 +99,7 @@ def _run(arguments: list[str], as_json: bool) -> int:
     except _ClosedPipeError as error:
         raise error.__cause__ or error from None
     except OSError as error:
-        if ending.is_lost() or error.strerror is None:
+        if ending.lost() or error.strerror is None:
             raise
         return ending.report(refused_by_system(error), as_json)
     except SystemExit as error:  # a library's last words, such as Ansible's about the locale
@@ -112,20 +112,25 @@ def _ended(arguments: list[str]) -> int:
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in own
     try:
-        status = _run(arguments, as_json)
+        try:
+            status = _run(arguments, as_json)
+        except Exception as error:
+            if ending.lost():
+                raise
+            status = ending.report(ending.defect(error), as_json)
         sys.stdout.flush()
         return status
     except Exception as error:
-        if isinstance(error, OSError) and ending.is_lost():
-            return ending.give_up(error)
-        return ending.report(ending.defect(error), as_json)
+        unwritten = ending.lost()
+        if unwritten is None:
+            raise error
+        return ending.give_up(unwritten)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console script; ends the process with the command's exit status."""
     if arguments is None:
         arguments = sys.argv[1:]
-        ending.open_closed_streams()
-        ending.quiet_threads()
-    ending.print_anything()
+        ending.open_streams()
+        ending.be_quiet()
     sys.exit(_ended(arguments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from functools import cache
@@ -59,8 +60,10 @@ def refused_by_system(error: OSError) -> ToolkitError:
     """
     place = str(error.filename) if error.filename is not None else None
     fix = None
+    if place is None and error.errno == errno.ENOENT:  # what getcwd() says
+        return ToolkitError("the working directory is gone", fix="cd")
     for variable, folder in (("XDG_STATE_HOME", state_dir()), ("XDG_CACHE_HOME", cache_dir())):
-        if place and Path(place).is_relative_to(folder):
+        if place and (folder.is_relative_to(place) or Path(place).is_relative_to(folder)):
             fix = f"export {variable}=a directory that can be written, with space left"
     return ToolkitError(
         f"this machine refuses: {error.strerror or error}",

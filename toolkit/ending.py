@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,10 +10,11 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -78,7 +80,7 @@ def _told(error: BaseException | None) -> Iterator[str]:
     """A traceback with its causes; what is quoted in a message may be a secret, and is left out."""
     while error is not None:
         yield from traceback.format_tb(error.__traceback__)
-        message = re.sub(r"""(['"]).*\1""", "'********'", str(error), flags=re.DOTALL)
+        message = re.sub(r"""(['"]).*?\1""", "'********'", str(error), flags=re.DOTALL)
         yield f"{type(error).__name__}: {message}\n"
         error = error.__cause__ or error.__context__
 
@@ -93,28 +95,52 @@ def _record(text: str) -> Path:
     return path
 
 
-def open_closed_streams() -> None:
-    """Lead streams that the caller closed to /dev/null.
+class _Watched(io.FileIO):
+    """A stream's file that remembers whether something could not be written to it."""
 
-    The next file that is opened, a vault for example, would get their number, and our output.
+    failed: OSError | None = None
+
+    def write(self, content: Any, /) -> int:
+        """As FileIO."""
+        try:
+            return super().write(content)
+        except OSError as error:
+            self.failed = error
+            raise
+
+
+_WATCHED: list[_Watched] = []
+"""stdout's and stderr's, once a process has them."""
+
+
+def open_streams() -> None:
+    """Lead streams that the caller closed to /dev/null, and watch what becomes of the others.
+
+    The next file that is opened, a vault for example, would get the number of a closed one, and
+    with it our output. What an encoding lacks is printed as an escape: a name can be any bytes.
     """
-    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+    for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
-            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+            os.open(os.devnull, os.O_WRONLY if number else os.O_RDONLY)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = _watched(1, sys.stdout), _watched(2, sys.stderr)
 
 
-def print_anything() -> None:
-    """What a stream's encoding lacks is printed as an escape; a file's name can be any bytes."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+def _watched(number: int, stream: TextIO | None) -> TextIO:
+    raw = _Watched(number, "w", closefd=False)
+    _WATCHED.append(raw)
+    at_once = number == 2 or raw.isatty()
+    encoding = stream.encoding if stream else "utf-8"
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=at_once
+    )
 
 
-def quiet_threads() -> None:
-    """What is raised in a thread, or while the interpreter ends, is no text for a terminal."""
+def be_quiet() -> None:
+    """What a library warns of, or is raised in a thread or at the very end, is no text for a user."""
 
     def raised(arguments: Any) -> None:
         if arguments.exc_value is not None:
@@ -123,16 +149,13 @@ def quiet_threads() -> None:
 
     threading.excepthook = raised
     sys.unraisablehook = lambda _: None
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
 
 
-def is_lost() -> bool:
-    """Whether stdout or stderr takes nothing more: what could not be written is still in its buffer."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        return True
-    return False
+def lost() -> OSError | None:
+    """Why stdout or stderr takes nothing more."""
+    return next((raw.failed for raw in _WATCHED if raw.failed), None)
 
 
 def give_up(error: OSError) -> int:
@@ -140,14 +163,12 @@ def give_up(error: OSError) -> int:
 
     Whoever closes a pipe, such as `head`, has seen enough, and is told nothing.
     """
-    with suppress(OSError):
-        if not isinstance(error, BrokenPipeError):
+    if not isinstance(error, BrokenPipeError):
+        with suppress(OSError):
             click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
     null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:  # or the interpreter's own attempt would end in a message
-            os.dup2(null, stream.fileno())
+    for number, raw in enumerate(_WATCHED, start=1):
+        if raw.failed:  # what is left in its buffer would fail again while the interpreter ends
+            os.dup2(null, number)
     os.close(null)
     return EXIT_FAILED

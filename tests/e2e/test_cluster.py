@@ -81,7 +81,11 @@ def test_a_host_that_left_is_reported_with_what_is_still_there(
         path.write_text(text)
     reported = [one for one in found if one["id"] == "ownership.left"]
     assert [one["host"] for one in reported] == [left, left]
-    for words in ("was in worker", "airflow-worker.service runs", "secrets in /etc/airflow/airflow.env"):
+    for words in (
+        "was in worker",
+        "airflow-worker.service runs",
+        "secrets in /etc/airflow/airflow.env",
+    ):
         assert words in reported[0]["what"]
     assert not [one for one in four.json("check")["findings"] if one["id"] == "ownership.left"]
 

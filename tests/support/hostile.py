@@ -78,7 +78,7 @@ NASTY_YAML = [
 """Contents of any file of an inventory directory."""
 
 DIRECTORY = b"(a directory is in its place)"
-TEXTS = st.text(st.characters(exclude_characters="/\0"), max_size=12)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), max_size=12)
 LOGINS: Mapping[str, list[Any]] = {
     "ansible_host": ["", " ", "127.0.0.1", "http://127.0.0.1/", "127.0.0.1:22", "[::1]", "::1", 7, None, "{{ x }}", "a b",
                      "x" * 300, "\0", "-oProxyCommand=x", "ä.invalid", ["127.0.0.1"], "..", "%", "\n"],
@@ -185,7 +185,7 @@ def write(directory: Path, files: Mapping[str, Any]) -> None:
 # Command lines
 
 DIRECTORIES = ["inv", "inv", "inv", "inv", "broken", "empty", "nosuch", "", " ", ".", "inv/hosts.yml", "file/below",
-               "/proc/nosuch/x", "/sys/x", "/proc/self", "~nosuchuser/x", "~", "new/a/b", "-", "\udcff", "x" * 300]  # fmt: skip
+               "/proc/nosuch/x", "/sys/x", "~nosuchuser/x", "~", "new/a/b", "-", "\udcff", "x" * 300]  # fmt: skip
 PATTERNS = ["h1", "all", "worker", "!", "&", "~[", "~", "h[", "worker[0]", "worker[9]", "scheduler[0:2]", "h1[x]", "@nosuch",
             "@file", "@inv", "@", "", " ", ",", ":", "nosuch", "all:!h1", "~(", "[0]", "worker[-1]", "!all", "~(h+)+$"]  # fmt: skip
 TARGETS = ["all=u@127.0.0.1", "worker=h", "x=y", "=", "", "all=", "all=-x", "scheduler=u@[::1]:1", "all=H:x", "u@127.0.0.1",
@@ -321,11 +321,14 @@ class Place:
 
     def run(self, arguments: list[str], stdin: str = "") -> Ended:
         """Run a command in this process."""
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        out, err = (
+            io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", write_through=True)
+            for _ in range(2)
+        )
         before = self._content()
         status: object = None
         with (
-            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+            mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")),
             mock.patch.object(sys, "argv", ["toolkit", *arguments]),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 
 from toolkit.checks.common import answering, error, host_rule, listed, warning
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.lock import lock_file
-from toolkit.cluster.lockfile import read_header, supports
+from toolkit.cluster.lockfile import read_header
 from toolkit.cluster.tables import platform, platforms
 from toolkit.cluster.topology import airflow_components, release_line
 from toolkit.content import content_dir
@@ -22,14 +22,15 @@ NEEDED_MODULES = ("ctypes", "ssl", "sqlite3", "bz2", "lzma", "zlib")
 @host_rule
 def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """There must be one that the release supports, whole, and that the lock was made for."""
-    line = release_line(cluster)
+    line, lock = release_line(cluster), lock_file(cluster)
+    pythons = read_header(lock).pythons if lock else None  # once: a lock has thousands of lines
     for host, facts in answering(cluster, probe):
         if line is None or not facts.pythons or not airflow_components(cluster, host):
             continue
         offers = platform("python", facts.os)
         if offers and offers["offered"] != ":" and not _wanted(cluster, host):
             continue  # role python installs one there
-        chosen = _chosen(cluster, host, facts, line["pythons"])
+        chosen = _chosen(cluster, host, facts, line["pythons"], pythons)
         if chosen is None:
             yield _finding(
                 "python.missing",
@@ -49,22 +50,29 @@ def interpreter(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             )
         else:
             yield from _parts(host, chosen)
-            yield from _lock(cluster, host, chosen)
+            if pythons is not None and chosen.minor not in pythons:
+                yield error(
+                    "python.lock",
+                    host=host.name,
+                    what=f"{lock} was not resolved for Python {chosen.minor}, which this host has",
+                    fix=f"toolkit lock -i {cluster.inventory}",
+                )
 
 
 def _wanted(cluster: Cluster, host: Host) -> str:
     return str(cluster.setting("python_interpreter", host) or "")
 
 
-def _chosen(cluster: Cluster, host: Host, facts: Facts, supported: list[str]) -> Python | None:
+def _chosen(
+    cluster: Cluster, host: Host, facts: Facts, supported: list[str], locked: Collection[str] | None
+) -> Python | None:
     """As role python chooses: the newest that is complete, and that release and lock support."""
     if _wanted(cluster, host):
         return next((python for python in facts.pythons if python.wanted), None)
-    lock = lock_file(cluster)
     for minor in reversed(supported):
         for python in facts.pythons:
             whole = not set(NEEDED_MODULES).intersection(python.missing)
-            if python.minor == minor and whole and (not lock or supports(lock, minor)):
+            if python.minor == minor and whole and (locked is None or minor in locked):
                 return python
     return next((python for python in facts.pythons if python.default), None)
 
@@ -95,17 +103,6 @@ def _parts(host: Host, python: Python) -> Iterator[Finding]:
             what=f"{python.path} ({python.version}) was built without {listed(missing)}",
             fix="install a complete Python there and name it in python_interpreter, or build it "
             "again with the development packages of these libraries",
-        )
-
-
-def _lock(cluster: Cluster, host: Host, python: Python) -> Iterator[Finding]:
-    lock = lock_file(cluster)
-    if lock and not supports(lock, python.minor):
-        yield error(
-            "python.lock",
-            host=host.name,
-            what=f"{lock} was not resolved for Python {python.minor}, which this host has",
-            fix=f"toolkit lock -i {cluster.inventory}",
         )
 
 

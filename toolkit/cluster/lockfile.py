@@ -91,11 +91,6 @@ def pinned(path: Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def supports(path: Path, python: str) -> bool:
-    """Whether a host with this Python ("3.11" or "3.11.2") can be installed from the lock."""
-    return ".".join(python.split(".")[:2]) in read_header(path).pythons
-
-
 def is_stale(path: Path, version: str, extras: Iterable[str], requirements: Iterable[str]) -> bool:
     """Whether the lock was resolved for other settings than these."""
     header = asdict(read_header(path))

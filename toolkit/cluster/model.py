@@ -143,7 +143,7 @@ class Cluster:
 
     def group(self, name: str) -> tuple[Host, ...]:
         """Every host of a group, whatever the limit: plans are about the whole cluster."""
-        return tuple(self._by_name[member] for member in self.members.get(name, ()))
+        return self._hosts_of.get(name, ())
 
     def host(self, name: str) -> Host:
         """The host of that inventory name.
@@ -158,12 +158,20 @@ class Cluster:
         return {host.name: host for host in self.inventory_hosts}
 
     @cached_property
+    def _hosts_of(self) -> Mapping[str, tuple[Host, ...]]:
+        """Group -> its hosts; of each host the whole cluster is asked for again and again."""
+        return {
+            group: tuple(self.host(member) for member in members)
+            for group, members in self.members.items()
+        }
+
+    @cached_property
     def groups(self) -> dict[str, list[str]]:
         """Group -> names of its hosts, as Ansible's variable of that name has them."""
         names = dict.fromkeys(name for host in self.all_hosts for name in host.groups)
         return {name: [host.name for host in self.group(name)] for name in names}
 
-    @property
+    @cached_property
     def executor(self) -> str:
         """Airflow's executor: Celery as soon as there is a worker host."""
         return planner.executor(self.groups)

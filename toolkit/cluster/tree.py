@@ -49,7 +49,17 @@ class Tree:
         self._above[child].setdefault(group)
 
     def add_host(self, host: str, group: str = "all") -> None:
-        """Add a host to a group."""
+        """Add a host to a group.
+
+        Raises:
+            ToolkitError: it has no name, which Ansible refuses as well.
+        """
+        if not host.strip():
+            raise ToolkitError(
+                f"a host of group {group} has no name",
+                where=str(self._directory),
+                fix="write a name, or remove the line",
+            )
         self.hosts.setdefault(host)
         self._children.setdefault(group, {})
         self._members.setdefault(group, {}).setdefault(host)

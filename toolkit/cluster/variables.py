@@ -108,11 +108,11 @@ class File(Layer):
 
         Most questions are about others, and to open the file takes half a second.
         """
-        if self._opened is not None or not self.encrypted:
-            return self.variables()
-        if self._names is None:
+        if self._names is None:  # asked for with every setting of every host
+            if self._opened is not None or not self.encrypted:
+                return self.variables()
             digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-            self._names = remembered(digest, lambda: sorted(self.variables()))
+            self._names = frozenset(remembered(digest, lambda: sorted(self.variables())))
         return self._names
 
     def forget(self) -> None:

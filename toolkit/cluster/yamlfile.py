@@ -315,8 +315,8 @@ def _parts(node: yaml.Node) -> Iterable[yaml.Node]:
 
 
 def _refuse_twice(root: yaml.Node, place: Location) -> None:
-    """Refuse a key that a mapping below the top has twice; of the top's own, the caller knows."""
-    left, seen = list(_parts(root)), {id(root)}
+    """Refuse a key that a mapping has twice."""
+    left, seen = [root], set[int]()
     while left:
         node = left.pop()
         if id(node) in seen:

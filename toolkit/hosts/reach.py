@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,9 +30,8 @@ def meet(
     involved = {name for link in wanted for name in (link.source, link.target)}
     hosts = [host for host in cluster.hosts if host.name in involved]
     owners = _names(wanted, facts)
-    answers = remote.fan_out(
-        hosts, program("reach"), lambda host: _payload(host.name, wanted, owners)
-    )
+    payloads = _payloads(wanted, owners)
+    answers = remote.fan_out(hosts, program("reach"), lambda host: payloads[host.name])
     answered = {n: a for n, a in answers.items() if not isinstance(a, HostProblem)}
     return tuple(_reached(answered)), tuple(_resolved(answered, owners))
 
@@ -51,20 +50,27 @@ def _names(wanted: list[Link], facts: Mapping[str, Facts]) -> Names:
     return owners
 
 
-def _payload(host: str, wanted: list[Link], owners: Names) -> dict[str, Any]:
-    """What `onhost.reach.main` gets on this host."""
-    expected = Counter(link.number for link in wanted if link.target == host)
-    connect = [
-        {"address": link.address, "port": link.number, "target": link.target,
-         "setting": link.setting}
-        for link in wanted
-        if link.source == host
-    ]  # fmt: skip
+def _payloads(wanted: list[Link], owners: Names) -> Mapping[str, dict[str, Any]]:
+    """What `onhost.reach.main` gets on each host."""
+    listen: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    connect: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for link in wanted:
+        listen[link.target][link.number] += 1
+        connect[link.source].append(
+            {"address": link.address, "port": link.number, "target": link.target,
+             "setting": link.setting}
+        )  # fmt: skip
+    for source, name in owners:
+        names[source].append(name)
     return {
-        "seconds": SECONDS,
-        "listen": list(expected.items()),
-        "connect": connect,
-        "names": sorted(name for source, name in owners if source == host),
+        host: {
+            "seconds": SECONDS,
+            "listen": list(listen[host].items()),
+            "connect": connect[host],
+            "names": sorted(names[host]),
+        }
+        for host in {*listen, *connect}
     }
 
 

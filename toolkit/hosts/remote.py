@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import secrets
 import shlex
 import sys
@@ -11,7 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import IO, Any
 
@@ -48,6 +49,7 @@ class Remote:
         connect_timeout: float = 10,
         say: Callable[[str], None] = report_on_stderr,
     ) -> None:
+        _allow_open_files()
         self._password = become_password
         self._trust = Trust(cluster.directory / "known_hosts", say)
         self._opener = Opener(self._trust, connect_timeout)
@@ -232,6 +234,13 @@ class Remote:
             if way is None or not way.open:
                 way = self._ways[host.name] = self._opener.open(host)
             return way
+
+
+def _allow_open_files() -> None:
+    """As many as the kernel lets this process have: each host's connection is one, kept for the run."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # "no limit" is no number everywhere
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _place(errors: str) -> str:

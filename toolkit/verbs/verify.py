@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from toolkit.checks import remote_logs
+from toolkit.checks import remote_logs, validate_plan
 from toolkit.checks.proof import Proof
 from toolkit.checks.running import Evidence, prove
-from toolkit.cluster import Cluster, Host, Inventory
+from toolkit.cluster import Cluster, Host, Inventory, settings
 from toolkit.cluster.topology import (
     airflow_components,
     canary_tasks,
@@ -23,12 +23,15 @@ from toolkit.cluster.topology import (
     records,
     release_line,
 )
+from toolkit.errors import ToolkitError
+from toolkit.findings import errors
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
 from toolkit.hosts.canary import S3, Canary, Workers
 from toolkit.hosts.database import examine
 from toolkit.hosts.state import HostState, states
 from toolkit.onhost.bundle import program
+from toolkit.providers import described
 from toolkit.run.session import Options, session
 from toolkit.run.stages import Stage, Step
 
@@ -49,9 +52,10 @@ def run(inventory: Inventory | Path, options: Options, skip: Collection[str] = (
         skip: ids of findings that are left out.
 
     Raises:
-        ToolkitError: the inventory cannot be read, or another run works on the cluster.
+        ToolkitError: the inventory is wrong, or another run works on the cluster.
     """
     cluster = Cluster.load(inventory)
+    _refuse_wrong(cluster)
     found: list[Proof] = []
     with session(cluster.inventory.identity, "verify", options) as work:
 
@@ -66,6 +70,13 @@ def run(inventory: Inventory | Path, options: Options, skip: Collection[str] = (
         if work.carry_out([Stage(PROVE, prove, changes=True)]):
             work.exit_code = 0
     return found
+
+
+def _refuse_wrong(cluster: Cluster) -> None:
+    """What no provision could have made has no web server to ask, for example."""
+    wrong = errors(settings.validate(cluster)) or errors(validate_plan(described(cluster)))
+    for finding in wrong[:1]:
+        raise ToolkitError(finding.what, fix=finding.fix, id=finding.id)
 
 
 def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> list[Proof]:

@@ -165,6 +165,13 @@ def test_a_group_below_itself(tmp_path: Path) -> None:
         Cluster.load(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["''", "' '", '"\\t"'])
+def test_a_host_without_a_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "hosts.yml").write_text(f"a: {{hosts: {{h1: , {name}: }}}}\n")
+    with pytest.raises(ToolkitError, match="has no name"):
+        Cluster.load(tmp_path)
+
+
 def test_a_priority_that_is_no_number(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text(
         "a: {vars: {ansible_group_priority: high}, hosts: {h1: }}\n"

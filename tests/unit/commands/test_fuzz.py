@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.hostile import GOOD, NASTY_YAML, command_lines, inventories, judge, place, write
 
-EXAMPLES = int(os.environ.get("TOOLKIT_FUZZ", "60"))
+EXAMPLES = int(os.environ.get("TOOLKIT_FUZZ", "40"))
 QUICK = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from toolkit.cluster import Cluster
-from toolkit.errors import EXIT_REFUSED, ToolkitError
+from toolkit.content import refused_by_system
+from toolkit.errors import EXIT_FAILED, EXIT_REFUSED, ToolkitError
 from toolkit.run.record import recorded
 from toolkit.run.session import Options, Session, session
 from toolkit.run.stages import Stage, Step
@@ -43,6 +44,34 @@ def test_an_error_before_any_change_is_a_refusal(cluster: Cluster, error: Except
     with pytest.raises(type(error)), session(cluster.directory, "provision", OPTIONS) as work:
         work.carry_out([Stage(READ, raises(error)), Stage(APPLY, lambda: True, changes=True)])
     assert result(cluster) == "refused"
+
+
+@pytest.mark.parametrize("changes", [True, False])
+@pytest.mark.parametrize(
+    "make", [lambda: ToolkitError("no answer"), lambda: OSError(28, "No space left on device")]
+)
+def test_the_exit_status_says_whether_something_was_changed(
+    cluster: Cluster, make: Callable[[], Exception], changes: bool
+) -> None:
+    error = make()
+    with pytest.raises(type(error)), session(cluster.directory, "provision", OPTIONS) as work:
+        work.carry_out([Stage(APPLY, raises(error), changes=changes)])
+    told = refused_by_system(error) if isinstance(error, OSError) else error
+    assert isinstance(told, ToolkitError)
+    assert told.exit_code == (EXIT_FAILED if changes else EXIT_REFUSED)
+    assert result(cluster) == ("failed" if changes else "refused")
+
+
+def test_a_record_that_cannot_be_completed_is_no_failure(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with session(cluster.directory, "provision", Options("toolkit provision")) as work:
+        for path in work.record.directory.iterdir():
+            path.unlink()
+        work.record.directory.rmdir()
+        work.record.directory.touch()  # a file in its place, as root may write anywhere
+        work.exit_code = 0
+    assert "the record of this run is not complete" in capsys.readouterr().err
 
 
 def test_an_interrupt_is_one_whatever_was_changed(cluster: Cluster) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from toolkit.cluster import Cluster
 from toolkit.cluster.hosts_file import spread
+from toolkit.content import refused_by_system
 from toolkit.errors import ToolkitError
-from toolkit.verbs.init import create
+from toolkit.verbs.init import create, parse_assignments
 
 
 def test_a_target_becomes_a_single_host(cluster: Cluster) -> None:
@@ -38,3 +39,45 @@ def test_a_wrong_setting_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match="airflow_web_port"):
         create(tmp_path / "y", settings={"airflow_web_prot": 1})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["x=2024-13-01", "x=2024-02-30", "x=!!int ''", "x=[", "x=" + "[" * 3000, "x=!!bool y", "x", "=1", "",
+     "x={a: 1, a: 2}", "x=&a [*a]", "x=0x" + "f" * 6000],
+    ids=lambda text: text[:14],
+)  # fmt: skip
+def test_a_value_that_cannot_be_read(assignment: str) -> None:
+    with pytest.raises(ToolkitError, match="--set") as told:
+        parse_assignments([assignment])
+    assert told.value.fix
+
+
+def test_one_setting_is_given_once() -> None:
+    with pytest.raises(ToolkitError, match="--set a is given twice"):
+        parse_assignments(["a=1", "a=2"])
+
+
+@pytest.mark.parametrize("name", ["a/b/c", "x"])
+def test_a_refused_inventory_leaves_no_directory_behind(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ToolkitError):
+        create(tmp_path / name, settings={"airflow_web_port": "x"})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["/proc/nosuch/x", "/sys/x", "/dev/null/x", "{}/file/x", "{}/" + "x" * 300]
+)
+def test_where_no_inventory_can_be(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError) as told:
+        create(Path(place.format(tmp_path)))
+    assert refused_by_system(told.value).what.startswith("this machine refuses: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_empty_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    create(Path())
+    assert (tmp_path / "hosts.yml").is_file()
+    assert Cluster.load(Path()).name == tmp_path.name
