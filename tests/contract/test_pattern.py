@@ -68,7 +68,7 @@ def ansible(directory: Path) -> Selects:
 
 def ours(directory: Path) -> Selects:
     cluster = Cluster.load(directory)
-    names = tuple(host.name for host in cluster.all_hosts)
+    names = tuple(host.name for host in cluster.inventory_hosts)
 
     def select(pattern: str) -> set[str] | None:
         try:

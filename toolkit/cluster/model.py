@@ -138,7 +138,9 @@ class Cluster:
         """The hosts this run is about: all, or those that the limit leaves."""
         if self.limit is None:
             return self.all_hosts
-        chosen = match(self.limit, tuple(host.name for host in self.all_hosts), self.members)
+        # As in Ansible: the pattern chooses from the whole inventory.
+        names = tuple(host.name for host in self.inventory_hosts)
+        chosen = match(self.limit, names, self.members)
         return tuple(host for host in self.all_hosts if host.name in chosen)
 
     def group(self, name: str) -> tuple[Host, ...]:

@@ -89,7 +89,9 @@ def test_time_zones_that_differ(tmp_path: Path) -> None:
 
 
 def test_a_small_host_without_swap(tmp_path: Path) -> None:
-    cluster = make_cluster(tmp_path, {"h1": ("metadata_db", "scheduler", "webserver"), "h2": ()})
+    cluster = make_cluster(
+        tmp_path, {"h1": ("metadata_db", "scheduler", "webserver"), "h2": ("broker", "worker")}
+    )
     small = good_facts(2, memory=Memory(total_mb=1000))
     found = only(validate_hosts(cluster, probe_of(cluster, h2=small)), "capacity.no_swap", "h2")
     assert "swapon" in found.fix

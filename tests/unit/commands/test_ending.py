@@ -63,7 +63,7 @@ def test_what_click_refuses_is_json_too(here: Place, arguments: list[str], what:
 def test_no_name_is_no_directory(here: Place, verb: str, name: str) -> None:
     status, error = error_of(here, verb, "-i", name, "--json")
     assert status == EXIT_REFUSED
-    assert "a directory's name is missing" in error["what"]
+    assert "name is missing" in error["what"]
 
 
 @pytest.mark.parametrize(

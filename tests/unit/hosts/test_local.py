@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.cluster import Cluster, Host
+from toolkit.cluster import Cluster, Host, Inventory
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.become import Become
 from toolkit.hosts.command import Command, _shell
@@ -36,7 +36,7 @@ exec sh -c "$3"
 
 def remote(directory: Path, **variables: str) -> tuple[Remote, Host]:
     host = Host("here", ("scheduler",), {"ansible_connection": "local", **variables})
-    return Remote(Cluster(directory, (host,))), host
+    return Remote(Cluster(Inventory((directory,)), (host,))), host
 
 
 def command(become: Become | None, password: str | None = None) -> Command:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.cluster import Cluster, Host
+from toolkit.cluster import Cluster, Host, Inventory
 from toolkit.hosts import ssh_config
 from toolkit.run import connecting
 
@@ -23,7 +23,8 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cluster(directory: Path, **hosts: dict[str, Any]) -> Cluster:
-    return Cluster(directory, tuple(Host(name, (), of) for name, of in hosts.items()))
+    members = tuple(Host(name, ("scheduler",), of) for name, of in hosts.items())
+    return Cluster(Inventory((directory,)), members)
 
 
 def overrides(found: list[str]) -> dict[str, dict[str, Any]]:
