@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import runpy
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from toolkit.content import content_dir
 
 FILES = content_dir() / "roles/airflow/files"
 PROGRAM = SimpleNamespace(**runpy.run_path(str(FILES / "examine_database.py")))
-OLD, NEW, OTHER = (base64.urlsafe_b64encode(bytes([one]) * 32).decode() for one in range(3))
+OLD, NEW, OTHER = (urlsafe_b64encode(bytes([n]) * 32).decode() for n in range(3))
 
 
 def sealed(text: str, key: str = OLD) -> str:
