@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.cluster import Host
+from toolkit.errors import ToolkitError
 from toolkit.hosts.problem import Login, key_missing, key_mode, of_connecting
 from toolkit.hosts.trust import Trust
 
@@ -57,13 +58,20 @@ class Opener:
             raise key_missing(host.name, str(key))
         if key and _readable_by_others(key):
             raise key_mode(host.name, str(key))
-        connection = self._connection(
-            host.address,
-            user=host.user,
-            port=host.port,
-            gateway=self._gateway(host),
-            connect_kwargs={"key_filename": [str(key)] if key else []},
-        )
+        try:
+            connection = self._connection(
+                host.address,
+                user=host.user,
+                port=host.port,
+                gateway=self._gateway(host),
+                connect_kwargs={"key_filename": [str(key)] if key else []},
+            )
+        except (ValueError, TypeError) as error:  # an open quote, H:x
+            raise ToolkitError(
+                f"what the inventory says of this connection cannot be read: {error}",
+                where=host.name,
+                fix="correct ansible_ssh_common_args and ansible_host in hosts.yml",
+            ) from None
         return self._opened(connection, host.name)
 
     def _connection(self, address: str, **options: Any) -> Any:
