@@ -43,7 +43,7 @@ class Holder:
             machine=machine,
             command=command,
             since=datetime.now(UTC).isoformat(timespec="seconds"),
-            origin=hashlib.sha256(place.encode()).hexdigest()[:16],
+            origin=hashlib.sha256(os.fsencode(place)).hexdigest()[:16],
             token=secrets.token_hex(8),
         )
 

@@ -18,7 +18,7 @@ from toolkit.content import state_dir
 
 def cluster_state(directory: Path) -> Path:
     """Where the records of one inventory directory are stored; same-named ones are kept apart."""
-    digest = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:6]
+    digest = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:6]
     return state_dir() / "clusters" / f"{directory.resolve().name}-{digest}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.cluster import Cluster
+from toolkit.cluster import Cluster, vault
 from toolkit.cluster.yamlfile import DEEPEST, is_vaulted, parse_mapping, parse_value, read_mapping
 from toolkit.errors import ToolkitError
 
@@ -142,4 +142,4 @@ def test_a_vault_that_is_a_directory(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text(GOOD)
     (tmp_path / "group_vars/all/vault.yml").mkdir(parents=True)
     with pytest.raises(ToolkitError, match="no file"):
-        Cluster.load(tmp_path)
+        vault.stored(Cluster.load(tmp_path))
