@@ -176,7 +176,8 @@ def _by_ansible(inventory: Inventory) -> Tree:
         priority = Variable(PRIORITY, body["priority"], whole, group)
         tree.set_variable(("group", group), priority)
     for host, variables in listing["hosts"].items():
-        tree.add_host(host)
+        if host not in tree.hosts:
+            tree.add_host(host)
         for name, value in variables.items():
             tree.set_variable(("host", host), Variable(name, _marked(value), whole, host))
     return tree
