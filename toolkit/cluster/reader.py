@@ -165,6 +165,8 @@ def _by_ansible(inventory: Inventory) -> Tree:
     # Which of several files it is from is not known.
     lists = inventory.host_lists()
     whole = Location(lists[0] if len(lists) == 1 else inventory.sources[0])
+    for host in listing["hosts"]:  # their order counts in patterns
+        tree.hosts.setdefault(host)
     for group, body in listing["groups"].items():
         tree.add_group(group)
         for child in body["children"]:
@@ -176,8 +178,6 @@ def _by_ansible(inventory: Inventory) -> Tree:
         priority = Variable(PRIORITY, body["priority"], whole, group)
         tree.set_variable(("group", group), priority)
     for host, variables in listing["hosts"].items():
-        if host not in tree.hosts:
-            tree.add_host(host)
         for name, value in variables.items():
             tree.set_variable(("host", host), Variable(name, _marked(value), whole, host))
     return tree

@@ -82,9 +82,9 @@ _Loader.add_constructor("!unsafe", lambda loader, node: _unsafe(loader, node))
 
 
 def _unsafe(loader: Any, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return UnsafeText(node.value)
-    node.tag = loader.resolve(type(node), None, (True, False))
+    # As Ansible: what is in quotes is read as if it were not.
+    value = node.value if isinstance(node, yaml.ScalarNode) else None
+    node.tag = loader.resolve(type(node), value, (True, False))
     return marked(loader.construct_object(node, deep=True))
 
 
