@@ -84,8 +84,9 @@ _Loader.add_constructor("!unsafe", lambda loader, node: _unsafe(loader, node))
 def _unsafe(loader: Any, node: yaml.Node) -> Any:
     # As Ansible: what is in quotes is read as if it were not.
     value = node.value if isinstance(node, yaml.ScalarNode) else None
-    node.tag = loader.resolve(type(node), value, (True, False))
-    return marked(loader.construct_object(node, deep=True))
+    tag = loader.resolve(type(node), value, (True, False))
+    same = type(node)(tag, node.value, node.start_mark, node.end_mark)
+    return marked(loader.construct_object(same, deep=True))
 
 
 def marked(value: Any) -> Any:
