@@ -215,7 +215,7 @@ class Cluster:
             ToolkitError: no host matches.
         """
         narrowed = replace(self, limit=pattern)
-        if not narrowed.hosts:
+        if pattern is not None and not narrowed.hosts:
             raise ToolkitError(
                 f"--limit {pattern} matches no host of {self.name}",
                 where=str(self.directory),
