@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
-from support.lab_cluster import assert_no_secret
+from support.lab_cluster import TOOLKIT, Cluster, assert_no_secret
 from support.saved_clusters import Provisioned
 
 HOST = "e2eone1"
@@ -124,6 +125,31 @@ def test_the_proof_does_not_need_the_admin_s_first_password(single: Provisioned)
     single.toolkit(*reset, "--password=changed-by-hand")
     assert single.json("verify")["ok"]
     single.toolkit(*reset, f"--password={single.vault()['airflow_admin_password']}")
+
+
+def test_a_vault_that_was_lost_is_recovered_from_the_host(
+    single: Provisioned, tmp_path: Path
+) -> None:
+    """An inventory copied without its vault is refused, with nothing written, until it has the secrets."""
+    copy = Cluster(tmp_path / "copy", single.environment)
+    copy.directory.mkdir()
+    for name in ("hosts.yml", "known_hosts"):
+        (copy.directory / name).write_bytes((single.directory / name).read_bytes())
+    refused = copy.json("provision", expect=2)
+    assert [one["id"] for one in refused["findings"] if one["severity"] == "error"] == [
+        "ownership.other_cluster"
+    ]
+    assert sorted(path.name for path in copy.directory.iterdir()) == ["hosts.yml", "known_hosts"]
+    done = subprocess.run(
+        [TOOLKIT, "secrets", "recover", "-i", str(copy.directory), "--json"],
+        env=copy.environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found, lost = copy.vault(), single.vault()
+    assert json.loads(done.stdout)["stored"] == sorted(found)
+    assert {"base_cluster_id", "airflow_fernet_key", "metadata_db_password"} <= found.keys()
+    assert found == {name: lost[name] for name in found}
+    assert not [value for value in found.values() if value in done.stdout + done.stderr]
+    assert copy.json("check")["ok"]
 
 
 def test_the_canary_leaves_no_history(single: Provisioned) -> None:

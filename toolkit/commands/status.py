@@ -44,7 +44,7 @@ def command(
     table = rows(found)
     releases = sorted({state.release for state in found if state.release})
     database = next((state.database for state in found if state.database), DatabaseState())
-    ok = all(row["state"] == "active" for row in table)
+    ok = bool(table) and all(row["state"] == "active" for row in table)
     schema = database.schema or database.error or None
     if as_json:
         click.echo(json.dumps({"ok": ok, "cluster": cluster.name, "releases": releases,
