@@ -173,20 +173,10 @@ class _Provision:
         remote = self.work.connect(self.cluster)
         dry = self.work.options.dry
         fresh = secrets.missing(self.cluster)
-        self.playbook = self.open.enter_context(
-            Playbook(
-                self.cluster,
-                "provision",
-                self.work.record,
-                check=dry,
-                become_password=self.work.options.become_password,
-                variables={
-                    **self.variables,
-                    **fresh,
-                },  # Ansible has read the vault before they are in it
-                cancelled=self.work.interrupts.asked,
-            )
-        )
+        # Ansible reads the inventory's vault when it needs it; its password has to be there by then.
+        early = dry or not fresh or bool(self.cluster.sources.passwords.identities)
+        if early:
+            self._begin_playbook(fresh)
         with ThreadPoolExecutor(1) as pool:
             lease = pool.submit(self._take_lease)
             self.probe = collect(self.cluster, remote)
@@ -203,9 +193,25 @@ class _Provision:
         if not dry:
             ensure_lock(self.cluster)
             secrets.update(self.cluster, fresh)
+        if not early:
+            self._begin_playbook({})
         if self.result.findings:
             self.work.progress.say("before it starts:\n" + findings_text(self.result.findings))
         return True
+
+    def _begin_playbook(self, fresh: Mapping[str, str]) -> None:
+        """Have Ansible read the playbook; with secrets that are not in the vault yet."""
+        self.playbook = self.open.enter_context(
+            Playbook(
+                self.cluster,
+                "provision",
+                self.work.record,
+                check=self.work.options.dry,
+                become_password=self.work.options.become_password,
+                variables={**self.variables, **fresh},
+                cancelled=self.work.interrupts.asked,
+            )
+        )
 
     def apply(self) -> bool:
         """Run playbooks/provision.yml."""
