@@ -318,6 +318,7 @@ def become_airflow():
         os.initgroups("airflow", user.pw_gid)
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
+        os.environ["HOME"] = user.pw_dir  # libpq looks for certificates there
 
 
 def connected(question, url, ca):
