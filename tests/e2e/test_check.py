@@ -227,9 +227,10 @@ def test_an_airflow_that_was_installed_by_hand(make_cluster: Callable[..., Clust
         "sudo chmod 600 /var/lib/airflow/airflow.cfg"
     )
     assert "triggerer" in found["platform.other_airflow"]["what"]
-    # What stands in the way is the server that would be taken over, and the triggerer's log port.
+    # In the way are the server that would be taken over, the triggerer's log port, and that Airflow's home.
     errors = {f["id"]: f["what"] for f in findings if f["severity"] == "error"}
-    assert set(errors) == {"ports.server_present", "ports.taken"}
+    assert set(errors) == {"ports.server_present", "ports.taken", "ownership.existing"}
+    assert "/var/lib/airflow" in errors["ownership.existing"]
     assert "8794" in errors["ports.taken"]
 
 
