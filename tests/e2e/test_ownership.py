@@ -158,7 +158,7 @@ def test_only_units_of_ours_are_removed(cluster: Cluster) -> None:
     backup = cluster.ssh(HOST, BACKUP)
     cluster.set("airflow_triggerer_enabled: false\n")
     result = cluster.json("provision", "--no-verify")
-    assert f"removed: /etc/systemd/system/airflow-triggerer.service on {HOST}" in result["groups"]
+    assert "removed: /etc/systemd/system/airflow-triggerer.service" in result["groups"]
     assert cluster.ssh(HOST, BACKUP) == backup
     assert cluster.json("provision", "--no-verify")["changes"] == []
     assert [

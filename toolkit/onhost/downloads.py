@@ -33,9 +33,13 @@ def check_url(url, context, timeout):
 
 
 def ask_for(url, context, timeout):
-    """What came of asking for a URL: once more when late, as whoever installs tries again too."""
+    """What came of asking for a URL: once more when late, as whoever installs tries again too.
+
+    A name server that is too busy to answer says that its failure is a temporary one.
+    """
     answer = ask_once(url, context, timeout)
-    return ask_once(url, context, timeout) if answer["result"] == "timeout" else answer
+    passing = answer["result"] == "timeout" or answer["detail"].startswith("Temporary failure")
+    return ask_once(url, context, timeout) if passing else answer
 
 
 def ask_once(url, context, timeout):
