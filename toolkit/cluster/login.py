@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +33,19 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
+def _is_address(value: Any) -> bool:
+    """Neither a URL nor HOST:PORT: colons are those of IPv6, whose zone is behind a %."""
+    if not _is_text(value) or re.search(r"[\s/@]", value):
+        return False
+    if ":" not in value:
+        return True
+    try:
+        ipaddress.IPv6Address(value.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def _is_name(value: Any) -> bool:
     return _is_text(value) or (isinstance(value, int) and not isinstance(value, bool))
 
@@ -58,7 +73,7 @@ def as_bool(value: Any) -> bool | None:
     return False if text in ("no", "off", "0", "false", "f", "n", "0.0") else None
 
 
-_ADDRESS = Form(_is_text, "an address or a name", "the address itself: 203.0.113.7")
+_ADDRESS = Form(_is_address, "an address or a name", "the address itself: 203.0.113.7")
 _PORT = Form(_is_port, "a TCP port (1 to 65535)", "the number itself: 22")
 _USER = Form(_is_name, "the name of a user", "the name itself: ubuntu")
 _PATH = Form(_is_text, "a path", "the path itself: ~/.ssh/id_ed25519")
