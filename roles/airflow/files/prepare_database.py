@@ -76,6 +76,17 @@ def airflow(*arguments):
             sys.exit(f"airflow {' '.join(arguments[:2])} ended with: {end.code}")
 
 
+def set_password(name, password):
+    """Store a user's password as FAB does; its own command for that fails on Airflow 2."""
+    import sqlalchemy
+    from werkzeug.security import generate_password_hash
+
+    engine = sqlalchemy.create_engine(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    change = sqlalchemy.text("UPDATE ab_user SET password = :stored WHERE username = :name")
+    with engine.begin() as connection:
+        connection.execute(change, {"stored": generate_password_hash(password), "name": name})
+
+
 def explained(users, outdated):
     """Run `prepare`; on a failure print its cause as the last line, without any secret."""
     try:
@@ -123,8 +134,7 @@ def prepare(users, outdated):
         print("CHANGED: created user " + user["username"])
     for user in users:
         if user["username"] in outdated:
-            name, password = "--username=" + user["username"], "--password=" + user["password"]
-            airflow("users", "reset-password", name, password)
+            set_password(user["username"], user["password"])
             print("CHANGED: set the password of user " + user["username"])
 
 
