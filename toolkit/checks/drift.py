@@ -44,9 +44,8 @@ def files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 def units(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Every component has a unit that is enabled, and nothing overrides it."""
     for host, facts in answering(cluster, probe):
-        if (
-            facts.airflow.current.rpartition("-")[0] != cluster.version
-        ):  # another version has others
+        # Another version has others.
+        if not facts.airflow.current or facts.airflow.version not in ("", cluster.version):
             continue
         there = {unit.name: unit for unit in facts.airflow.units if unit.ours}
         for component in airflow_components(cluster, host):

@@ -17,8 +17,8 @@ from toolkit.hosts.facts import Probe
 def change(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Only with a word of the user's, and never to a release that does not know the schema."""
     wanted = cluster.version
-    running = {host.name: facts.airflow.current.rpartition("-")[0]
-               for host, facts in answering(cluster, probe) if facts.airflow.current}  # fmt: skip
+    running = {host.name: facts.airflow.version
+               for host, facts in answering(cluster, probe) if facts.airflow.version}  # fmt: skip
     others = sorted({version for version in running.values() if version != wanted})
     unknown = not _knows(wanted, others[0], probe) if others else probe.database.state == "unknown"
     if unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -178,6 +179,12 @@ class Airflow:
     def built(self) -> tuple[str, ...]:
         """Names of the releases that are complete."""
         return tuple(release.name for release in self.releases if release.complete)
+
+    @property
+    def version(self) -> str:
+        """The version that runs, as role airflow reads it; "" where `current` is no release of ours."""
+        found = re.fullmatch("(.+)-[0-9a-f]{12}", self.current)
+        return found[1] if found else ""
 
 
 @dataclass(frozen=True)

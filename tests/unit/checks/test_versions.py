@@ -35,6 +35,16 @@ def test_the_same_version_or_none(tmp_path: Path, wanted: str, runs: str) -> Non
     assert findings(tmp_path, wanted, runs) == []
 
 
+@pytest.mark.parametrize("current", ["releases", "3.3.1", "2.11.2-mine", "-0123456789ab"])
+def test_a_link_that_leads_to_no_release_of_ours_is_no_version(
+    tmp_path: Path, current: str
+) -> None:
+    airflow = Airflow(ours=True, current=current)
+    probe = probe_of(make_cluster(tmp_path), h1=good_facts(airflow=airflow))
+    assert airflow.version == ""
+    assert list(versions.change(make_cluster(tmp_path), probe)) == []
+
+
 @pytest.mark.parametrize(("wanted", "runs", "schema"), [
     ("3.3.2", "2.11.2", SCHEMAS["2"][:1]),
     ("3.3.2", "2.11.2", ()),  # the database does not answer
