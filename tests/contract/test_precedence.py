@@ -15,10 +15,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support import ansible_says
+from support.vault_files import write_encrypted
 
-from tests.support import ansible_says
 from toolkit.cluster import Cluster, Inventory
-from toolkit.cluster.vaultfile import Passwords, write_encrypted
+from toolkit.cluster.vaultfile import Passwords
 
 GROUPS = [f"g{number}" for number in range(5)]
 HOSTS = [f"h{number}" for number in range(4)]

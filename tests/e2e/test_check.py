@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from support.lab_cluster import Cluster
-
-from toolkit.cluster.vaultfile import write_encrypted
+from support.vault_files import write_encrypted
 
 BARE, BY_HAND = "e2echeck1", "e2ehand1"
 SPOIL = """

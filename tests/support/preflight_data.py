@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
+from support.vault_files import write_encrypted
 from toolkit.cluster import Cluster
 from toolkit.cluster.disks import paths
-from toolkit.cluster.vaultfile import vault_file, write_encrypted
+from toolkit.cluster.vaultfile import vault_file
 from toolkit.findings import Finding
 from toolkit.hosts.facts import (
     Airflow,

@@ -14,6 +14,7 @@ from typing import Any
 from toolkit.cluster.login import BECOME, CONNECTIONS, METHODS, OPTIONS, ROOT, Form, Option, as_bool
 from toolkit.cluster.variables import Merged, Variable
 from toolkit.cluster.yamlfile import VaultedValue, is_template
+from toolkit.content import expanded
 from toolkit.errors import Location, ToolkitError
 
 _PKCS11 = "ansible_ssh_pkcs11_provider"
@@ -118,7 +119,7 @@ class Access:
     def key_file(self) -> Path | None:
         """The private key."""
         path = self._text(OPTIONS["private_key_file"])
-        return Path(path).expanduser() if path else None
+        return expanded(path) if path else None
 
     @property
     def key_text(self) -> str | None:

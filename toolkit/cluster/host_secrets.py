@@ -14,14 +14,14 @@ from toolkit.cluster.topology import driver, engine, server_port
 from toolkit.cluster.yamlfile import is_template
 from toolkit.errors import ToolkitError
 
-_OWN: Mapping[str, str] = {
+OWN: Mapping[str, str] = {
     "AIRFLOW__CORE__FERNET_KEY": "airflow_fernet_key",
     "AIRFLOW__WEBSERVER__SECRET_KEY": "airflow_secret_key",
     "AIRFLOW__API__SECRET_KEY": "airflow_secret_key",
     "AIRFLOW__API_AUTH__JWT_SECRET": "airflow_jwt_secret",
 }
 """Variable -> the setting that is its value, as roles/airflow/vars/main.yml has it."""
-_IN_URL: Mapping[str, tuple[str, ...]] = {
+IN_URL: Mapping[str, tuple[str, ...]] = {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (
         "airflow_database_url", "metadata_db_url", "metadata_db_password"
     ),
@@ -64,8 +64,8 @@ def wanted_secrets(cluster: Cluster, host: Host) -> dict[str, tuple[str, str]]:
     Raises:
         ToolkitError: the vault's password is missing or wrong.
     """
-    found = {name: (setting, _text(cluster.setting(setting, host))) for name, setting in _OWN.items()}  # fmt: skip
-    for name, settings in _IN_URL.items():
+    found = {name: (setting, _text(cluster.setting(setting, host))) for name, setting in OWN.items()}  # fmt: skip
+    for name, settings in IN_URL.items():
         values = ((setting, _text(cluster.setting(setting, host))) for setting in settings)
         setting, value = next(((s, v) for s, v in values if v), (settings[-1], ""))
         if "://" in value and not is_template(value):

@@ -14,7 +14,7 @@ from toolkit.cluster.model import Cluster, Host
 from toolkit.cluster.tables import server_groups
 from toolkit.cluster.topology import airflow_components, servers
 from toolkit.cluster.yamlfile import is_template
-from toolkit.content import content_dir
+from toolkit.content import content_dir, expanded
 
 ID = "base_cluster_id"
 FORMS = re.compile(r"/\S.*|(user|group):\S+|\S+\.(service|slice)")
@@ -53,7 +53,7 @@ def wanted(cluster: Cluster, host: Host) -> Mapping[str, Any]:
         tuple(roles_of(cluster, host)),
         tuple(f"airflow-{name}.service" for name in airflow_components(cluster, host)),
         tuple(
-            str(cluster.directory / Path(str(name)).expanduser())
+            str(cluster.directory / expanded(str(name)))
             for name in cluster.setting("base_ca_certificates", host) or ()
             if not is_template(str(name))
         ),

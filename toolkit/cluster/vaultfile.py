@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from toolkit.cluster.yamlfile import VAULT_HEADER, decoded
+from toolkit.cluster.yamlfile import decoded
 from toolkit.content import expanded
 from toolkit.errors import Location, ToolkitError
 
@@ -49,15 +49,6 @@ def write_private(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
         error.filename = str(path)  # a full disk does not say of which file
         raise
-
-
-def write_encrypted(path: Path, directory: Path, text: str) -> None:
-    """Write an encrypted file of an inventory directory, whose vault id it keeps."""
-    known, old = Passwords(directory), ""
-    if path.exists():
-        old = path.read_text(encoding="utf-8", errors="replace")
-    like = old if old.startswith(VAULT_HEADER) else ""
-    write_private(path, known.encrypt(text, like, Location(path)))
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,13 @@ def command(
     from toolkit.hosts.external import external_urls
     from toolkit.hosts.payload import host_and_port
     from toolkit.hosts.probe import collect
-    from toolkit.verbs import plan, provision
+    from toolkit.verbs import plan
+    from toolkit.verbs.validate import validate
 
     if graph:
         _refuse_unwritable(graph)
     cluster = Cluster.load(inventory)
-    found = provision.read(cluster)
+    found = validate(cluster)
     if errors(found):
         if as_json:
             listed = [finding.as_json() for finding in found]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.host_secrets import database_url
-from toolkit.content import content_dir
+from toolkit.content import content_dir, expanded
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
 from toolkit.onhost.bundle import program
@@ -78,7 +77,7 @@ def examine(cluster: Cluster, remote: Remote) -> Examined:
 
 def question(cluster: Cluster, host: Host, url: str) -> dict[str, Any]:
     """What the program is asked; passwords of users are left to the provision."""
-    ca = Path(str(cluster.setting("metadata_db_ca_certificate", host) or "")).expanduser()
+    ca = expanded(str(cluster.setting("metadata_db_ca_certificate", host) or ""))
     return {
         "url": url,
         "own": True,

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from toolkit.cluster import Cluster, Host, tables
+from toolkit.cluster.ownership import ID
 from toolkit.hosts.answer import read
 from toolkit.hosts.ownership import Claim, Left, Member
 from toolkit.hosts.problem import HostProblem
 from toolkit.hosts.remote import Remote
 from toolkit.onhost.bundle import program
 
-ID = "base_cluster_id"
 KEPT_DAYS = 30
 """A host that left and cannot be reached is remembered for so long."""
 

@@ -12,13 +12,13 @@ from toolkit.findings import Finding, errors
 from toolkit.hosts import Remote
 from toolkit.hosts.probe import collect
 from toolkit.run.session import Options, session
-from toolkit.verbs.provision import read
+from toolkit.verbs.validate import validate
 
 
 def findings(inventory: Inventory | Path, limit: str | None, password: str | None) -> list[Finding]:
     """What provision's first stages have to say; without a sound plan, of the inventory alone."""
     cluster = Cluster.load(inventory).limited(limit)
-    found = read(cluster)
+    found = validate(cluster)
     # Without a sound plan there is nothing to compare the hosts with; all else is reported at once.
     if any(finding.id.startswith(("settings.", "planning.")) for finding in errors(found)):
         return found

@@ -12,7 +12,7 @@ from typing import Any
 
 from toolkit import checks
 from toolkit.checks.proof import Proof
-from toolkit.cluster import Cluster, Inventory, settings
+from toolkit.cluster import Cluster, Inventory
 from toolkit.cluster import vault as secrets
 from toolkit.cluster.lock import ensure_lock, lock_file, release_name
 from toolkit.cluster.lockfile import LOCK_NAME, pinned
@@ -22,12 +22,12 @@ from toolkit.hosts.ansible_facts import ansible_facts
 from toolkit.hosts.facts import Probe
 from toolkit.hosts.members import write_members
 from toolkit.hosts.probe import collect
-from toolkit.providers import described
 from toolkit.run.counts import Counting
 from toolkit.run.narrate import Narrator, grouped
 from toolkit.run.playbook import Event, Playbook
 from toolkit.run.session import Options, Session, session
 from toolkit.run.stages import Stage, Step
+from toolkit.verbs.validate import validate
 from toolkit.verbs.verify import PROVE, verify
 
 READ = Step("read", "reading the inventory", "inventory read")
@@ -66,13 +66,6 @@ class Result:
     def as_json(self) -> str:
         """All of it as JSON text; secrets were masked where events arose."""
         return json.dumps({"ok": self.exit_code == 0, **asdict(self)}, indent=2, default=str)
-
-
-def read(cluster: Cluster) -> list[Finding]:
-    """What is wrong with an inventory; connects nowhere and writes nothing."""
-    found = settings.validate(cluster)
-    # Whether values make sense together is asked only of values that make sense alone.
-    return found if errors(found) else found + checks.validate_plan(described(cluster))
 
 
 def provision(
@@ -149,7 +142,7 @@ class _Provision:
 
     def read(self) -> bool:
         """Validate the inventory, and its lock."""
-        self.result.findings = read(self.cluster)
+        self.result.findings = validate(self.cluster)
         if self._refused():
             return False
         if not self.work.options.dry:

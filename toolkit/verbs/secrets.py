@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.cluster import Cluster, Inventory, vault
+from toolkit.cluster.host_secrets import IN_URL, OWN
+from toolkit.cluster.ownership import ID
 from toolkit.cluster.specs import load_specs, nearest
 from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.hosts import HostProblem
@@ -15,20 +17,6 @@ from toolkit.run.session import Options, session
 from toolkit.run.stages import Stage, Step
 
 RECOVER = Step("recover", "reading the hosts' secrets", "hosts' secrets read")
-
-VARIABLES: Mapping[str, str] = {
-    "AIRFLOW__CORE__FERNET_KEY": "airflow_fernet_key",
-    "AIRFLOW__API__SECRET_KEY": "airflow_secret_key",
-    "AIRFLOW__WEBSERVER__SECRET_KEY": "airflow_secret_key",
-    "AIRFLOW__API_AUTH__JWT_SECRET": "airflow_jwt_secret",
-}
-"""Variables of airflow.env -> the settings that they come from."""
-URLS: Mapping[str, str] = {
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "metadata_db_password",
-    "AIRFLOW__CELERY__BROKER_URL": "broker_password",
-}
-"""Variables with a URL -> the setting of the password in it, where the server is the cluster's."""
-ID = "base_cluster_id"
 
 
 @dataclass
@@ -97,7 +85,7 @@ def recover(inventory: Inventory, options: Options) -> tuple[Recovered, int]:
     with session(cluster.inventory.identity, "secrets recover", options) as work:
 
         def read() -> bool:
-            payload = {"variables": dict(VARIABLES), "urls": _own_servers(cluster)}
+            payload = {"variables": dict(OWN), "urls": _own_servers(cluster)}
             remote = work.connect(cluster)
             answers = remote.fan_out(cluster.hosts, program("secrets"), payload)
             _store(cluster, _agreed(answers, result), result)
@@ -110,8 +98,12 @@ def recover(inventory: Inventory, options: Options) -> tuple[Recovered, int]:
 
 
 def _own_servers(cluster: Cluster) -> dict[str, str]:
-    external = {"metadata_db_password": "metadata_db_url", "broker_password": "broker_url"}
-    return {name: secret for name, secret in URLS.items() if not cluster.setting(external[secret])}
+    """Variables with the URL of a server of the cluster's own -> the setting of the password in it."""
+    return {
+        name: password
+        for name, (*given, password) in IN_URL.items()
+        if not any(cluster.setting(url) for url in given)
+    }
 
 
 def _agreed(answers: Mapping[str, Any], result: Recovered) -> dict[str, str]:

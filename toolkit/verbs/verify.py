@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from toolkit.checks import remote_logs, validate_plan
+from toolkit.checks import remote_logs
 from toolkit.checks.proof import Proof
 from toolkit.checks.running import Evidence, prove
-from toolkit.cluster import Cluster, Host, Inventory, settings
+from toolkit.cluster import Cluster, Host, Inventory
 from toolkit.cluster.topology import (
     airflow_components,
     canary_tasks,
@@ -31,9 +31,9 @@ from toolkit.hosts.canary import S3, Canary, Workers
 from toolkit.hosts.database import examine
 from toolkit.hosts.state import HostState, states
 from toolkit.onhost.bundle import program
-from toolkit.providers import described
 from toolkit.run.session import Options, session
 from toolkit.run.stages import Stage, Step
+from toolkit.verbs.validate import validate
 
 T = TypeVar("T")
 TIMEOUT = 150
@@ -74,8 +74,7 @@ def run(inventory: Inventory | Path, options: Options, skip: Collection[str] = (
 
 def _refuse_wrong(cluster: Cluster) -> None:
     """What no provision could have made has no web server to ask, for example."""
-    wrong = errors(settings.validate(cluster)) or errors(validate_plan(described(cluster)))
-    for finding in wrong[:1]:
+    for finding in errors(validate(cluster))[:1]:
         raise ToolkitError(finding.what, fix=finding.fix, id=finding.id)
 
 

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from support.vault_files import write_encrypted
 
 from toolkit.checks import validate_plan
 from toolkit.cluster import Cluster, Inventory, vault
 from toolkit.cluster.settings import validate
-from toolkit.cluster.vaultfile import Passwords, write_encrypted
+from toolkit.cluster.vaultfile import Passwords
 from toolkit.errors import Location, ToolkitError
 from toolkit.findings import errors
 
@@ -45,7 +46,7 @@ def encrypted(directory: Path, text: str, indent: int = 0) -> str:
 
 def by_ansible(inventory: Inventory) -> dict[str, dict[str, object]]:
     """What Ansible has for each host, with the inventory's password."""
-    from tests.support.ansible_says import variables
+    from support.ansible_says import variables
 
     return variables(inventory)
 

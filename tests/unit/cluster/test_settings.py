@@ -9,10 +9,11 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.vault_files import write_encrypted
 
 from toolkit.cluster import Cluster
 from toolkit.cluster.settings import load_specs, validate
-from toolkit.cluster.vaultfile import vault_file, write_encrypted
+from toolkit.cluster.vaultfile import vault_file
 from toolkit.errors import ToolkitError
 
 HOSTS = "scheduler: {hosts: {h1: }}\n"

@@ -19,13 +19,13 @@ from toolkit.hosts.facts import Probe
 from toolkit.hosts.payload import payload
 from toolkit.hosts.reach import _names, _payloads
 from toolkit.verbs import plan
-from toolkit.verbs.provision import read
+from toolkit.verbs.validate import validate
 
 Work = Callable[[Cluster, Probe], object]
 
 WORK: dict[str, Work] = {
     "load": lambda cluster, _: Cluster.load(cluster.directory),
-    "read": lambda cluster, _: read(Cluster.load(cluster.directory)),
+    "read": lambda cluster, _: validate(Cluster.load(cluster.directory)),
     "limit": lambda cluster, _: cluster.limited("worker[1:]:!w1:*").hosts,
     "payload": lambda cluster, _: [payload(cluster, one, "http://x", {}) for one in cluster.hosts],
     "links": lambda cluster, probe: _payloads(list(links(cluster)), _names(list(links(cluster)), probe.facts)),

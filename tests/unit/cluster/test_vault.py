@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.vault_files import write_encrypted
 
 from toolkit.cluster import Cluster, vault
-from toolkit.cluster.vaultfile import vault_file, vault_password_file, write_encrypted
+from toolkit.cluster.vaultfile import vault_file, vault_password_file
 from toolkit.errors import ToolkitError
 
 

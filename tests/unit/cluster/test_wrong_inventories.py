@@ -21,7 +21,7 @@ from toolkit.commands.check import command
 from toolkit.errors import ToolkitError
 from toolkit.findings import entries, errors
 from toolkit.hosts.facts import Probe
-from toolkit.verbs.provision import read
+from toolkit.verbs.validate import validate
 
 TEXTS = st.text(max_size=20) | st.sampled_from(
     ["{{ x }}", "sqlite:////a", "redis://:p@h:1", "a://b@c/d"]
@@ -61,7 +61,7 @@ def test_check_never_ends_in_a_traceback(hosts: Any, variables: Any, raw: str) -
     with TemporaryDirectory() as name:
         write(Path(name), hosts, variables, raw)
         try:
-            found = read(Cluster.load(Path(name)))
+            found = validate(Cluster.load(Path(name)))
         except ToolkitError as error:
             assert error.what
             return
@@ -111,7 +111,7 @@ def test_rules_bear_every_value_of_the_right_type(variables: Any, of_host: Any) 
         write(Path(name), hosts, variables, "")
         try:
             cluster = Cluster.load(Path(name))
-            found = read(cluster)
+            found = validate(cluster)
         except ToolkitError:
             return
         if not errors(found):
