@@ -88,10 +88,7 @@ def _ask(
     passwords: Sequence[tuple[str, str]] = (),
     encrypted: Sequence[str] = (),
 ) -> dict[str, Any]:
-    environment = os.environ | {
-        "ANSIBLE_CONFIG": str(ansible_config()),
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FATAL": "true",
-    }
+    environment = os.environ | {"ANSIBLE_CONFIG": str(ansible_config())}
     question = {
         "sources": [str(source) for source in inventory.all_sources],
         "passwords": list(passwords),

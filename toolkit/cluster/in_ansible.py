@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 _WRITES = re.compile(r"""(?:lookup|query|q)\(\s*['"](?:ansible\.builtin\.)?password['"]""")
@@ -131,17 +133,60 @@ class _Found:
 
 
 def _read(asked: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
     from ansible.parsing.vault import VaultSecret, VaultSecretsContext
+    from ansible.plugins.loader import init_plugin_loader
     from ansible.vars.manager import VariableManager
 
+    init_plugin_loader()  # without it there are no collections, such as the one of EC2's plugin
     loader = DataLoader()
     known = [(label, VaultSecret(text.encode("latin-1"))) for label, text in asked["passwords"]]
     VaultSecretsContext.initialize(VaultSecretsContext(known))
     loader.set_vault_secrets(known)
-    inventory = InventoryManager(loader=loader, sources=asked["sources"])
+    inventory = _inventory(loader, asked["sources"])
     return inventory, VariableManager(loader=loader, inventory=inventory), loader
+
+
+def _inventory(loader: Any, sources: Iterable[str]) -> Any:
+    """Ansible's inventory; a file that none of its plugins reads is a warning there, and an error here.
+
+    Its hosts would be missing, and what is missing is taken for a host that left.
+    """
+    from ansible.errors import AnsibleError
+    from ansible.inventory.manager import InventoryManager
+    from ansible.utils.display import Display
+
+    reasons: list[str] = []
+
+    def _keep(msg: str, exception: BaseException, **_: Any) -> None:
+        reason = _sentence(exception)
+        if "no root 'plugin' key" not in reason:  # of each YAML file that is a plain list
+            plugin = msg.split("'")[1]
+            reasons.append(f"{plugin}: {reason}{_line(exception)}")
+
+    class Strict(InventoryManager):  # type: ignore[misc]
+        def parse_source(self, source: str, cache: bool = False) -> bool:
+            reasons.clear()
+            parsed: bool = super().parse_source(source, cache=cache)
+            if not parsed and Path(source).is_file():
+                said = "; ".join(reasons) or "they decline it"
+                raise AnsibleError(f"none of its plugins reads {source} ({said})")
+            return parsed
+
+    Display().error_as_warning = _keep
+    return Strict(loader=loader, sources=sources)
+
+
+def _line(error: BaseException) -> str:
+    """Where the INI plugin stopped; it forgets the number itself before it tells of the error."""
+    cause = error.__cause__ or error
+    for frame, _ in traceback.walk_tb(cause.__traceback__):
+        found = frame.f_locals
+        if frame.f_code.co_name == "_parse" and {"lines", "line"} <= set(found):
+            lines = [line.strip() for line in found["lines"]]
+            number = lines.index(found["line"].strip()) + 1
+            return f", line {number}"
+    return ""
 
 
 def _templates(merged: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -228,7 +228,7 @@ def start(
     from toolkit.providers.ec2 import power
 
     _switch(
-        lambda place, say: power.start(place, say, ready=not no_wait),
+        lambda place, members, say: power.start(place, members, say, ready=not no_wait),
         "start", inventory, profile, region, as_json,
     )  # fmt: skip
     if not as_json:
@@ -250,7 +250,7 @@ def stop(inventory: Path, profile: str | None, region: str | None, as_json: bool
 
 
 def _switch(
-    switch: Callable[[Place, Callable[[str], None]], Iterable[Instance]],
+    switch: Callable[[Place, Sequence[Instance], Callable[[str], None]], Iterable[Instance]],
     verb: str,
     inventory: Path,
     profile: str | None,
@@ -262,8 +262,9 @@ def _switch(
 
     with _session(inventory, verb, as_json) as work:
         place = locate(inventory, profile, region)
+        found = power.members_of(place)
         work.changed = True
-        members = switch(place, work.progress.say)
+        members = switch(place, found, work.progress.say)
         servers = power.servers(place)
     _print(members, servers, as_json)
 

@@ -181,3 +181,23 @@ def test_a_priority_that_is_no_number(tmp_path: Path) -> None:
     )
     with pytest.raises(ToolkitError, match="whole number, not 'high'"):
         Cluster.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("hosts", "[scheduler]\nh1 203.0.113.7\n", "got: 203.0.113.7, line 2"),
+        ("prod.ini", "[scheduler\nh1\n", "line 1"),
+        ("more.sh", "#!/bin/sh\necho no credentials >&2\nexit 3\n", "script: .* exit code 3"),
+        ("cloud.yml", "plugin: nobody.has.it\n", "unknown plugin 'nobody.has.it'"),
+    ],
+)
+def test_a_host_list_that_ansible_only_warns_of_is_refused_with_the_reason(
+    tmp_path: Path, name: str, text: str, why: str
+) -> None:
+    """Its hosts would be missing, as if they had left the cluster."""
+    (tmp_path / "a.yml").write_text("scheduler: {hosts: {h0: {ansible_host: 203.0.113.6}}}\n")
+    (tmp_path / name).write_text(text)
+    (tmp_path / name).chmod(0o755 if name.endswith(".sh") else 0o644)
+    with pytest.raises(ToolkitError, match=rf"reads {tmp_path / name} .*{why}"):
+        Cluster.load(tmp_path)

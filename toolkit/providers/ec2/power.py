@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from toolkit.errors import ToolkitError
 from toolkit.providers.ec2 import found, managed
 from toolkit.providers.ec2.apply import start as start_instances
@@ -13,16 +15,35 @@ from toolkit.providers.ec2.up import Place, Say, make_ready
 from toolkit.providers.ec2.waits import wait
 
 
-def start(place: Place, say: Say, *, ready: bool) -> tuple[Instance, ...]:
+def members_of(place: Place) -> tuple[Instance, ...]:
+    """The cluster's instances.
+
+    Raises:
+        ToolkitError: there are none.
+    """
+    members = found.instances(place.account, place.config.name)
+    if not members:
+        raise ToolkitError(
+            f"{place.config.name} has no instances in {place.account.region}",
+            where=str(place.config.path),
+            fix=f"toolkit ec2 up -i {place.config.directory}",
+            id="ec2.no_instances",
+        )
+    return members
+
+
+def start(
+    place: Place, members: Sequence[Instance], say: Say, *, ready: bool
+) -> tuple[Instance, ...]:
     """Start what is stopped. Public addresses are new ones then; the inventory asks for them.
 
     Args:
+        members: the cluster's instances, as `members_of` found them.
         ready: wait for status checks, SSH and cloud-init as `up` does, and learn host keys again.
 
     Raises:
-        ToolkitError: there are no instances, or one ended while it was waited for.
+        ToolkitError: one of them ended while it was waited for.
     """
-    members = _members(place)
     _start_servers(place, say)
     stopped = [one for one in members if one.state in ("stopped", "stopping")]
     if stopped:
@@ -30,19 +51,14 @@ def start(place: Place, say: Say, *, ready: bool) -> tuple[Instance, ...]:
         say(f"start {', '.join(started)}")
         start_instances(place.account, stopped)
         wait_running(place.account, started)
-    members = _members(place)
+    members = members_of(place)
     if ready:
         make_ready(place, members, {one.host for one in stopped}, say)
     return members
 
 
-def stop(place: Place, say: Say) -> tuple[Instance, ...]:
-    """Stop what runs; volumes and what is on them stay, and go on costing.
-
-    Raises:
-        ToolkitError: there are no instances.
-    """
-    members = _members(place)
+def stop(place: Place, members: Sequence[Instance], say: Say) -> tuple[Instance, ...]:
+    """Stop what runs of the cluster's instances; volumes and what is on them stay, and go on costing."""
     for one in members:
         if one.spot:
             say(f"{one.host} goes on: AWS does not stop spot instances; count: 0 ends them")
@@ -55,7 +71,7 @@ def stop(place: Place, say: Say) -> tuple[Instance, ...]:
     if chosen:
         wait(place.account, "instance_stopped", InstanceIds=[one.id for one in chosen])
     _stop_servers(place, say)
-    return _members(place)
+    return members_of(place)
 
 
 def servers(place: Place) -> list[FoundPart]:
@@ -82,15 +98,3 @@ def _stop_servers(place: Place, say: Say) -> None:
             say(f"stop {one.kind.title} {one.name}; AWS starts it again after seven days")
             managed.stop(place.account, one)
         managed.wait_stopped(place.account, one)
-
-
-def _members(place: Place) -> tuple[Instance, ...]:
-    members = found.instances(place.account, place.config.name)
-    if not members:
-        raise ToolkitError(
-            f"{place.config.name} has no instances in {place.account.region}",
-            where=str(place.config.path),
-            fix=f"toolkit ec2 up -i {place.config.directory}",
-            id="ec2.no_instances",
-        )
-    return members
