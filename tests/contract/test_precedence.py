@@ -177,7 +177,7 @@ def unusual(draw: st.DrawFn) -> dict[str, Any]:
     }  # fmt: skip
     if draw(st.booleans()):
         lists["b.ini"] = (
-            f"[g1]\nh0 airflow_web_port={draw(st.integers(1, 9))}\n[g1:vars]\nbase={{{{ 1 }}}}\n"
+            f"[g1]\nh0 airflow_web_port={draw(st.integers(1, 9))}\n[g1:vars]\nbase='{{{{ 1 }}}}'\n"
         )
     if draw(st.booleans()):
         lists["c"] = (

@@ -159,7 +159,7 @@ def _inventory(loader: Any, sources: Iterable[str]) -> Any:
     reasons: list[str] = []
 
     def _keep(msg: str, exception: BaseException, **_: Any) -> None:
-        reason = _sentence(exception)
+        reason = _sentence(exception).rstrip(".")
         if "no root 'plugin' key" not in reason:  # of each YAML file that is a plain list
             plugin = msg.split("'")[1]
             reasons.append(f"{plugin}: {reason}{_line(exception)}")
@@ -169,7 +169,7 @@ def _inventory(loader: Any, sources: Iterable[str]) -> Any:
             reasons.clear()
             parsed: bool = super().parse_source(source, cache=cache)
             if not parsed and Path(source).is_file():
-                said = "; ".join(reasons) or "they decline it"
+                said = "; ".join(reasons).replace(source, "it") or "they decline it"
                 raise AnsibleError(f"none of its plugins reads {source} ({said})")
             return parsed
 
@@ -228,7 +228,7 @@ def _written(value: Any) -> Any:
 
 
 def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(error).split())[:500]
 
 
 if __name__ == "__main__":
