@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.lab_cluster import REPOSITORY, TIMEOUT, TOOLKIT, Cluster
+from support.lab_cluster import TIMEOUT, TOOLKIT, Cluster
 
 HOST, BARE = "e2eowner1", "e2eowner2"
 SERVICE = (
@@ -89,19 +88,6 @@ def copied(cluster: Cluster, name: str) -> Cluster:
     return replace(cluster, directory=directory)
 
 
-def playbook(cluster: Cluster, path: str = "playbooks/provision.yml") -> str:
-    """What plain ansible-playbook says, which has to fail."""
-    password = cluster.directory / ".vault-password"
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), path, "-i", cluster.directory,
-         *(["--vault-password-file", password] if password.exists() else []),
-         "--ssh-extra-args", f"-o UserKnownHostsFile={cluster.directory}/known_hosts"],
-        cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=TIMEOUT,
-    )  # fmt: skip
-    assert done.returncode != 0, done.stdout
-    return done.stdout
-
-
 def errors(cluster: Cluster, verb: str = "check", expect: int = 2) -> list[dict[str, str]]:
     found = cluster.json(verb, expect=expect)["findings"]
     return [finding for finding in found if finding["severity"] == "error"]
@@ -116,7 +102,7 @@ def test_all_that_is_not_ours_is_refused_at_once_and_nothing_changes(cluster: Cl
     assert "home /home/airflow" in busy and "sleep (pid" in busy
     assert f"base_adopt: [{', '.join(THINGS[1:])}]" in found[-1]["fix"]
     assert errors(cluster, "provision") == found
-    said = playbook(cluster)
+    said = cluster.refused_playbook()
     for thing in THINGS:
         assert thing in said, said
     assert cluster.ssh(HOST, DIGEST) == before
@@ -129,7 +115,7 @@ def test_a_user_with_processes_is_not_taken_over(cluster: Cluster) -> None:
     (busy,) = errors(cluster, "provision")
     assert busy["id"] == "ownership.in_the_way"
     assert "stop them first" in busy["fix"]
-    assert "stop them first" in playbook(cluster)
+    assert "stop them first" in cluster.refused_playbook()
     assert cluster.ssh(HOST, DIGEST) == before
 
 
@@ -178,11 +164,11 @@ def test_the_hosts_of_another_cluster_are_refused(cluster: Cluster) -> None:
         assert words in found["what"]
     assert "toolkit secrets recover" in found["fix"]
     for path in ("playbooks/provision.yml", *one_role_each(second)):
-        assert "belongs to cluster e2eowner" in playbook(second, path)
+        assert "belongs to cluster e2eowner" in second.refused_playbook(path)
     # One of its hosts is enough, and then the other one is not touched either.
     change(second.directory, lambda tree: arrange(tree, BARE, database=HOST))
     assert [one["host"] for one in errors(second, "provision")] == [HOST]
-    assert "belongs to cluster e2eowner" in playbook(second)
+    assert "belongs to cluster e2eowner" in second.refused_playbook()
     assert cluster.ssh(HOST, digest) == before
     assert cluster.ssh(BARE, "ls /usr/local/lib /opt /etc | grep airflow || true") == ""
     assert cluster.json("provision", "--no-verify")["ok"]

@@ -72,6 +72,18 @@ class Cluster:
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def refused_playbook(self, path: str = "playbooks/provision.yml") -> str:
+        """What plain ansible-playbook says, without the toolkit's rules; it has to fail."""
+        password = self.directory / ".vault-password"
+        done = subprocess.run(
+            [Path(TOOLKIT).with_name("ansible-playbook"), path, "-i", self.directory,
+             *(["--vault-password-file", password] if password.exists() else []),
+             "--ssh-extra-args", f"-o UserKnownHostsFile={self.directory}/known_hosts"],
+            cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=TIMEOUT,
+        )  # fmt: skip
+        assert done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
+
     def podman(self, verb: str, host: str, *arguments: str) -> None:
         """Call podman on a lab host, for what SSH cannot do to it."""
 
