@@ -68,10 +68,12 @@ class DeclinedError(ToolkitError):
 class NoHostsError(ToolkitError):
     """An inventory directory names no host; a provider may know why."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, unread: Path | None = None) -> None:
         super().__init__(
-            "the inventory names no host",
-            where=str(directory / "hosts.yml"),
+            "Ansible cannot read it, and no other file of the inventory names a host"
+            if unread
+            else "the inventory names no host",
+            where=str(unread or directory / "hosts.yml"),
             fix="add one below a group, for example scheduler: {hosts: {h1: {ansible_host: "
             "203.0.113.7, ansible_user: ubuntu}}}",
         )

@@ -15,38 +15,79 @@ _NEAR = 0.8
 """Similarity of two names from which on one is taken for the other with a slip of the pen."""
 
 
+_WORDS = {
+    "celery": "worker",
+    "db": "metadata_db",
+    "database": "metadata_db",
+    "web": "webserver",
+    "ui": "webserver",
+}
+"""What people call the groups of ours."""
+
+
 @plan_rule
 def near_groups(cluster: Cluster) -> Iterator[Finding]:
-    """A group named nearly like one of ours whose hosts are in none of ours: nothing would run there."""
+    """A group whose name says one of ours, with hosts that are not in that one: nothing would run there."""
     ours = tables.groups()
     used = {host.name for group in ours for host in cluster.group(group)}
     for name in cluster.group_names:
-        idle = [host.name for host in cluster.group(name) if host.name not in used]
-        if name in (*ours, "all", "ungrouped") or not idle:
+        meant, sure = _meant(name, ours) if name not in (*ours, "all", "ungrouped") else ("", False)
+        if not meant:
             continue
-        meant, sure = _meant(name, ours)
-        if meant:
-            report = error if sure else warning
+        there = {host.name for host in cluster.group(meant)}
+        out = [host.name for host in cluster.group(name) if host.name not in there]
+        idle = [host for host in out if host not in used]
+        lacking = not there and _is_needed(cluster, meant)
+        if idle or (out and (sure or lacking)):
+            certain = lacking or (sure and bool(idle or not there))
+            report = error if certain else warning
             yield report(
-                "inventory.near_group" if sure else "inventory.alike_group",
+                "inventory.near_group" if certain else "inventory.alike_group",
                 host="",
-                what=f"{cluster.hosts_file}: group {name} ({listed(idle)}) is not {meant}, so nothing "
-                "would run there",
+                what=f"{cluster.hosts_file}: group {name} ({listed(idle or out)}) is not {meant}, so "
+                f"nothing of {meant} would run there",
                 fix=f"rename it to {meant}, or put it below: {meant}: {{children: {{{name}: }}}}",
             )
 
 
+def _is_needed(cluster: Cluster, group: str) -> bool:
+    """Whether a group of ours has to have hosts."""
+    server = tables.server_groups().get(group)
+    if server and cluster.setting(server.url):
+        return False
+    if group == "worker":
+        return bool(cluster.group("broker") or cluster.setting("broker_url"))
+    return group != "broker" or bool(cluster.group("worker"))
+
+
+@plan_rule
+def broker_for_nobody(cluster: Cluster) -> Iterator[Finding]:
+    """Only workers use the broker."""
+    if cluster.group("broker") and not cluster.group("worker"):
+        yield warning(
+            "inventory.broker_for_nobody",
+            host="",
+            what=f"{cluster.hosts_file}: there is a group broker "
+            f"({listed(host.name for host in cluster.group('broker'))}) and no worker, so tasks run on "
+            "the scheduler's host and nobody uses the broker",
+            fix="name hosts below worker:, or remove the group broker",
+        )
+
+
 def _meant(name: str, ours: tuple[str, ...]) -> tuple[str, bool]:
     """The group of ours that a name is for, and whether that is sure; ("", False) for none."""
-    for group in ours:
-        if _plain(name) == _plain(group):
-            return group, True
-    close = difflib.get_close_matches(_plain(name), [_plain(group) for group in ours], 1, _NEAR)
-    for group in ours:
-        if _plain(group) in close:
-            return group, True
-    words = {_plain(word) for word in re.split(r"[^A-Za-z0-9]+", name)}
-    return next(((group, False) for group in ours if _plain(group) in words), ("", False))
+    exact = {_plain(one.name): one.group for one in tables.all_components()}
+    exact |= {_plain(group): group for group in ours}
+    if _plain(name) in exact:
+        return exact[_plain(name)], True
+    # Of a component's name only the whole counts: an "api" is most people's own.
+    known = [_plain(group) for group in ours]
+    if close := difflib.get_close_matches(_plain(name), known, 1, _NEAR):
+        return exact[close[0]], True
+    alike = _WORDS | {_plain(one): engine.group for one, engine in tables.engines().items()}
+    alike |= {plain: exact[plain] for plain in known}
+    words = [_plain(word) for word in re.split(r"[^A-Za-z0-9]+", name)]
+    return next(((alike[word], False) for word in words if word in alike), ("", False))
 
 
 def _plain(name: str) -> str:
@@ -65,4 +106,17 @@ def hidden(cluster: Cluster) -> Iterator[Finding]:
             what=f"{path} is not read: Ansible reads {read.name}{'/' if read.is_dir() else ''} "
             "beside it, and that alone",
             fix=f"mv {path} {read}/" if read.is_dir() else f"move what is in it to {read}",
+        )
+
+
+@plan_rule
+def unread(cluster: Cluster) -> Iterator[Finding]:
+    """What lies beside the host lists is tried by Ansible, and left out with a warning."""
+    for path, why in cluster.unread.items():
+        yield warning(
+            "inventory.unread_file",
+            host="",
+            what=f"{path} is left out of the inventory: {why}",
+            fix="if it names hosts, correct it; if not, keep it elsewhere, or give it an ending that Ansible "
+            "does not read, such as .txt or .md",
         )

@@ -17,6 +17,7 @@ from toolkit.checks.common import (
 )
 from toolkit.cluster import Cluster
 from toolkit.cluster.ownership import FORMS, ID, adoptable, adopted, roles_of, service_users
+from toolkit.cluster.tables import server_groups
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
 from toolkit.hosts.ownership import Claim
@@ -102,6 +103,36 @@ def left(_: Cluster, probe: Probe) -> Iterator[Finding]:
             what=f"{where} at an earlier provision, and still has: {', '.join(there) or 'its list'}",
             fix="put it back into a group, or clean it: docs/ownership.md, Giving a host away",
         )
+
+
+@host_rule
+def moved_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A server that is to be on another host than at the last provision would be new and empty there."""
+    claims = [facts.claim for _, facts in answering(cluster, probe)]
+    ours = [one for one in claims if one.id and one.id == str(cluster.setting(ID) or "")]
+    members = {name: member for claim in ours for name, member in claim.members.items()}
+    for group, server in server_groups().items():
+        now = {(host.address, host.port) for host in cluster.group(group)}
+        named = {host.name for host in cluster.group(group)}
+        before = {
+            name: member
+            for name, member in members.items()
+            if group in member.groups and not member.left
+        }
+        same = any(name in named or (one.address, one.port) in now for name, one in before.items())
+        if not before or same or cluster.setting(server.url):
+            continue
+        empty = group == "metadata_db" and probe.database.state and not probe.database.reached
+        report = error if empty else warning
+        yield report(
+            "ownership.moved_server",
+            host=next(iter(named), ""),
+            what=f"it is the only one in {group} now; at the last provision that was {listed(before)}, "
+            "and what is stored there stays there",
+            fix=f"put {listed(before)} back into {group}"
+            + (", or copy the data first: docs/upgrades.md, Moving the database" if empty
+               else "; to go on without, clean that host: docs/ownership.md"),
+        )  # fmt: skip
 
 
 @host_rule

@@ -14,28 +14,34 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import __version__
+from toolkit.cluster.host_list import HostList, host_lists
 from toolkit.cluster.inventory import Inventory, ansible_config
 from toolkit.cluster.specs import load_specs
 from toolkit.cluster.vaultfile import Passwords, write_private
 from toolkit.cluster.yamlfile import is_vaulted
-from toolkit.content import cache_dir
+from toolkit.content import cache_dir, content_dir
 from toolkit.errors import ToolkitError
 
 _CHANGING = (b"plugin:", b"lookup(", b"query(", b" q(", b"now(", b"random", b"strftime", b"shuffle")
 """Texts in files whose answer may be another one the next time."""
 
 
-def structure(inventory: Inventory) -> Mapping[str, Any]:
+def structure(
+    inventory: Inventory, lists: Sequence[HostList], passwords: Passwords
+) -> Mapping[str, Any]:
     """Groups, hosts and inline variables of the host lists, as in_ansible.py answers.
 
     Raises:
         ToolkitError: Ansible cannot read them.
     """
-    files = inventory.host_lists()
-    key = _key("structure", files) if _is_static(files) else None
+    files = [one.path for one in lists]
+    encrypted = any(map(is_vaulted, files))
+    # What comes out of a vault never goes into a cache.
+    key = _key("structure", files) if _is_static(files) and not encrypted else None
     found = _remembered(key)
     if found is None:
-        found = _ask(inventory, evaluate=False)
+        known = passwords.known() if encrypted else ()
+        found = _ask(inventory, lists, passwords=known)
         _remember(key, found)
     return found
 
@@ -64,37 +70,46 @@ class Evaluation:
 
     @cached_property
     def _answer(self) -> Mapping[str, Any]:
-        files = [*self._inventory.host_lists(), *_variable_files(self._inventory)]
+        lists = host_lists(self._inventory, self._passwords)
+        variables = [*_variable_files(self._inventory)]
+        files = [*(one.path for one in lists), *variables]
         key = _key("evaluated", files) if _is_static(files) else None
         found = _remembered(key)
         if found is None:
-            encrypted = [str(path) for path in files if is_vaulted(path)]
+            encrypted = [str(path) for path in variables if is_vaulted(path)]
             try:
-                passwords = self._passwords.known()
-                found = _ask(
-                    self._inventory, evaluate=True, passwords=passwords, encrypted=encrypted
-                )
+                known = self._passwords.known()
+                found = _ask(self._inventory, lists, passwords=known, encrypted=encrypted)
             except ToolkitError as error:  # such as a vault that nobody opens
                 return {"error": error.what}
-            # What comes out of a vault never goes into a cache.
-            _remember(None if found["private"] else key, found)
+            private = found["private"] or any(is_vaulted(one.path) for one in lists)
+            _remember(None if private else key, found)
         return found
 
 
 def _ask(
     inventory: Inventory,
+    lists: Sequence[HostList],
     *,
-    evaluate: bool,
     passwords: Sequence[tuple[str, str]] = (),
-    encrypted: Sequence[str] = (),
+    encrypted: Sequence[str] | None = None,
 ) -> dict[str, Any]:
+    """Ask in_ansible.py.
+
+    Args:
+        encrypted: files of variables that are; None asks for the structure alone.
+    """
     environment = os.environ | {"ANSIBLE_CONFIG": str(ansible_config())}
     question = {
         "sources": [str(source) for source in inventory.all_sources],
+        "lists": [str(one.path) for one in lists if not one.is_other],
+        "meant": [str(one.path) for one in lists if one.is_meant],
+        "programs": [str(one.path) for one in lists if one.is_program],
         "passwords": list(passwords),
-        "encrypted": list(encrypted),
+        "encrypted": list(encrypted or ()),
         "settings": list(load_specs()),
-        "evaluate": evaluate,
+        "playbooks": str(content_dir() / "playbooks"),
+        "evaluate": encrypted is not None,
     }
     done = subprocess.run(
         [sys.executable, "-m", "toolkit.cluster.in_ansible"],
@@ -113,7 +128,7 @@ def _ask(
         raise ToolkitError(
             f"Ansible cannot read this inventory: {answer['error']}",
             where=str(inventory.sources[0]),
-            fix=f"ansible-inventory -i {inventory} --list",
+            fix=f"ansible-inventory -i {inventory} --list; what is no host list belongs elsewhere",
         )
     return answer
 

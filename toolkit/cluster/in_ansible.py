@@ -1,7 +1,6 @@
 """A program that asks Ansible's own libraries about an inventory; answers.py runs it.
 
-It gets {"sources", "passwords", "settings", "encrypted", "evaluate"} as JSON on standard input, and prints
-JSON: groups, hosts and their inline variables, or the values that templates come to.
+It gets JSON on standard input, as answers.py makes it, and prints JSON: groups, hosts and their inline variables, or the values that templates come to.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def main() -> None:
 
 def structure(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Groups and hosts with what the host lists say of them, nothing evaluated."""
-    inventory, _, _ = _read(asked)
+    inventory, _, _, told = _read(asked)
     return {
         "groups": {
             name: {
@@ -54,6 +53,10 @@ def structure(asked: Mapping[str, Any]) -> dict[str, Any]:
             }
             for host in inventory.hosts.values()
         },
+        "computed": sorted(
+            {name for _, name in told.computed} - {name for _, name in told.written}
+        ),
+        "unread": told.unread,
     }
 
 
@@ -66,7 +69,7 @@ def evaluated(asked: Mapping[str, Any]) -> dict[str, Any]:
     from ansible.vars.hostvars import HostVars
     from ansible.vars.plugins import get_vars_from_inventory_sources
 
-    inventory, variables, loader = _read(asked)
+    inventory, variables, loader, _ = _read(asked)
     HostVars(inventory=inventory, variable_manager=variables, loader=loader)  # known from here on
     settings, found = frozenset(asked["settings"]), _Found()
     context: Any = None
@@ -132,7 +135,7 @@ class _Found:
                 self.problems.setdefault(host, {})[name] = _sentence(error)
 
 
-def _read(asked: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+def _read(asked: Mapping[str, Any]) -> tuple[Any, Any, Any, _Told]:
     from ansible.parsing.dataloader import DataLoader
     from ansible.parsing.vault import VaultSecret, VaultSecretsContext
     from ansible.plugins.loader import init_plugin_loader
@@ -143,14 +146,32 @@ def _read(asked: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     known = [(label, VaultSecret(text.encode("latin-1"))) for label, text in asked["passwords"]]
     VaultSecretsContext.initialize(VaultSecretsContext(known))
     loader.set_vault_secrets(known)
-    inventory = _inventory(loader, asked["sources"])
-    return inventory, VariableManager(loader=loader, inventory=inventory), loader
+    loader.set_basedir(asked["playbooks"])  # as where the playbook is
+    told = _Told()
+    inventory = _inventory(loader, asked, told)
+    return inventory, VariableManager(loader=loader, inventory=inventory), loader, told
 
 
-def _inventory(loader: Any, sources: Iterable[str]) -> Any:
-    """Ansible's inventory; a file that none of its plugins reads is a warning there, and an error here.
+class _Told:
+    """What is found out about the files while they are read.
 
-    Its hosts would be missing, and what is missing is taken for a host that left.
+    Attributes:
+        unread: files that no plugin reads and that nobody means as host lists, with the reason.
+        computed: host or group, and name, of each variable that a program set first.
+        written: the same of the others.
+    """
+
+    def __init__(self) -> None:
+        self.unread: dict[str, str] = {}
+        self.computed: set[tuple[str, str]] = set()
+        self.written: set[tuple[str, str]] = set()
+
+
+def _inventory(loader: Any, asked: Mapping[str, Any], told: _Told) -> Any:
+    """Ansible's inventory; of a file that none of its plugins reads it only warns, and goes on.
+
+    Here that is an error where somebody means the file as a host list: its hosts would be missing, and
+    what is missing is taken for a host that left.
     """
     from ansible.errors import AnsibleError
     from ansible.inventory.manager import InventoryManager
@@ -166,15 +187,35 @@ def _inventory(loader: Any, sources: Iterable[str]) -> Any:
 
     class Strict(InventoryManager):  # type: ignore[misc]
         def parse_source(self, source: str, cache: bool = False) -> bool:
+            if not Path(source).is_file():
+                return bool(super().parse_source(source, cache=cache))
+            if source not in asked["lists"]:
+                return False
             reasons.clear()
-            parsed: bool = super().parse_source(source, cache=cache)
-            if not parsed and Path(source).is_file():
+            known = self._names()
+            parsed = bool(super().parse_source(source, cache=cache))
+            fresh = self._names() - known
+            (told.computed if source in asked["programs"] else told.written).update(fresh)
+            if not parsed and source in asked["meant"] and not _answers_otherwise(reasons):
                 said = "; ".join(reasons).replace(source, "it") or "they decline it"
                 raise AnsibleError(f"none of its plugins reads {source} ({said})")
+            if not parsed:
+                told.unread[source] = "none of Ansible's plugins reads it"
             return parsed
 
+        def _names(self) -> set[tuple[str, str]]:
+            """Every variable that is set by now, with its host or group."""
+            scopes = (*self.groups.values(), *self.hosts.values())
+            return {(scope.name, name) for scope in scopes for name in scope.vars}
+
     Display().error_as_warning = _keep
-    return Strict(loader=loader, sources=sources)
+    return Strict(loader=loader, sources=asked["sources"])
+
+
+def _answers_otherwise(reasons: Iterable[str]) -> bool:
+    """Whether it is a program that ends well and prints no host list, so that it is for something else."""
+    script = [reason for reason in reasons if reason.startswith("script: ")]
+    return any("failed to parse executable inventory script" in reason for reason in script)
 
 
 def _line(error: BaseException) -> str:

@@ -33,7 +33,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _is_address(value: Any) -> bool:
+def is_address(value: Any) -> bool:
     """Neither a URL nor HOST:PORT: colons are those of IPv6, whose zone is behind a %."""
     if not _is_text(value) or re.search(r"[\s/@]", value):
         return False
@@ -73,7 +73,7 @@ def as_bool(value: Any) -> bool | None:
     return False if text in ("no", "off", "0", "false", "f", "n", "0.0") else None
 
 
-_ADDRESS = Form(_is_address, "an address or a name", "the address itself: 203.0.113.7")
+_ADDRESS = Form(is_address, "an address or a name", "the address itself: 203.0.113.7")
 _PORT = Form(_is_port, "a TCP port (1 to 65535)", "the number itself: 22")
 _USER = Form(_is_name, "the name of a user", "the name itself: ubuntu")
 _PATH = Form(_is_text, "a path", "the path itself: ~/.ssh/id_ed25519")

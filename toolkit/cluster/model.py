@@ -85,6 +85,7 @@ class Cluster:
         members: group -> names of its hosts, in Ansible's order.
         group_names: the groups that the host lists name.
         hosts_file: what describes the hosts, for messages.
+        unread: files beside the host lists that are none, with the reason.
         limit: the pattern that chooses the hosts in play.
     """
 
@@ -94,6 +95,7 @@ class Cluster:
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group_names: tuple[str, ...] = ()
     hosts_file: Path = Path("hosts.yml")
+    unread: Mapping[Path, str] = field(default_factory=dict)
     limit: str | None = None
 
     @property
@@ -231,10 +233,11 @@ class Cluster:
             ToolkitError: it does not exist, holds no hosts, or a file of it cannot be read.
         """
         inventory = inventory if isinstance(inventory, Inventory) else Inventory.of(inventory)
-        tree = read_tree(inventory)
+        passwords = Passwords(inventory.home)
+        tree = read_tree(inventory, passwords)
         if not tree.hosts:
-            raise NoHostsError(inventory.home)
-        return cls._of(inventory, tree, {})
+            raise NoHostsError(inventory.home, next(iter(tree.unread), None))
+        return cls._of(inventory, tree, passwords, {})
 
     @classmethod
     def planned(
@@ -254,11 +257,17 @@ class Cluster:
             for name in ("all", *names):
                 tree.add_group(name)
                 tree.add_host(host, name)
-        return cls._of(Inventory((expanded(directory).resolve(),)), tree, expected or {})
+        inventory = Inventory((expanded(directory).resolve(),))
+        return cls._of(inventory, tree, Passwords(inventory.home), expected or {})
 
     @classmethod
-    def _of(cls, inventory: Inventory, tree: Tree, expected: Mapping[str, Any]) -> Cluster:
-        passwords = Passwords(inventory.home)
+    def _of(
+        cls,
+        inventory: Inventory,
+        tree: Tree,
+        passwords: Passwords,
+        expected: Mapping[str, Any],
+    ) -> Cluster:
         reading = Reading(passwords, Evaluation(inventory, passwords))
         vault = generated_file(inventory, passwords)
         files: dict[Scope, Sequence[Layer]] = dict(variable_files(inventory, tree, passwords))
@@ -280,4 +289,4 @@ class Cluster:
         hosts_file = inventory.home / "hosts.yml"
         if inventory.sources[0].is_file():
             hosts_file = inventory.sources[0]
-        return cls(inventory, hosts, sources, members, tuple(tree.named), hosts_file)
+        return cls(inventory, hosts, sources, members, tuple(tree.named), hosts_file, tree.unread)

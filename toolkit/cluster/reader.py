@@ -6,11 +6,12 @@ plugins, scripts, host ranges) is Ansible's to read. A contract test compares th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from toolkit.cluster.answers import structure
+from toolkit.cluster.host_list import HostList, host_lists
 from toolkit.cluster.inventory import Inventory
 from toolkit.cluster.tree import PRIORITY, Tree
 from toolkit.cluster.variables import File, HostListVault, Scope, Variable
@@ -22,24 +23,28 @@ _ENDINGS = ("", ".yml", ".yaml", ".json")
 """Of files of variables, in the order in which Ansible looks for them; it takes the first."""
 
 
-def read_tree(inventory: Inventory) -> Tree:
+def read_tree(inventory: Inventory, passwords: Passwords) -> Tree:
     """Groups, hosts and inline variables of an inventory's host lists.
 
     Raises:
         ToolkitError: one of them cannot be read.
     """
-    lists = inventory.host_lists()
+    every = host_lists(inventory, passwords)
+    # A playbook among them, say; but where there is nothing else it is a host list with a mistake.
+    other = [one for one in every if one.is_other and not one.named]
+    lists = [one for one in every if one not in other] or every
+    # Read here first in any case: Ansible takes the last of two equal keys, and says nothing.
+    contents = {one.path: read_mapping(one.path) for one in lists if one.is_plain}
     tree = Tree(inventory.home)
-    if all(path.suffix in {".yml", ".yaml"} and not is_vaulted(path) for path in lists):
-        contents = {path: read_mapping(path) for path in lists}
-        if not any("plugin" in content for content in contents.values()):
-            for content in contents.values():
-                for group, (body, location) in content.items():
-                    _add_group(tree, group, body, location)
-            # A range, or a port behind the name.
-            if not any("[" in host or ":" in host for host in tree.hosts):
-                return tree
-    return _by_ansible(inventory)
+    if len(contents) == len(lists) and not any("plugin" in found for found in contents.values()):
+        for content in contents.values():
+            for group, (body, location) in content.items():
+                _add_group(tree, group, body, location)
+        tree.unread = {one.path: "it is no mapping with groups" for one in other}
+        # A range, or a port behind the name.
+        if not any("[" in host or ":" in host for host in tree.hosts):
+            return tree
+    return _by_ansible(inventory, lists, other, passwords)
 
 
 def _add_group(tree: Tree, group: str, body: Any, location: Location) -> None:
@@ -158,13 +163,24 @@ def _below(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _by_ansible(inventory: Inventory) -> Tree:
+def _by_ansible(
+    inventory: Inventory,
+    lists: Sequence[HostList],
+    other: Iterable[HostList],
+    passwords: Passwords,
+) -> Tree:
     """Read an inventory that is not plain YAML with Ansible's own reader."""
-    listing = structure(inventory)
+    listing = structure(inventory, lists, passwords)
     tree = Tree(inventory.home)
+    tree.unread = {one.path: "it is no mapping with groups" for one in other}
+    tree.unread |= {Path(path): why for path, why in listing["unread"].items()}
     # Which of several files it is from is not known.
-    lists = inventory.host_lists()
-    whole = Location(lists[0] if len(lists) == 1 else inventory.sources[0])
+    whole = Location(lists[0].path if len(lists) == 1 else inventory.sources[0])
+    secret, computed = any(is_vaulted(one.path) for one in lists), set(listing["computed"])
+
+    def variable(name: str, value: Any, scope: str) -> Variable:
+        return Variable(name, _marked(value), whole, scope, secret, computed=name in computed)
+
     for host in listing["hosts"]:  # their order counts in patterns
         tree.hosts.setdefault(host)
     for group, body in listing["groups"].items():
@@ -174,12 +190,11 @@ def _by_ansible(inventory: Inventory) -> Tree:
         for host in body["hosts"]:
             tree.add_host(host, group)
         for name, value in body["vars"].items():
-            tree.set_variable(("group", group), Variable(name, _marked(value), whole, group))
-        priority = Variable(PRIORITY, body["priority"], whole, group)
-        tree.set_variable(("group", group), priority)
+            tree.set_variable(("group", group), variable(name, value, group))
+        tree.set_variable(("group", group), variable(PRIORITY, body["priority"], group))
     for host, variables in listing["hosts"].items():
         for name, value in variables.items():
-            tree.set_variable(("host", host), Variable(name, _marked(value), whole, host))
+            tree.set_variable(("host", host), variable(name, value, host))
     return tree
 
 

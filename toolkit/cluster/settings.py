@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.cluster.lockfile import normal_requirements
+from toolkit.cluster.login import is_address
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.specs import Setting, load_specs, nearest, roles
 from toolkit.cluster.variables import Variable
@@ -55,7 +56,11 @@ def validate(cluster: Cluster) -> list[Finding]:
         if spec is not None:
             value = _evaluated(cluster, variable)
             problems += [_finding(variable, found) for found in check_value(spec, value)]
-        elif variable.name not in declared and not variable.name.startswith(("ansible_", "_")):
+        elif not (
+            variable.computed
+            or variable.name in declared
+            or variable.name.startswith(("ansible_", "_"))
+        ):
             problems += map(partial(_finding, variable), _unknown(variable.name))
     return problems
 
@@ -190,6 +195,11 @@ def _port(value: Any) -> str | None:
     return None if 1 <= value <= 65535 else f"{value} is not a TCP port (1 to 65535)"
 
 
+def _address(value: Any) -> str | None:
+    fits = not value or is_address(value)
+    return None if fits else f"{value} is not an address or a name"
+
+
 def _not_negative(value: Any) -> str | None:
     return None if value >= 0 else f"{value} is negative"
 
@@ -255,6 +265,7 @@ _MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
      "Airflow uses the databases 0 and 1, and in the password %2F is /, %3F is ?, %23 is #"),
     (r".*_url", _server_url, "write SCHEME://USER:PASSWORD@HOST:PORT/NAME, and in the password "
      "%2F for /, %3A for :, %40 for @, %23 for #"),
+    (r"base_address", _address, "the address itself, without scheme, user and port: 10.0.0.7"),
     (r".*_port", _port, "choose a free port, such as 8080"),
     (r".*(_workers|parallelism|concurrency|timeout|days|_mb|connections)", _not_negative,
      "use 0 for the default, or a positive number"),

@@ -21,6 +21,11 @@ class Tree:
 
     Args:
         directory: the inventory's, for messages.
+
+    Attributes:
+        hosts: all of them, in their order.
+        named: the groups that are written down.
+        unread: files beside the host lists that are none, with the reason.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -34,6 +39,7 @@ class Tree:
         self._order: _Order | None = None
         self.hosts: dict[str, None] = {}
         self.named: dict[str, None] = {}
+        self.unread: dict[Path, str] = {}
 
     def add_group(self, group: str) -> None:
         """Add a group, unless it is known."""

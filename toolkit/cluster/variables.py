@@ -39,6 +39,7 @@ class Variable:
         location: where.
         scope: "all", a group or a host.
         secret: it comes from a vault, so its value is never repeated.
+        computed: a script or a plugin gave it its name, so that is nobody's mistake.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Variable:
     location: Location
     scope: str
     secret: bool = False
+    computed: bool = False
 
 
 class Layer:

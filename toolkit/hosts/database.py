@@ -42,12 +42,14 @@ class Examined:
         schema: its versions.
         problems: what does not fit the settings.
         upgrade: the last one on this host.
+        reached: whether it is the database that the settings name, not the one in use until now.
     """
 
     state: str = ""
     schema: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     upgrade: Upgrade = field(default_factory=Upgrade)
+    reached: bool = False
 
     @property
     def unreadable(self) -> Problem | None:

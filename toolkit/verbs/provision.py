@@ -16,7 +16,7 @@ from toolkit.cluster import Cluster, Inventory
 from toolkit.cluster import vault as secrets
 from toolkit.cluster.lock import ensure_lock, lock_file, release_name
 from toolkit.cluster.lockfile import LOCK_NAME, pinned
-from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
+from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED, ToolkitError
 from toolkit.findings import Finding, Severity, errors, findings_text
 from toolkit.hosts.ansible_facts import ansible_facts
 from toolkit.hosts.facts import Probe
@@ -61,7 +61,7 @@ class Result:
     checks: list[Proof] = field(default_factory=list)
     url: str = ""
     wrote: list[str] = field(default_factory=list)
-    """Files of the inventory that a refused run has made."""
+    """Files of the inventory that a refused run has written."""
 
     def as_json(self) -> str:
         """All of it as JSON text; secrets were masked where events arose."""
@@ -88,6 +88,7 @@ def provision(
     """
     cluster = Cluster.load(inventory).limited(limit)
     result = Result(EXIT_FAILED, cluster.name)
+    own = _OwnFiles(cluster)
     try:
         with session(cluster.inventory.identity, "provision", options) as work:
             result.record = str(work.record.directory)
@@ -99,7 +100,32 @@ def provision(
             result.stages = work.record.stages
     except KeyboardInterrupt:
         result.exit_code = EXIT_INTERRUPTED
+    except ToolkitError as error:
+        if wrote := own.written():
+            error.what += f" (written here: {', '.join(wrote)})"
+        raise
+    if result.exit_code == EXIT_REFUSED:
+        result.wrote = own.written()
     return result
+
+
+class _OwnFiles:
+    """The files of an inventory that a provision may write, as they are before it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        home, sources = cluster.directory, cluster.sources
+        self._paths = (
+            home / LOCK_NAME, home / "known_hosts", sources.vault.path, sources.passwords.file
+        )  # fmt: skip
+        self._before = self._contents()
+
+    def _contents(self) -> list[bytes | None]:
+        return [path.read_bytes() if path.is_file() else None for path in self._paths]
+
+    def written(self) -> list[str]:
+        """Those that are others by now."""
+        pairs = zip(self._paths, self._before, self._contents(), strict=True)
+        return [str(path) for path, before, now in pairs if now != before]
 
 
 class _Provision:
@@ -155,7 +181,7 @@ class _Provision:
         if path.exists():
             ensure_lock(self.cluster)
         elif lock_file(self.cluster) is None:
-            self.result.wrote.append(str(ensure_lock(self.cluster, self.work.progress.say)))
+            ensure_lock(self.cluster, self.work.progress.say)
 
     def check(self) -> bool:
         """Probe the hosts, and compare them with what is wanted.

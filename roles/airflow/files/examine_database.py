@@ -321,14 +321,59 @@ def become_airflow():
         os.environ["HOME"] = user.pw_dir  # libpq looks for certificates there
 
 
-def connected(question, url, ca):
-    """The wanted database; with `own`, by the URL in use where the wanted one is not yet true."""
+def is_absent(error):
+    """Whether a server says that there is no such database: PostgreSQL's 3D000, MySQL's 1049."""
+    said = str(error.args[-1] if error.args else error)
+    return getattr(error, "args", ())[:1] == (1049,) or bool(
+        re.search('database ".*" does not exist', said)
+    )
+
+
+def has_schema(database):
+    """Whether a database is Airflow's."""
+    return "alembic_version" in database.tables
+
+
+def holds_data(url, ca):
+    """Whether a URL leads to a database of Airflow's."""
     try:
-        return Database(question["url"], ca)
-    except Exception:
-        if not question.get("own") or url in ("", question["url"]):
+        return has_schema(Database(url, ca))
+    except Exception:  # whatever a driver raises
+        return False
+
+
+def connected(question, url, ca):
+    """The wanted database, whether it was reached, and whether the data are elsewhere.
+
+    With `own` it is the one in use where the wanted one cannot be reached: before a provision that
+    is to set a password, or to have the server listen.
+    """
+    other = url not in ("", question["url"])
+    try:
+        wanted = Database(question["url"], ca)
+    except Exception as error:
+        absent = is_absent(error) and other
+        if not (other and (question.get("own") or (absent and holds_data(url, ca)))):
             raise
-        return Database(url, ca)
+        used = Database(url, ca)
+        return used, False, absent and has_schema(used)
+    return wanted, True, other and not has_schema(wanted) and holds_data(url, ca)
+
+
+def place(url):
+    """Where a database is, without the login."""
+    parts = urlsplit(url)
+    return f"{parts.path.lstrip('/')} on {parts.hostname}" + (
+        f":{parts.port}" if parts.port else ""
+    )
+
+
+def moved_problem(question, url):
+    """The settings name a database that holds nothing of Airflow's, and the one in use does."""
+    return problem("database.moved", "error",
+                   f"the settings name the database {place(question['url'])}, which holds nothing of "
+                   f"Airflow's; what is installed uses {place(url)}, and its data would be missing",
+                   "name that one again, or copy the data first: docs/upgrades.md, Moving the database")  # fmt: skip
 
 
 def examine(question):
@@ -338,21 +383,23 @@ def examine(question):
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as ca:
         ca.write(question["ca"])
         ca.flush()
-        database = connected(question, url, ca.name if question["ca"] else "")
-    has_schema = "alembic_version" in database.tables
-    rows = database.rows("SELECT version_num FROM alembic_version") if has_schema else []
+        path = ca.name if question["ca"] else ""
+        database, reached, moved = connected(question, url, path)
+    rows = database.rows("SELECT version_num FROM alembic_version") if has_schema(database) else []
     schema = sorted(row[0] for row in rows)
     state = schema_state(schema)
     users = Users(database, question["users"])
     problems = fernet_problems(database, question, key) + list(
         users.problems(question["inventory"])
     )
+    problems += [moved_problem(question, url)] if moved else []
     if "version" in question:
         problems += version_problems(question, state, schema, upgrade)
     outdated = users.outdated()
     prepared = text_of(PREPARED) == json.dumps([pathlib.Path(sys.prefix).name, schema])
     return {
         "state": state,
+        "reached": reached,
         "schema": schema,
         "problems": problems,
         "outdated": outdated,
@@ -368,10 +415,7 @@ def answer(question):
         return examine(question)
     except Exception as error:
         said = str(error.args[-1] if error.args else error).strip()
-        # A database that is yet to be created holds nothing: PostgreSQL's 3D000, MySQL's 1049.
-        if getattr(error, "args", ())[:1] == (1049,) or re.search(
-            'database ".*" does not exist', said
-        ):
+        if is_absent(error):  # one that is yet to be created holds nothing
             return {"state": "missing", "schema": [], "problems": [], "outdated": [], "prepare": True,
                     "bytes": 0, "upgrade": {}}  # fmt: skip
         hidden = urlsplit(question["url"]).password or ""

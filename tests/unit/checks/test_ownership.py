@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from support.preflight_data import CELERY, good_facts, ids, make_cluster, only, 
 from toolkit.checks import validate_hosts, validate_plan
 from toolkit.cluster.ownership import wanted
 from toolkit.findings import Finding
-from toolkit.hosts.ownership import Claim, Thing
+from toolkit.hosts.database import Examined
+from toolkit.hosts.ownership import Claim, Member, Thing
 
 THEIRS = Claim(
     id="22bb", cluster="prod", by="deploy@ops1", origin="/srv/prod", at="2026-11-26T16:58:38Z"
@@ -115,3 +117,27 @@ def test_each_host_gets_its_own(tmp_path: Path) -> None:
     assert all(
         "/usr/local/share/ca-certificates/corporate.crt" in paths[name] for name in ("d1", "w1")
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "reached", "severity"),
+    [
+        ("old", "current", False, "error"),
+        ("old", "current", True, "warning"),  # the new one has the data
+        ("old", "", False, "warning"),
+        ("h1", "current", False, None),
+    ],
+)
+def test_a_server_that_is_to_be_elsewhere(
+    tmp_path: Path, name: str, state: str, reached: bool, severity: str | None
+) -> None:
+    cluster = make_cluster(tmp_path, base_cluster_id="22bb")
+    members = {name: Member("203.0.113.99", 22, "ubuntu", ("metadata_db",))}
+    claim = Claim(id="22bb", cluster="prod", members=members)
+    probe = replace(
+        probe_of(cluster, h1=good_facts(claim=claim)),
+        database=Examined(state=state, reached=reached),
+    )
+    found = [one for one in validate_hosts(cluster, probe) if one.id == "ownership.moved_server"]
+    assert [one.severity.value for one in found] == ([severity] if severity else [])
+    assert all("that was old" in one.what for one in found)

@@ -15,6 +15,7 @@ from toolkit.checks import validate_plan
 from toolkit.cluster import Cluster, Inventory, vault
 from toolkit.cluster.settings import validate
 from toolkit.cluster.vaultfile import Passwords
+from toolkit.content import content_dir
 from toolkit.errors import Location, ToolkitError
 from toolkit.findings import errors
 
@@ -289,6 +290,7 @@ def test_a_subdirectory_a_port_behind_a_name_and_a_bare_host(tmp_path: Path) -> 
 @pytest.mark.parametrize(("name", "meant"), [
     ("workers", "worker"), ("Worker", "worker"), ("airflow-workers", "worker"), ("wroker", "worker"),
     ("web_servers", "webserver"), ("brokers", "broker"), ("airflow_worker", "worker"),
+    ("triggerer", "scheduler"), ("dag_processor", "scheduler"), ("api-server", "webserver"),
 ])  # fmt: skip
 def test_a_group_that_is_nearly_ours(tmp_path: Path, name: str, meant: str) -> None:
     home = write(tmp_path, {"hosts.yml": f"{ONE}{name}: {{hosts: {{w1: , w2: }}}}\n"})
@@ -306,6 +308,35 @@ def test_a_group_that_is_nearly_ours(tmp_path: Path, name: str, meant: str) -> N
 def test_groups_of_the_users_own(tmp_path: Path, more: str) -> None:
     home = write(tmp_path, {"hosts.yml": ONE + more})
     assert not [one for one in validate_plan(Cluster.load(home)) if one.id.startswith("inventory.")]
+
+
+CLUSTER = ONE + "broker: {hosts: {h1: }}\n"
+
+
+@pytest.mark.parametrize(("more", "severity", "meant"), [
+    # Hosts that have another part of Airflow already.
+    (CLUSTER + "workers: {hosts: {h1: }}\n", "error", "worker"),
+    (CLUSTER + "celery_workers: {hosts: {w1: }}\n", "error", "worker"),
+    (CLUSTER + "celery: {hosts: {w1: }}\n", "error", "worker"),
+    (ONE + "worker-nodes: {hosts: {n1: }}\n", "warning", "worker"),
+    (ONE + "webservers: {hosts: {n1: , h1: }}\n", "error", "webserver"),
+    (ONE.replace("webserver", "web"), "error", "webserver"),
+    (ONE.replace("scheduler", "schedulers"), "error", "scheduler"),
+    (ONE.replace("metadata_db", "postgres"), "error", "metadata_db"),
+])  # fmt: skip
+def test_what_a_group_is_meant_for_is_told(
+    tmp_path: Path, more: str, severity: str, meant: str
+) -> None:
+    home = write(tmp_path, {"hosts.yml": more})
+    found = [one for one in validate_plan(Cluster.load(home)) if one.id.endswith("_group")]
+    assert [one.severity.value for one in found if f"is not {meant}, " in one.what] == [severity]
+
+
+def test_a_broker_for_nobody(tmp_path: Path) -> None:
+    home = write(tmp_path, {"hosts.yml": CLUSTER})
+    assert [one.id for one in validate_plan(Cluster.load(home)) if one.id.startswith("inv")] == [
+        "inventory.broker_for_nobody"
+    ]
 
 
 # B8, B9: vaults
@@ -426,3 +457,104 @@ def test_a_secret_that_changes_leaves_the_rest_of_its_file_alone(tmp_path: Path)
     write_encrypted(path, home, json.dumps({"a": 1, "b": "x"}))
     vault.update(Cluster.load(home), {"b": "y"})
     assert vault.stored(Cluster.load(home)) == {"a": 1, "b": "y"}
+
+
+BESIDE = {
+    "README": "Hosts of the shop\n\nAsk [ops] first, correct horse\n",
+    "Makefile": "all:\n\tansible-playbook -i . site.yml\n",
+    "LICENSE": "Copyright [yyyy] [name of the owner], all rights reserved\n",
+    "id_rsa": "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n",
+    "ssh_config": "Host *\n  User ubuntu\n",
+    "hosts.yml.j2": "{% for h in hosts %}{{ h }}:{% endfor %}\n",
+    "main.tf": 'resource "aws_instance" "h1" {\n}\n',
+    "site.yml": "---\n# all\n- hosts: all\n  roles: [x]\n",
+    "requirements.yaml": "- src: somebody.else\n",
+}
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_what_lies_beside_the_host_lists_is_left_out_and_told(tmp_path: Path, plain: bool) -> None:
+    lists = {"hosts.yml": ONE} if plain else {"hosts.ini": INI}
+    home = write(tmp_path / "prod", {**lists, **BESIDE})
+    found = Cluster.load(home)
+    assert [host.name for host in found.all_hosts] == ["h1"]
+    told = [one for one in validate_plan(found) if one.id == "inventory.unread_file"]
+    assert not errors(told) and "horse" not in str(told)
+    assert {"site.yml", "requirements.yaml", "Makefile"} <= {path.name for path in found.unread}
+
+
+@pytest.mark.parametrize(
+    "name", ["vault-pass.sh", "vault_pass", "vault-password", "secret", "pw-client.py"]
+)
+def test_a_vault_password_beside_the_host_lists_is_no_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Ansible would take it for the name of one, and run a program to see whether it lists any."""
+    program = name.endswith((".sh", ".py"))
+    text = "#!/bin/sh\ntouch ran\necho horse\n" if program else "horse\n"
+    home = write(tmp_path / "prod", {"hosts.ini": INI, name: text})
+    (home / name).chmod(0o700 if program else 0o600)
+    if "vault" not in name:
+        monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(home / name))
+    monkeypatch.chdir(tmp_path)
+    found = Cluster.load(home)
+    assert [host.name for host in found.inventory_hosts] == ["h1"]
+    assert not (tmp_path / "ran").exists()
+    cache = tmp_path / "cache"
+    assert not [path for path in cache.rglob("*.json") if "horse" in path.read_text()]
+
+
+@pytest.mark.parametrize(("name", "text"), [("hosts.yml", ONE), ("hosts.ini", INI), ("hosts", INI)])
+def test_a_host_list_that_is_encrypted(tmp_path: Path, name: str, text: str) -> None:
+    home = write(tmp_path / "prod", {})
+    home.mkdir()
+    more = (
+        "all: {vars: {airflow_web_port: 8099}}\n"
+        if name.endswith("yml")
+        else "[all:vars]\nairflow_web_port=8099\n"
+    )
+    (home / name).write_text(encrypted(home, text + more))
+    for _ in range(2):
+        found = Cluster.load(home)
+        assert [host.name for host in found.all_hosts] == ["h1"]
+        assert found.setting("airflow_web_port", found.host("h1")) == 8099
+        assert found.sources.of_host("h1", found.host("h1").groups).find("airflow_web_port").secret
+    assert not [*(tmp_path / "cache").rglob("inventories/*.json")]
+
+
+@pytest.mark.parametrize("more", [
+    {"hosts.sh": """#!/bin/sh\necho '{"scheduler": {"hosts": ["h1"], "vars": {"NAME": "x"}}}'\n"""},
+    {"more.yml": "plugin: ansible.builtin.constructed\nstrict: false\ncompose: {NAME: inventory_hostname}\n"},
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["python_version", "base_image", "airflow_role", "redis_endpoint"])
+def test_names_that_programs_give_are_nobodys_mistakes(
+    tmp_path: Path, more: dict[str, str], name: str
+) -> None:
+    home = write(
+        tmp_path / "prod",
+        {"hosts.yml": ONE, **{k: v.replace("NAME", name) for k, v in more.items()}},
+    )
+    for path in home.glob("*.sh"):
+        path.chmod(0o755)
+    assert not validate(Cluster.load(home))
+    (home / "hosts.yml").write_text(f"{ONE}all: {{vars: {{{name}: 1}}}}\n")
+    assert validate(Cluster.load(home))
+
+
+def test_a_program_is_run_whatever_its_name(tmp_path: Path) -> None:
+    script = """#!/bin/sh\necho '{"scheduler": {"hosts": ["h7"]}}'\n"""
+    home = write(tmp_path / "prod", {"hosts.yml": script})
+    (home / "hosts.yml").chmod(0o755)
+    assert [host.name for host in Cluster.load(home).all_hosts] == ["h7"]
+
+
+def test_a_key_twice_is_refused_beside_other_host_lists(tmp_path: Path) -> None:
+    home = write(tmp_path / "prod", {"hosts.yml": ONE + ONE, "more.ini": INI})
+    with pytest.raises(ToolkitError, match="is set twice in one file"):
+        Cluster.load(home)
+
+
+def test_variables_of_a_play_are_the_playbooks(tmp_path: Path) -> None:
+    text = "airflow_lock: '{{ playbook_dir }}/mine.lock'\n"
+    home = write(tmp_path / "prod", {"hosts.yml": ONE, "group_vars/all.yml": text})
+    assert Cluster.load(home).setting("airflow_lock") == f"{content_dir() / 'playbooks'}/mine.lock"

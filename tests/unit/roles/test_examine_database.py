@@ -237,3 +237,49 @@ def test_an_answer_without_a_connection_shows_no_secret(monkeypatch: pytest.Monk
     assert found["id"] == "database.unreadable"
     assert "OperationalError" in found["what"]
     assert not any(secret in json.dumps(answer) for secret in ("hush%2Fhush", "hush/hush", OLD))
+
+
+WANTED, USED = "postgresql://u:one@new:5432/airflow", "postgresql://u:two@old/airflow"
+ABSENT = Exception('FATAL: database "airflow" does not exist')
+
+
+@pytest.mark.parametrize(
+    ("own", "databases", "expected"),
+    [
+        (True, {WANTED: True, USED: True}, (WANTED, True, False)),
+        (False, {WANTED: False, USED: True}, (WANTED, True, True)),
+        (True, {WANTED: False, USED: False}, (WANTED, True, False)),
+        (True, {WANTED: False, USED: OSError()}, (WANTED, True, False)),
+        # Not there yet, or not listening yet: what the next provision changes.
+        (True, {WANTED: OSError(), USED: True}, (USED, False, False)),
+        (True, {WANTED: ABSENT, USED: True}, (USED, False, True)),
+        (False, {WANTED: ABSENT, USED: True}, (USED, False, True)),
+        (False, {WANTED: OSError(), USED: True}, OSError),
+        (False, {WANTED: ABSENT, USED: False}, Exception),
+        (True, {WANTED: ABSENT, USED: OSError()}, OSError),
+    ],
+)
+def test_data_that_are_elsewhere(
+    own: bool, databases: dict[str, Any], expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def database(url: str, _: str) -> SimpleNamespace:
+        found = databases[url]
+        if isinstance(found, Exception):
+            raise found
+        return SimpleNamespace(url=url, tables={"alembic_version"} if found else set())
+
+    connected = PROGRAM.connected
+    monkeypatch.setitem(connected.__globals__, "Database", database)
+    asked = {"url": WANTED, "own": own}
+    if not isinstance(expected, tuple):
+        with pytest.raises(expected):
+            connected(asked, USED, "")
+        return
+    found, reached, moved = connected(asked, USED, "")
+    assert (found.url, reached, moved) == expected
+
+
+def test_no_login_is_in_the_words_for_it() -> None:
+    said = PROGRAM.moved_problem({"url": WANTED}, USED)["what"]
+    assert "airflow on new:5432" in said and "airflow on old," in said
+    assert "one" not in said.replace("one ", "") and "two" not in said

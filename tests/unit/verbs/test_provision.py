@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.errors import EXIT_REFUSED
+from toolkit.errors import EXIT_REFUSED, ToolkitError
 from toolkit.run.session import Options
 from toolkit.verbs.provision import provision
 
@@ -52,3 +52,17 @@ def test_a_provision_that_is_refused_has_written_nothing(
     assert any(found.id.startswith(why) for found in result.findings)
     assert files(inventory) == before
     assert json.loads(result.as_json())["wrote"] == []
+
+
+def test_what_a_refused_provision_has_written_is_told(
+    inventory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = inventory / "known_hosts"
+
+    def accept(*_: object) -> None:
+        known.write_text("127.0.0.1 ssh-ed25519 AAAA\n")
+        raise ToolkitError("the vault's password is wrong", where="vault.yml")
+
+    monkeypatch.setattr("toolkit.verbs.provision.collect", accept)
+    with pytest.raises(ToolkitError, match=rf"is wrong \(written here: {known}\)"):
+        provision(inventory, Options("toolkit provision", quiet=True))
