@@ -20,6 +20,8 @@ BACKUPS = "/var/backups/airflow-toolkit"
 UNITS = "/etc/systemd/system"
 UNIT_DIRECTORIES = [UNITS, "/run/systemd/system", "/run/systemd/transient", "/usr/local/lib/systemd/system",
                     "/usr/lib/systemd/system", "/lib/systemd/system"]  # fmt: skip
+SCRIPTS = "/etc/init.d"
+"""Of each script there systemd makes a unit, unless a file of that unit's name hides it."""
 OURS_IN_UNIT = ("\nSlice=airflow.slice\n", "\nEnvironmentFile=/etc/airflow/airflow.env\n")
 """Lines of every unit that an earlier toolkit wrote."""
 FORMS = re.compile(r"(/\S.*|(user|group):\S+|\S+\.(service|slice))$")
@@ -274,6 +276,7 @@ def units(wanted, owned):
 def unit_files(name):
     """The files of a unit, the one that counts first."""
     found = [os.path.join(directory, name) for directory in UNIT_DIRECTORIES]
+    found.append(os.path.join(SCRIPTS, re.sub(r"\.service$", "", name)))
     return [path for path in found if os.path.lexists(path)]
 
 

@@ -66,6 +66,7 @@ class Machine:
             f"ownership.MANIFEST = {str(self.lib / 'manifest.json')!r}\n"
             f"strangers.BACKUPS = {str(self.root / 'backups')!r}\n"
             f"strangers.UNITS = {units!r}; strangers.UNIT_DIRECTORIES = [{units!r}, {units + '-lib'!r}]\n"
+            f"strangers.SCRIPTS = {units + '-scripts'!r}\n"
         )
         arguments = {
             "cluster": cluster, "by": "me@here", "origin": "/inventory/mine", "login": login,
@@ -240,6 +241,11 @@ def test_a_copy_keeps_mode_and_owner(host: Machine) -> None:
 def test_a_unit_of_any_form_counts(host: Machine, make: Callable[[Path], Any]) -> None:
     (host.root / "units").mkdir()
     make(host.root / "units/airflow-scheduler.service")
+    host.refused("airflow-scheduler.service", units=["airflow-scheduler.service"])
+
+
+def test_a_script_of_system_v_is_a_unit_too(host: Machine) -> None:
+    host.path("units-scripts/airflow-scheduler", "#!/bin/sh\n")
     host.refused("airflow-scheduler.service", units=["airflow-scheduler.service"])
 
 
