@@ -122,13 +122,15 @@ def file_modes(cluster: Cluster) -> Iterator[Finding]:
     files = [vault_password_file(cluster.directory)]
     if vault.exists() and not is_vaulted(vault):
         files.append(vault)
-    for path in files:
-        if path.exists() and _mode(path) & 0o077:
+    for path in filter(Path.exists, files):
+        # A program has no secret in it, but whoever may write to it gets all of them.
+        program = bool(_mode(path) & 0o111)
+        if _mode(path) & (0o022 if program else 0o077):
             yield warning(
                 "secrets.file_mode",
                 host="",
                 what=f"{path} has mode {_mode(path):04o}",
-                fix=f"chmod 600 {path}",
+                fix=f"chmod {'go-w' if program else '600'} {path}",
             )
 
 

@@ -91,6 +91,10 @@ def test_files_that_others_can_read(tmp_path: Path) -> None:
         assert found.fix == f"chmod 600 {path}"
     vault.write_text("$ANSIBLE_VAULT;1.1;AES256\n00\n")
     assert list(secrets.file_modes(cluster)) == []
+    password.chmod(0o755)  # a program that prints it
+    assert list(secrets.file_modes(cluster)) == []
+    password.chmod(0o775)
+    assert only(secrets.file_modes(cluster), "secrets.file_mode").fix == f"chmod go-w {password}"
 
 
 @settings(
