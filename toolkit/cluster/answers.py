@@ -104,6 +104,7 @@ def _ask(
         "sources": [str(source) for source in inventory.all_sources],
         "lists": [str(one.path) for one in lists if not one.is_other],
         "meant": [str(one.path) for one in lists if one.is_meant],
+        "vaulted": [str(one.path) for one in lists if is_vaulted(one.path)],
         "programs": [str(one.path) for one in lists if one.is_program],
         "passwords": list(passwords),
         "encrypted": list(encrypted or ()),

@@ -198,6 +198,8 @@ def _inventory(loader: Any, asked: Mapping[str, Any], told: _Told) -> Any:
             (told.computed if source in asked["programs"] else told.written).update(fresh)
             if not parsed and source in asked["meant"] and not _answers_otherwise(reasons):
                 said = "; ".join(reasons).replace(source, "it") or "they decline it"
+                if source in asked["vaulted"]:  # a reason quotes what it stumbles over
+                    said = "it is encrypted, so that the reason is not shown"
                 raise AnsibleError(f"none of its plugins reads {source} ({said})")
             if not parsed:
                 told.unread[source] = "none of Ansible's plugins reads it"

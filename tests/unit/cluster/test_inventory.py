@@ -522,6 +522,15 @@ def test_a_host_list_that_is_encrypted(tmp_path: Path, name: str, text: str) -> 
     assert not [*(tmp_path / "cache").rglob("inventories/*.json")]
 
 
+def test_a_mistake_in_an_encrypted_host_list_is_not_quoted(tmp_path: Path) -> None:
+    home = write(tmp_path / "prod", {})
+    home.mkdir()
+    (home / "hosts.ini").write_text(encrypted(home, "[scheduler]\nh1 horse\n"))
+    with pytest.raises(ToolkitError, match="reads .*hosts.ini .it is encrypted") as told:
+        Cluster.load(home)
+    assert "horse" not in str(told.value)
+
+
 @pytest.mark.parametrize("more", [
     {"hosts.sh": """#!/bin/sh\necho '{"scheduler": {"hosts": ["h1"], "vars": {"NAME": "x"}}}'\n"""},
     {"more.yml": "plugin: ansible.builtin.constructed\nstrict: false\ncompose: {NAME: inventory_hostname}\n"},
