@@ -65,6 +65,10 @@ def refused_by_system(error: OSError) -> ToolkitError:
     for variable, folder in (("XDG_STATE_HOME", state_dir()), ("XDG_CACHE_HOME", cache_dir())):
         if place and (folder.is_relative_to(place) or Path(place).is_relative_to(folder)):
             fix = f"export {variable}=a directory that can be written, with space left"
+    if fix is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # Which file it was, a write does not say.
+        fix = f"make room: df -h {place or ''}".rstrip()
+        fix += f"; records of runs are in {state_dir()} (XDG_STATE_HOME)" if not place else ""
     return ToolkitError(
         f"this machine refuses: {error.strerror or error}",
         where=place,

@@ -154,6 +154,40 @@ def test_a_state_directory_that_cannot_be_written(
         assert "XDG_STATE_HOME" in error["fix"]
 
 
+def _apart(mounts: str, here: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A call of the toolkit where other things are mounted; root only."""
+    environment = os.environ | {"XDG_STATE_HOME": str(here.directory / "state"), "PATH": os.defpath}
+    unshare = ["/usr/bin/unshare", "--mount"]
+    probe = subprocess.run([*unshare, "true"], env=environment, capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("this user may not mount anything, not even for itself")
+    script = f'{mounts} && exec "$@"'
+    command = [*unshare, "sh", "-c", script, "sh", *TOOLKIT, *arguments]
+    return subprocess.run(
+        command, cwd=here.directory, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["provision"], ["lock"], ["plan"]])
+def test_an_inventory_on_a_read_only_disk(here: Place, arguments: list[str]) -> None:
+    mounts = "mount --bind inv inv && mount -o remount,ro,bind inv"
+    done = _apart(mounts, here, *arguments, "-i", "inv", "--json")
+    assert done.returncode in (0, EXIT_REFUSED), done
+    assert "Traceback" not in done.stderr
+    assert isinstance(json.loads(done.stdout), dict)
+
+
+def test_a_state_directory_that_is_full(here: Place) -> None:
+    (here.directory / "state").mkdir()
+    mounts = (
+        "mount -t tmpfs -o size=4k tmpfs state && { head -c 9000 /dev/zero > state/x || true; }"
+    )
+    done = _apart(mounts, here, "provision", "-i", "inv", "--json")
+    assert done.returncode == EXIT_REFUSED, done
+    error = json.loads(done.stdout)["error"]
+    assert "No space left" in error["what"] and "XDG_STATE_HOME" in error["fix"]
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
