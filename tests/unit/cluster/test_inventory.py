@@ -526,7 +526,7 @@ def test_a_mistake_in_an_encrypted_host_list_is_not_quoted(tmp_path: Path) -> No
     home = write(tmp_path / "prod", {})
     home.mkdir()
     (home / "hosts.ini").write_text(encrypted(home, "[scheduler]\nh1 horse\n"))
-    with pytest.raises(ToolkitError, match="reads .*hosts.ini .it is encrypted") as told:
+    with pytest.raises(ToolkitError, match=r"reads .*hosts.ini .it is encrypted") as told:
         Cluster.load(home)
     assert "horse" not in str(told.value)
 
