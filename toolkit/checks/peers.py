@@ -161,7 +161,7 @@ def _set_address(host: Host, facts: Facts) -> str:
     usable = [text for text in own if _is_usable(text)]
     return (
         f"set base_address: {usable[0] if usable else 'ADDRESS'} for {host.name} in "
-        f"hosts.yml (it has {listed(usable or own or ['none'])})"
+        f"the inventory (it has {listed(usable or own or ['none'])})"
     )
 
 

@@ -81,7 +81,7 @@ def _finding(id: str, host: Host, what: str, facts: Facts, supported: list[str])
     usable = [python for python in facts.pythons if python.minor in supported]
     fix = (
         f"set python_interpreter: {usable[0].path} (Python {usable[0].version}) "
-        f"for {host.name} in hosts.yml"
+        f"for {host.name} in the inventory"
         if usable
         else f"install Python {supported[-1]} there and name it in python_interpreter; "
         f"found: {listed(f'{py.path} ({py.version})' for py in facts.pythons)}"

@@ -115,6 +115,15 @@ class Inventory:
             for path in _lists_in(first.parent)
         )
 
+    @property
+    def hosts_file(self) -> Path:
+        """What describes the hosts, for messages: the host list, or the directory of several."""
+        if self.sources[0].is_file() or not self.home.is_dir():
+            return self.sources[0]
+        usual = self.home / "hosts.yml"
+        lists = [path for path in self.host_lists() if not path.name.endswith(_GENERATED)]
+        return usual if usual in lists or not lists else lists[0] if len(lists) == 1 else self.home
+
     def host_lists(self) -> list[Path]:
         """The files that name groups and hosts, in Ansible's order."""
         return [

@@ -286,7 +286,5 @@ class Cluster:
             refuse_wrong_login(host, variables)
         hosts = tuple(Host(name, groups[name], variables) for name, variables in merged.items())
         members = {group: tree.members(group) for group in tree.groups}
-        hosts_file = inventory.home / "hosts.yml"
-        if inventory.sources[0].is_file():
-            hosts_file = inventory.sources[0]
-        return cls(inventory, hosts, sources, members, tuple(tree.named), hosts_file, tree.unread)
+        named, described = tuple(tree.named), inventory.hosts_file
+        return cls(inventory, hosts, sources, members, named, described, tree.unread)

@@ -175,7 +175,7 @@ def _of_network(error: Exception, login: Login, timeout: float) -> tuple[str, st
     if isinstance(error, socket.gaierror):
         return (
             f"the name {login.address} is not known here ({error.strerror})",
-            "write the host's address as ansible_host in hosts.yml",
+            "write the host's address as ansible_host in the inventory",
         )
     if isinstance(error, TimeoutError):
         return (
@@ -188,12 +188,12 @@ def _of_network(error: Exception, login: Login, timeout: float) -> tuple[str, st
     if isinstance(cause, ConnectionRefusedError):
         return (
             f"{place} refuses connections",
-            "start its SSH server, or correct ansible_host and ansible_port in hosts.yml",
+            "start its SSH server, or correct ansible_host and ansible_port in the inventory",
         )
     if "banner" in str(cause):
         return (
             f"{place} accepts connections, but no SSH server answers there",
-            "correct ansible_host and ansible_port in hosts.yml, or see its SSH server's log",
+            "correct ansible_host and ansible_port in the inventory, or see its SSH server's log",
         )
     if isinstance(cause, paramiko.ChannelException):
         return (
@@ -227,7 +227,7 @@ def key_missing(host: str, path: str) -> HostProblem:
         "key_missing",
         host,
         f"there is no private key {path}",
-        "correct ansible_ssh_private_key_file in hosts.yml",
+        "correct ansible_ssh_private_key_file in the inventory",
     )
 
 
@@ -313,7 +313,7 @@ def _of_sudo(kind: Kind, login: Login) -> HostProblem:
 def _no_sudo(login: Login) -> tuple[str, str]:
     return (
         f"user {login.user} may not become root: {login.become} is missing or does not allow it",
-        f"log in as root or as a user with {login.become} (ansible_user in hosts.yml); "
+        f"log in as root or as a user with {login.become} (ansible_user in the inventory); "
         f"to see why: {login.typed(_BECOMING[login.become])}",
     )
 

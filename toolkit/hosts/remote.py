@@ -126,7 +126,7 @@ class Remote:
             "bad_output",
             host.name,
             f"Python ran on this host but gave no answer: {last_line(errors)}{_place(errors)}",
-            "try another interpreter: ansible_python_interpreter in hosts.yml",
+            "try another interpreter: ansible_python_interpreter in the inventory",
         )
 
     def fan_out(
