@@ -188,6 +188,18 @@ def test_users_that_would_collide_are_refused(cluster: Cluster) -> None:
     assert cluster.ssh(HOST, UNTOUCHED) == before
 
 
+def test_an_empty_database_never_takes_the_place_of_the_one_in_use(cluster: Cluster) -> None:
+    before = cluster.ssh(HOST, UNTOUCHED)
+    configure(cluster, "3.3.2", SECOND, metadata_db_name="other")
+    what = of(cluster.json("provision", expect=2), "database.moved")["what"]
+    assert "database other on" in what and "uses airflow on" in what
+    assert cluster.ssh(HOST, UNTOUCHED) == before
+    # The roles alone have made the database by then, and nothing that uses it.
+    assert "holds nothing of Airflow's" in cluster.refused_playbook()
+    assert cluster.ssh(HOST, UNTOUCHED) == before
+    cluster.ssh(HOST, "cd /; runuser -u postgres -- dropdb other")
+
+
 def test_the_way_back_is_the_dump(cluster: Cluster) -> None:
     """As docs/upgrades.md says."""
     (dump,) = dumps(cluster)
