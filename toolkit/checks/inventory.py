@@ -11,10 +11,8 @@ from toolkit.cluster import Cluster, tables
 from toolkit.cluster.reader import hidden_files
 from toolkit.findings import Finding
 
-_NEAR = 0.8
+_NEAR = 0.82
 """Similarity of two names from which on one is taken for the other with a slip of the pen."""
-
-
 _WORDS = {
     "celery": "worker",
     "db": "metadata_db",
@@ -27,19 +25,27 @@ _WORDS = {
 
 @plan_rule
 def near_groups(cluster: Cluster) -> Iterator[Finding]:
-    """A group whose name says one of ours, with hosts that are not in that one: nothing would run there."""
+    """A group whose name says one of ours, with hosts that are not in that one: nothing would run there.
+
+    Other applications have groups of such names too. Where ours has all it needs, only a slip of the
+    pen is reported, or a word of ours for hosts that have no part of Airflow.
+    """
     ours = tables.groups()
     used = {host.name for group in ours for host in cluster.group(group)}
     for name in cluster.group_names:
-        meant, sure = _meant(name, ours) if name not in (*ours, "all", "ungrouped") else ("", False)
-        if not meant:
+        if name in (*ours, "all", "ungrouped"):
             continue
-        there = {host.name for host in cluster.group(meant)}
-        out = [host.name for host in cluster.group(name) if host.name not in there]
-        idle = [host for host in out if host not in used]
-        lacking = not there and _is_needed(cluster, meant)
-        if idle or (out and (sure or lacking)):
-            certain = lacking or (sure and bool(idle or not there))
+        hosts = {host.name: None for host in cluster.group(name)}
+        for meant, how in _meant(name, ours):
+            there = {host.name for host in cluster.group(meant)}
+            out = [host for host in hosts if host not in there]
+            idle = [host for host in out if host not in used]
+            lacking = not there and _is_needed(cluster, meant)
+            wider = bool(there) and there <= hosts.keys() and how != _SAME
+            slip = how == _SAME or (how == _SLIP and not wider)
+            if not out or not (lacking or slip or (how == _WORD and idle)):
+                continue
+            certain = lacking or (slip and bool(idle or not there))
             report = error if certain else warning
             yield report(
                 "inventory.near_group" if certain else "inventory.alike_group",
@@ -48,6 +54,7 @@ def near_groups(cluster: Cluster) -> Iterator[Finding]:
                 f"nothing of {meant} would run there",
                 fix=f"rename it to {meant}, or put it below: {meant}: {{children: {{{name}: }}}}",
             )
+            break
 
 
 def _is_needed(cluster: Cluster, group: str) -> bool:
@@ -74,20 +81,26 @@ def broker_for_nobody(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
-def _meant(name: str, ours: tuple[str, ...]) -> tuple[str, bool]:
-    """The group of ours that a name is for, and whether that is sure; ("", False) for none."""
-    exact = {_plain(one.name): one.group for one in tables.all_components()}
-    exact |= {_plain(group): group for group in ours}
-    if _plain(name) in exact:
-        return exact[_plain(name)], True
-    # Of a component's name only the whole counts: an "api" is most people's own.
-    known = [_plain(group) for group in ours]
-    if close := difflib.get_close_matches(_plain(name), known, 1, _NEAR):
-        return exact[close[0]], True
-    alike = _WORDS | {_plain(one): engine.group for one, engine in tables.engines().items()}
-    alike |= {plain: exact[plain] for plain in known}
+_SAME, _SLIP, _WORD, _OTHER = range(4)
+"""How a name says a group of ours: it is that name but for its form, or for a slip of the pen; it has that
+name as a word, or a component's; it has another word for it."""
+
+
+def _meant(name: str, ours: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    """The groups of ours that a name can be for, and how it says so; the surest first."""
+    plain = {_plain(group): group for group in ours}
+    if _plain(name) in plain:
+        yield plain[_plain(name)], _SAME
+    for close in difflib.get_close_matches(_plain(name), plain, 1, _NEAR):
+        yield plain[close], _SLIP
     words = [_plain(word) for word in re.split(r"[^A-Za-z0-9]+", name)]
-    return next(((alike[word], False) for word in words if word in alike), ("", False))
+    yield from ((plain[word], _WORD) for word in words if word in plain)
+    components = {one.name: one.group for one in tables.all_components()}
+    exact = name.lower().replace("_", "-").removeprefix("airflow-")
+    if exact in components:
+        yield components[exact], _WORD
+    others = _WORDS | {_plain(one): engine.group for one, engine in tables.engines().items()}
+    yield from ((others[word], _OTHER) for word in words if word in others)
 
 
 def _plain(name: str) -> str:
@@ -116,7 +129,7 @@ def unread(cluster: Cluster) -> Iterator[Finding]:
         yield warning(
             "inventory.unread_file",
             host="",
-            what=f"{path} is left out of the inventory: {why}",
+            what=f"{path} is no host list: {why}",
             fix="if it names hosts, correct it; if not, keep it elsewhere, or give it an ending that Ansible "
             "does not read, such as .txt or .md",
         )

@@ -112,26 +112,27 @@ def moved_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     ours = [one for one in claims if one.id and one.id == str(cluster.setting(ID) or "")]
     members = {name: member for claim in ours for name, member in claim.members.items()}
     for group, server in server_groups().items():
-        now = {(host.address, host.port) for host in cluster.group(group)}
-        named = {host.name for host in cluster.group(group)}
+        now = cluster.group(group)
+        names, addresses = {one.name for one in now}, {(one.address, one.port) for one in now}
         before = {
-            name: member
+            name: (member.address, member.port)
             for name, member in members.items()
             if group in member.groups and not member.left
         }
-        same = any(name in named or (one.address, one.port) in now for name, one in before.items())
-        if not before or same or cluster.setting(server.url):
+        stays = not names.isdisjoint(before) or not addresses.isdisjoint(before.values())
+        if not now or not before or stays or cluster.setting(server.url):
             continue
-        empty = group == "metadata_db" and probe.database.state and not probe.database.reached
-        report = error if empty else warning
+        # Of a database that can be asked the examination knows more (database.moved).
+        unseen = group == "metadata_db" and probe.database.in_use and not probe.database.reached
+        report = error if unseen else warning
         yield report(
             "ownership.moved_server",
-            host=next(iter(named), ""),
-            what=f"it is the only one in {group} now; at the last provision that was {listed(before)}, "
-            "and what is stored there stays there",
-            fix=f"put {listed(before)} back into {group}"
-            + (", or copy the data first: docs/upgrades.md, Moving the database" if empty
-               else "; to go on without, clean that host: docs/ownership.md"),
+            host=now[0].name,
+            what=f"it has {group}'s server now; at the last provision that was {listed(before)}, and "
+            "what is stored there stays there",
+            fix=f"put {listed(before)} back into {group}, "
+            + ("or copy the data first: docs/upgrades.md, Moving the database" if unseen
+               else "or clean that host: docs/ownership.md, Giving a host away"),
         )  # fmt: skip
 
 

@@ -118,13 +118,13 @@ def _is_plain(value: object) -> bool:
 @plan_rule
 def file_modes(cluster: Cluster) -> Iterator[Finding]:
     """What opens the secrets is its owner's alone."""
-    vault = vault_file(cluster.directory)
-    files = [vault_password_file(cluster.directory)]
+    vault, password = vault_file(cluster.directory), vault_password_file(cluster.directory)
+    files = [password]
     if vault.exists() and not is_vaulted(vault):
         files.append(vault)
     for path in filter(Path.exists, files):
         # A program has no secret in it, but whoever may write to it gets all of them.
-        program = bool(_mode(path) & 0o111)
+        program = path == password and bool(_mode(path) & 0o111)
         if _mode(path) & (0o022 if program else 0o077):
             yield warning(
                 "secrets.file_mode",

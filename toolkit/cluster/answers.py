@@ -18,11 +18,11 @@ from toolkit.cluster.host_list import HostList, host_lists
 from toolkit.cluster.inventory import Inventory, ansible_config
 from toolkit.cluster.specs import load_specs
 from toolkit.cluster.vaultfile import Passwords, write_private
-from toolkit.cluster.yamlfile import is_vaulted
+from toolkit.cluster.yamlfile import is_vaulted, read_text
 from toolkit.content import cache_dir, content_dir
-from toolkit.errors import ToolkitError
+from toolkit.errors import Location, ToolkitError
 
-_CHANGING = (b"plugin:", b"lookup(", b"query(", b" q(", b"now(", b"random", b"strftime", b"shuffle")
+_CHANGING = (b"lookup(", b"query(", b" q(", b"now(", b"random", b"strftime", b"shuffle")
 """Texts in files whose answer may be another one the next time."""
 
 
@@ -34,14 +34,14 @@ def structure(
     Raises:
         ToolkitError: Ansible cannot read them.
     """
-    files = [one.path for one in lists]
-    encrypted = any(map(is_vaulted, files))
+    encrypted = [one.path for one in lists if one.is_vaulted]
     # What comes out of a vault never goes into a cache.
-    key = _key("structure", files) if _is_static(files) and not encrypted else None
+    key = None if encrypted else _key("structure", lists)
     found = _remembered(key)
     if found is None:
-        known = passwords.known() if encrypted else ()
-        found = _ask(inventory, lists, passwords=known)
+        for path in encrypted:  # or say why none of the passwords opens it
+            passwords.decrypt(read_text(path), Location(path))
+        found = _ask(inventory, lists, passwords=passwords.known() if encrypted else ())
         _remember(key, found)
     return found
 
@@ -72,8 +72,7 @@ class Evaluation:
     def _answer(self) -> Mapping[str, Any]:
         lists = host_lists(self._inventory, self._passwords)
         variables = [*_variable_files(self._inventory)]
-        files = [*(one.path for one in lists), *variables]
-        key = _key("evaluated", files) if _is_static(files) else None
+        key = _key("evaluated", lists, variables)
         found = _remembered(key)
         if found is None:
             encrypted = [str(path) for path in variables if is_vaulted(path)]
@@ -82,7 +81,7 @@ class Evaluation:
                 found = _ask(self._inventory, lists, passwords=known, encrypted=encrypted)
             except ToolkitError as error:  # such as a vault that nobody opens
                 return {"error": error.what}
-            private = found["private"] or any(is_vaulted(one.path) for one in lists)
+            private = found["private"] or any(one.is_vaulted for one in lists)
             _remember(None if private else key, found)
         return found
 
@@ -104,7 +103,7 @@ def _ask(
         "sources": [str(source) for source in inventory.all_sources],
         "lists": [str(one.path) for one in lists if not one.is_other],
         "meant": [str(one.path) for one in lists if one.is_meant],
-        "vaulted": [str(one.path) for one in lists if is_vaulted(one.path)],
+        "vaulted": [str(one.path) for one in lists if one.is_vaulted],
         "programs": [str(one.path) for one in lists if one.is_program],
         "passwords": list(passwords),
         "encrypted": list(encrypted or ()),
@@ -140,19 +139,20 @@ def _variable_files(inventory: Inventory) -> Iterator[Path]:
             yield from (path for path in sorted((root / kind).rglob("*")) if path.is_file())
 
 
-def _is_static(files: list[Path]) -> bool:
-    """Whether the same files give the same answer."""
-    return not any(
-        os.access(path, os.X_OK) or any(text in path.read_bytes() for text in _CHANGING)
-        for path in files
-    )
-
-
-def _key(question: str, files: list[Path]) -> str:
-    found = hashlib.sha256(f"{question} {__version__}".encode())
-    for path in files:
+def _key(question: str, lists: Sequence[HostList], files: Sequence[Path] = ()) -> str | None:
+    """Under what an answer is remembered; None for one that may be another the next time."""
+    if any(one.is_program or os.access(one.path, os.X_OK) for one in lists):
+        return None
+    found = hashlib.sha256(f"{question} {__version__} {content_dir()}".encode())
+    for path in (*(one.path for one in lists), *files):
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        if os.access(path, os.X_OK) or any(text in content for text in _CHANGING):
+            return None
         found.update(f"\0{path}\0".encode("utf-8", "surrogateescape"))
-        found.update(hashlib.sha256(path.read_bytes()).digest())
+        found.update(hashlib.sha256(content).digest())
     return found.hexdigest()
 
 

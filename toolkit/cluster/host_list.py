@@ -10,14 +10,13 @@ from pathlib import Path
 
 from toolkit.cluster.inventory import Inventory
 from toolkit.cluster.vaultfile import Passwords
-from toolkit.cluster.yamlfile import is_vaulted, read_bytes
+from toolkit.cluster.yamlfile import VAULT_HEADER, read_bytes
+from toolkit.errors import ToolkitError
 
 YAML = {".yml", ".yaml"}
-_PASSWORD = re.compile(r"vault[-_. ]?pass", re.IGNORECASE)
-"""In names that people give to files with a vault's password."""
-_SECTION = re.compile(rb"^\s*\[[^\]\s]+\]\s*(#.*)?$", re.MULTILINE)
+_SECTION = re.compile(rb"^[ \t]*\[[^\]\s]+\][ \t]*(?:#.*)?\r?$", re.MULTILINE)
 _PLUGIN = re.compile(rb"^[\"']?plugin[\"']?\s*:", re.MULTILINE)
-_SEQUENCE = re.compile(rb"\A(?:\s*(?:#[^\n]*|---[^\n]*)?\n)*\s*- ")
+_SEQUENCE = re.compile(rb"\A(?:[ \t]*(?:#[^\n]*|---[^\n]*)?\r?\n)*[ \t]*- ")
 
 
 @dataclass(frozen=True)
@@ -32,24 +31,35 @@ class HostList:
     named: bool = False
 
     @cached_property
+    def _content(self) -> bytes:
+        """What is in it; nothing where it cannot be read, which is said of those that have to be."""
+        try:
+            return read_bytes(self.path)
+        except ToolkitError:
+            return b""
+
+    @cached_property
+    def is_vaulted(self) -> bool:
+        """Whether the whole file is encrypted."""
+        return self._content.startswith(VAULT_HEADER.encode())
+
+    @cached_property
     def is_program(self) -> bool:
-        """Whether it makes the list anew each time: a script, or what a plugin is told to do."""
-        head = read_bytes(self.path, 4)
-        if head[:2] == b"#!" or head == b"\x7fELF":
-            return True
-        return self.path.suffix in YAML and _PLUGIN.search(read_bytes(self.path)) is not None
+        """Whether it makes the list anew each time: a program, or what a plugin is told to do."""
+        if self._content.startswith((b"#!", b"\x7fELF")):
+            return os.access(self.path, os.X_OK)
+        return self.path.suffix in YAML and _PLUGIN.search(self._content) is not None
 
     @cached_property
     def is_plain(self) -> bool:
         """Whether it is YAML that can be read without Ansible."""
-        return self.path.suffix in YAML and not is_vaulted(self.path) and not self.is_program
+        return self.path.suffix in YAML and not self.is_vaulted and not self.is_program
 
     @cached_property
     def is_other(self) -> bool:
         """Whether it is YAML, but a list such as a playbook's or of requirements, which has no groups."""
-        return (
-            self.path.suffix in YAML and _SEQUENCE.match(read_bytes(self.path, 65536)) is not None
-        )
+        listed = self.path.suffix in YAML and _SEQUENCE.match(self._content)
+        return bool(listed) and not self.named
 
     @cached_property
     def is_meant(self) -> bool:
@@ -57,11 +67,11 @@ class HostList:
 
         Anything else Ansible tries to read as well, and leaves out with a warning: a README for example.
         """
-        if self.named or self.is_program or os.access(self.path, os.X_OK):
+        if self.named or self.is_program:
             return True
         if self.path.suffix in {*YAML, ".json", ".ini", ".toml"}:
             return True
-        return not self.path.suffix and _SECTION.search(read_bytes(self.path)) is not None
+        return not self.path.suffix and _SECTION.search(self._content) is not None
 
 
 def host_lists(inventory: Inventory, passwords: Passwords) -> list[HostList]:
@@ -71,8 +81,4 @@ def host_lists(inventory: Inventory, passwords: Passwords) -> list[HostList]:
     """
     secret = {one.file.resolve() for one in passwords.identities}
     found = (HostList(path, path in inventory.sources) for path in inventory.host_lists())
-    return [
-        one
-        for one in found
-        if one.named or not (_PASSWORD.search(one.path.name) or one.path.resolve() in secret)
-    ]
+    return [one for one in found if one.named or one.path.resolve() not in secret]

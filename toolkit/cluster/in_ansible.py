@@ -178,12 +178,14 @@ def _inventory(loader: Any, asked: Mapping[str, Any], told: _Told) -> Any:
     from ansible.utils.display import Display
 
     reasons: list[str] = []
+    display = Display()
 
-    def _keep(msg: str, exception: BaseException, **_: Any) -> None:
-        reason = _sentence(exception).rstrip(".")
-        if "no root 'plugin' key" not in reason:  # of each YAML file that is a plain list
-            plugin = msg.split("'")[1]
-            reasons.append(f"{plugin}: {reason}{_line(exception)}")
+    def _keep(msg: str | None = None, exception: BaseException | None = None, **_: Any) -> None:
+        plugin = re.match(r"Failed to parse inventory with '([^']*)'", msg or "")
+        reason = _unquoted(_sentence(exception, 300)) if plugin and exception else ""
+        # Each YAML file that is a plain list has no root 'plugin' key.
+        if plugin and exception and "no root 'plugin' key" not in reason:
+            reasons.append(f"{plugin[1]}: {reason}{_line(exception)}")
 
     class Strict(InventoryManager):  # type: ignore[misc]
         def parse_source(self, source: str, cache: bool = False) -> bool:
@@ -192,17 +194,21 @@ def _inventory(loader: Any, asked: Mapping[str, Any], told: _Told) -> Any:
             if source not in asked["lists"]:
                 return False
             reasons.clear()
-            known = self._names()
-            parsed = bool(super().parse_source(source, cache=cache))
+            known, warn = self._names(), display.error_as_warning
+            display.error_as_warning = _keep
+            try:
+                parsed = bool(super().parse_source(source, cache=cache))
+            finally:
+                display.error_as_warning = warn
             fresh = self._names() - known
             (told.computed if source in asked["programs"] else told.written).update(fresh)
-            if not parsed and source in asked["meant"] and not _answers_otherwise(reasons):
+            if not parsed and source in asked["meant"]:
                 said = "; ".join(reasons).replace(source, "it") or "they decline it"
                 if source in asked["vaulted"]:  # a reason quotes what it stumbles over
                     said = "it is encrypted, so that the reason is not shown"
                 raise AnsibleError(f"none of its plugins reads {source} ({said})")
             if not parsed:
-                told.unread[source] = "none of Ansible's plugins reads it"
+                told.unread[source] = "none of Ansible's plugins reads it to its end"
             return parsed
 
         def _names(self) -> set[tuple[str, str]]:
@@ -210,14 +216,12 @@ def _inventory(loader: Any, asked: Mapping[str, Any], told: _Told) -> Any:
             scopes = (*self.groups.values(), *self.hosts.values())
             return {(scope.name, name) for scope in scopes for name in scope.vars}
 
-    Display().error_as_warning = _keep
     return Strict(loader=loader, sources=asked["sources"])
 
 
-def _answers_otherwise(reasons: Iterable[str]) -> bool:
-    """Whether it is a program that ends well and prints no host list, so that it is for something else."""
-    script = [reason for reason in reasons if reason.startswith("script: ")]
-    return any("failed to parse executable inventory script" in reason for reason in script)
+def _unquoted(reason: str) -> str:
+    """A reason without what follows in it from the line that is wrong: that can be a password."""
+    return re.sub(r",? got: .*|(?<=host definition) .*", "", reason).rstrip(".")
 
 
 def _line(error: BaseException) -> str:
@@ -225,7 +229,11 @@ def _line(error: BaseException) -> str:
     cause = error.__cause__ or error
     for frame, _ in traceback.walk_tb(cause.__traceback__):
         found = frame.f_locals
-        if frame.f_code.co_name == "_parse" and {"lines", "line"} <= set(found):
+        if frame.f_code.co_name != "_parse" or "lines" not in found:
+            continue
+        if "decl" in found:  # a group that is named and never declared
+            return f", line {found['decl']['line']}"
+        if "line" in found:
             lines = [line.strip() for line in found["lines"]]
             number = lines.index(found["line"].strip()) + 1
             return f", line {number}"
@@ -270,8 +278,8 @@ def _written(value: Any) -> Any:
     return value if isinstance(value, bool | int | float) or value is None else str(value)
 
 
-def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500]
+def _sentence(error: BaseException, most: int = 2000) -> str:
+    return " ".join(str(error).split())[:most]
 
 
 if __name__ == "__main__":

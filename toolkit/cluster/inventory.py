@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -24,14 +24,23 @@ def ansible_config() -> Path:
 
 
 @cache
-def _ignored() -> re.Pattern[str]:
-    """Names of files that are no host lists, by the configuration's section [inventory]."""
+def _configured(option: str) -> list[str]:
+    """A list of the configuration's section [inventory]."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(ansible_config().read_text(encoding="utf-8"))
-    section = parser["inventory"]
-    endings = [re.escape(text.strip()) + "$" for text in section["ignore_extensions"].split(",")]
-    patterns = [text.strip() for text in section["ignore_patterns"].split(",")]
-    return re.compile("|".join([*_NEVER_LISTS, *patterns, *endings]))
+    return [text.strip() for text in parser["inventory"][option].split(",")]
+
+
+@cache
+def _ignored() -> re.Pattern[str]:
+    """Names of files that are no host lists."""
+    endings = [re.escape(text) + "$" for text in _configured("ignore_extensions")]
+    return re.compile("|".join([*_NEVER_LISTS, *_configured("ignore_patterns"), *endings]))
+
+
+def ignore_also(names: Iterable[str]) -> str:
+    """The value of Ansible's `ignore_patterns` that leaves out these files of a directory too."""
+    return ",".join([*_configured("ignore_patterns"), *(f"^{re.escape(one)}$" for one in names)])
 
 
 @dataclass(frozen=True)

@@ -236,7 +236,8 @@ class Cluster:
         passwords = Passwords(inventory.home)
         tree = read_tree(inventory, passwords)
         if not tree.hosts:
-            raise NoHostsError(inventory.home, next(iter(tree.unread), None))
+            unread = set(inventory.host_lists()) <= tree.unread.keys()
+            raise NoHostsError(inventory.home, next(iter(tree.unread), None) if unread else None)
         return cls._of(inventory, tree, passwords, {})
 
     @classmethod

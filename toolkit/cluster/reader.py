@@ -16,7 +16,7 @@ from toolkit.cluster.inventory import Inventory
 from toolkit.cluster.tree import PRIORITY, Tree
 from toolkit.cluster.variables import File, HostListVault, Scope, Variable
 from toolkit.cluster.vaultfile import Passwords, vault_file
-from toolkit.cluster.yamlfile import UnsafeText, VaultedValue, is_vaulted, read_mapping
+from toolkit.cluster.yamlfile import UnsafeText, VaultedValue, read_mapping
 from toolkit.errors import Location, ToolkitError
 
 _ENDINGS = ("", ".yml", ".yaml", ".json")
@@ -31,8 +31,8 @@ def read_tree(inventory: Inventory, passwords: Passwords) -> Tree:
     """
     every = host_lists(inventory, passwords)
     # A playbook among them, say; but where there is nothing else it is a host list with a mistake.
-    other = [one for one in every if one.is_other and not one.named]
-    lists = [one for one in every if one not in other] or every
+    lists = [one for one in every if not one.is_other] or every
+    other = [one for one in every if one not in lists]
     # Read here first in any case: Ansible takes the last of two equal keys, and says nothing.
     contents = {one.path: read_mapping(one.path) for one in lists if one.is_plain}
     tree = Tree(inventory.home)
@@ -176,7 +176,7 @@ def _by_ansible(
     tree.unread |= {Path(path): why for path, why in listing["unread"].items()}
     # Which of several files it is from is not known.
     whole = Location(lists[0].path if len(lists) == 1 else inventory.sources[0])
-    secret, computed = any(is_vaulted(one.path) for one in lists), set(listing["computed"])
+    secret, computed = any(one.is_vaulted for one in lists), set(listing["computed"])
 
     def variable(name: str, value: Any, scope: str) -> Variable:
         return Variable(name, _marked(value), whole, scope, secret, computed=name in computed)

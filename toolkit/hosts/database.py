@@ -43,6 +43,7 @@ class Examined:
         problems: what does not fit the settings.
         upgrade: the last one on this host.
         reached: whether it is the database that the settings name, not the one in use until now.
+        in_use: whether the host has been given a database already.
     """
 
     state: str = ""
@@ -50,6 +51,7 @@ class Examined:
     problems: tuple[Problem, ...] = ()
     upgrade: Upgrade = field(default_factory=Upgrade)
     reached: bool = False
+    in_use: bool = False
 
     @property
     def unreadable(self) -> Problem | None:

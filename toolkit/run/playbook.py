@@ -17,6 +17,7 @@ from typing import Any
 
 from toolkit.cluster import Cluster, ansible_config
 from toolkit.cluster import vault as secrets
+from toolkit.cluster.inventory import ignore_also
 from toolkit.cluster.login import BECOME_PASSWORDS
 from toolkit.cluster.pattern import with_absolute_files
 from toolkit.cluster.vaultfile import DEFAULT_ID, write_private
@@ -103,6 +104,11 @@ def environment(cluster: Cluster) -> dict[str, str]:
         chosen["ANSIBLE_STRATEGY_PLUGINS"] = str(strategies)
     if connecting.has_key_texts(cluster):
         chosen["ANSIBLE_SSH_AGENT"] = "auto"
+    passwords = [one.file for one in cluster.sources.passwords.identities]
+    # Beside the host lists, they would be read as such; hidden files are not.
+    if beside := [one.name for one in passwords if one.parent in cluster.inventory.roots
+                  and not one.name.startswith(".")]:  # fmt: skip
+        chosen["ANSIBLE_INVENTORY_IGNORE_REGEX"] = ignore_also(beside)
     return chosen
 
 

@@ -88,9 +88,10 @@ def provision(
     """
     cluster = Cluster.load(inventory).limited(limit)
     result = Result(EXIT_FAILED, cluster.name)
-    own = _OwnFiles(cluster)
+    own: _OwnFiles | None = None
     try:
         with session(cluster.inventory.identity, "provision", options) as work:
+            own = _OwnFiles(cluster)
             result.record = str(work.record.directory)
             with _Provision(cluster, work, result, prove, variables or {}) as provisioning:
                 if work.carry_out(provisioning.stages()):
@@ -101,10 +102,10 @@ def provision(
     except KeyboardInterrupt:
         result.exit_code = EXIT_INTERRUPTED
     except ToolkitError as error:
-        if wrote := own.written():
+        if wrote := own.written() if own else []:
             error.what += f" (written here: {', '.join(wrote)})"
         raise
-    if result.exit_code == EXIT_REFUSED:
+    if own and result.exit_code == EXIT_REFUSED:
         result.wrote = own.written()
     return result
 
@@ -120,12 +121,19 @@ class _OwnFiles:
         self._before = self._contents()
 
     def _contents(self) -> list[bytes | None]:
-        return [path.read_bytes() if path.is_file() else None for path in self._paths]
+        return [_content(path) for path in self._paths]
 
     def written(self) -> list[str]:
         """Those that are others by now."""
         pairs = zip(self._paths, self._before, self._contents(), strict=True)
         return [str(path) for path, before, now in pairs if now != before]
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:  # not there, or somebody else's
+        return None
 
 
 class _Provision:

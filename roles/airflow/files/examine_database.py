@@ -25,6 +25,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 ENVIRONMENT = "/etc/airflow/airflow.env"
 KEY, URL = "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+CA = "/etc/airflow/metadata_db_ca.pem"
+"""Of the server in use, if its certificate is verified by one."""
 UPGRADE = "/usr/local/lib/airflow-toolkit/upgrade.json"
 PREPARED = "/var/lib/airflow/.schema"
 SHOWN = 5
@@ -334,16 +336,16 @@ def has_schema(database):
     return "alembic_version" in database.tables
 
 
-def holds_data(url, ca):
-    """Whether a URL leads to a database of Airflow's."""
+def opened(url):
+    """The database that a URL in use leads to; None where it cannot be reached."""
     try:
-        return has_schema(Database(url, ca))
+        return Database(url, CA if os.path.exists(CA) else "")
     except Exception:  # whatever a driver raises
-        return False
+        return None
 
 
 def connected(question, url, ca):
-    """The wanted database, whether it was reached, and whether the data are elsewhere.
+    """The wanted database, whether it was reached, and whether the data are in another one.
 
     With `own` it is the one in use where the wanted one cannot be reached: before a provision that
     is to set a password, or to have the server listen.
@@ -352,12 +354,17 @@ def connected(question, url, ca):
     try:
         wanted = Database(question["url"], ca)
     except Exception as error:
-        absent = is_absent(error) and other
-        if not (other and (question.get("own") or (absent and holds_data(url, ca)))):
+        used = opened(url) if other else None
+        moved = is_absent(error) and used is not None and has_schema(used)
+        if used is None or not (moved or question.get("own")):
             raise
-        used = Database(url, ca)
-        return used, False, absent and has_schema(used)
-    return wanted, True, other and not has_schema(wanted) and holds_data(url, ca)
+        return used, False, moved
+    if not other or has_schema(wanted):
+        return wanted, True, False
+    used = opened(url)
+    # One that is down may have data; not the same one under another password.
+    moved = has_schema(used) if used else place(url) != place(question["url"])
+    return wanted, True, moved
 
 
 def place(url):
@@ -411,20 +418,22 @@ def examine(question):
 
 def answer(question):
     """The answer, or why there is none, without a secret in it."""
+    in_use = bool(written()[1])
     try:
-        return examine(question)
+        return dict(examine(question), in_use=in_use)
     except Exception as error:
         said = str(error.args[-1] if error.args else error).strip()
         if is_absent(error):  # one that is yet to be created holds nothing
-            return {"state": "missing", "schema": [], "problems": [], "outdated": [], "prepare": True,
-                    "bytes": 0, "upgrade": {}}  # fmt: skip
+            return {"state": "missing", "reached": True, "in_use": in_use, "schema": [], "problems": [],
+                    "outdated": [], "prepare": True, "bytes": 0, "upgrade": {}}  # fmt: skip
         hidden = urlsplit(question["url"]).password or ""
         for secret in (hidden, unquote(hidden), question["fernet_key"]):
             said = said.replace(secret, "********") if secret else said
         cause = (said.splitlines() or ["no reason given"])[0]
-        return {"problems": [problem("database.unreadable", "error",
-                                     f"the metadata database cannot be examined: {type(error).__name__}: {cause}",
-                                     "start the server, or correct what its URL is made of")]}  # fmt: skip
+        found = problem("database.unreadable", "error",
+                        f"the metadata database cannot be examined: {type(error).__name__}: {cause}",
+                        "start the server, or correct what its URL is made of")  # fmt: skip
+        return {"in_use": in_use, "problems": [found]}
 
 
 if __name__ == "__main__":

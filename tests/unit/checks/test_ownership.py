@@ -120,23 +120,24 @@ def test_each_host_gets_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "reached", "severity"),
+    ("name", "in_use", "reached", "severity"),
     [
-        ("old", "current", False, "error"),
-        ("old", "current", True, "warning"),  # the new one has the data
-        ("old", "", False, "warning"),
-        ("h1", "current", False, None),
+        ("old", True, False, "error"),
+        ("old", True, True, "warning"),  # database.moved knows more
+        ("old", False, False, "warning"),
+        ("h1", True, False, None),
     ],
 )
 def test_a_server_that_is_to_be_elsewhere(
-    tmp_path: Path, name: str, state: str, reached: bool, severity: str | None
+    tmp_path: Path, name: str, in_use: bool, reached: bool, severity: str | None
 ) -> None:
     cluster = make_cluster(tmp_path, base_cluster_id="22bb")
-    members = {name: Member("203.0.113.99", 22, "ubuntu", ("metadata_db",))}
+    # A broker of the same host that is needed no more is nobody's new server.
+    members = {name: Member("203.0.113.99", 22, "ubuntu", ("metadata_db", "broker"))}
     claim = Claim(id="22bb", cluster="prod", members=members)
     probe = replace(
         probe_of(cluster, h1=good_facts(claim=claim)),
-        database=Examined(state=state, reached=reached),
+        database=Examined(in_use=in_use, reached=reached),
     )
     found = [one for one in validate_hosts(cluster, probe) if one.id == "ownership.moved_server"]
     assert [one.severity.value for one in found] == ([severity] if severity else [])

@@ -93,6 +93,10 @@ def test_files_that_others_can_read(tmp_path: Path) -> None:
     assert list(secrets.file_modes(cluster)) == []
     password.chmod(0o755)  # a program that prints it
     assert list(secrets.file_modes(cluster)) == []
+    vault.write_text("broker_password: ''\n")
+    vault.chmod(0o755)  # no program
+    assert only(secrets.file_modes(cluster), "secrets.file_mode").fix == f"chmod 600 {vault}"
+    vault.chmod(0o600)
     password.chmod(0o775)
     assert only(secrets.file_modes(cluster), "secrets.file_mode").fix == f"chmod go-w {password}"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from toolkit.cluster.vaultfile import Passwords
 from toolkit.content import content_dir
 from toolkit.errors import Location, ToolkitError
 from toolkit.findings import errors
+from toolkit.run.playbook import environment
 
 ONE = "scheduler: {hosts: {h1: }}\nwebserver: {hosts: {h1: }}\nmetadata_db: {hosts: {h1: }}\n"
 INI = "[scheduler]\nh1 ansible_host=10.0.0.1\n[webserver]\nh1\n[metadata_db]\nh1\n"
@@ -290,7 +293,6 @@ def test_a_subdirectory_a_port_behind_a_name_and_a_bare_host(tmp_path: Path) -> 
 @pytest.mark.parametrize(("name", "meant"), [
     ("workers", "worker"), ("Worker", "worker"), ("airflow-workers", "worker"), ("wroker", "worker"),
     ("web_servers", "webserver"), ("brokers", "broker"), ("airflow_worker", "worker"),
-    ("triggerer", "scheduler"), ("dag_processor", "scheduler"), ("api-server", "webserver"),
 ])  # fmt: skip
 def test_a_group_that_is_nearly_ours(tmp_path: Path, name: str, meant: str) -> None:
     home = write(tmp_path, {"hosts.yml": f"{ONE}{name}: {{hosts: {{w1: , w2: }}}}\n"})
@@ -304,6 +306,9 @@ def test_a_group_that_is_nearly_ours(tmp_path: Path, name: str, meant: str) -> N
 @pytest.mark.parametrize("more", [
     "workers: {children: {worker: }}\nworker: {hosts: {w1: }}\nbroker: {hosts: {w1: }}\n",
     "monitoring: {hosts: {m1: }}\n", "workers:\n", "databases: {hosts: {h1: }}\n",
+    "api_servers: {hosts: {shop1: , shop2: }}\n", "web: {hosts: {shop1: }}\n",
+    "postgres_backup: {hosts: {b1: }}\n", "databases: {hosts: {d1: }}\n",
+    "airflow_servers: {children: {scheduler: , metadata_db: }, hosts: {h1: , w1: }}\n",
 ])  # fmt: skip
 def test_groups_of_the_users_own(tmp_path: Path, more: str) -> None:
     home = write(tmp_path, {"hosts.yml": ONE + more})
@@ -319,6 +324,10 @@ CLUSTER = ONE + "broker: {hosts: {h1: }}\n"
     (CLUSTER + "celery_workers: {hosts: {w1: }}\n", "error", "worker"),
     (CLUSTER + "celery: {hosts: {w1: }}\n", "error", "worker"),
     (ONE + "worker-nodes: {hosts: {n1: }}\n", "warning", "worker"),
+    (ONE + "workers: {hosts: {h1: }}\n", "error", "worker"),
+    (ONE + "triggerer: {hosts: {n1: }}\n", "warning", "scheduler"),
+    (ONE + "dag_processor: {hosts: {n1: }}\n", "warning", "scheduler"),
+    (ONE + "api-server: {hosts: {n1: }}\n", "warning", "webserver"),
     (ONE + "webservers: {hosts: {n1: , h1: }}\n", "error", "webserver"),
     (ONE.replace("webserver", "web"), "error", "webserver"),
     (ONE.replace("scheduler", "schedulers"), "error", "scheduler"),
@@ -502,6 +511,69 @@ def test_a_vault_password_beside_the_host_lists_is_no_host(
     assert not (tmp_path / "ran").exists()
     cache = tmp_path / "cache"
     assert not [path for path in cache.rglob("*.json") if "horse" in path.read_text()]
+    told = environment(found) | {"PATH": os.environ["PATH"]}
+    listed = subprocess.run(
+        [Path(sys.executable).with_name("ansible-inventory"), "-i", home, "--list"],
+        env=told, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "h1" in listed.stdout and "horse" not in listed.stdout + listed.stderr
+
+
+def test_many_lines_before_the_first_group_take_no_time(tmp_path: Path) -> None:
+    """Each blank line once doubled the time."""
+    home = write(tmp_path, {"hosts.yml": "# a comment\n\n" * 5000 + ONE})
+    assert [host.name for host in Cluster.load(home).all_hosts] == ["h1"]
+
+
+def test_a_program_that_lists_nothing_is_refused(tmp_path: Path) -> None:
+    """One that prints a warning before its JSON must not lose its hosts."""
+    home = write(tmp_path / "prod", {"hosts.ini": INI, "more.sh": "#!/bin/sh\necho hello\n"})
+    assert Cluster.load(home).unread
+    (home / "more.sh").chmod(0o755)
+    with pytest.raises(ToolkitError, match=r"none of its plugins reads .*more\.sh .script: "):
+        Cluster.load(home)
+
+
+def test_an_encrypted_host_list_that_no_password_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = write(tmp_path / "prod", {})
+    home.mkdir()
+    (home / "hosts.ini").write_text(encrypted(home, INI))
+    (home / ".vault-password").unlink()
+    with pytest.raises(ToolkitError, match=r"vault password file .* is missing"):
+        Cluster.load(home)
+    (tmp_path / "other").write_text("other\n")
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(tmp_path / "other"))
+    with pytest.raises(ToolkitError, match="does not open it"):
+        Cluster.load(home)
+
+
+@pytest.mark.parametrize(("line", "where"), [
+    ("h1 ansible_become_password=my horse", 2), ("h1 ansible_become_password='horse", 2),
+])  # fmt: skip
+def test_a_wrong_line_of_an_ini_file_is_not_quoted(tmp_path: Path, line: str, where: int) -> None:
+    home = write(tmp_path / "prod", {"hosts.ini": f"[scheduler]\n{line}\n"})
+    with pytest.raises(ToolkitError, match=rf"hosts\.ini .*, line {where}\)") as told:
+        Cluster.load(home)
+    assert "horse" not in str(told.value)
+
+
+def test_what_a_plugin_answers_is_asked_each_time(tmp_path: Path) -> None:
+    home = write(tmp_path / "prod", {
+        "a.yml": ONE, "b.yml": '"plugin": ansible.builtin.constructed\nstrict: false\ncompose: {x: "1"}\n',
+    })  # fmt: skip
+    Cluster.load(home)
+    assert not [*(tmp_path / "cache").rglob("inventories/*.json")]
+
+
+def test_a_host_list_without_hosts_is_blamed_before_what_lies_beside_it(tmp_path: Path) -> None:
+    home = write(tmp_path / "prod", {"hosts.yml": "scheduler:\n", "requirements.yml": "- src: x\n"})
+    with pytest.raises(ToolkitError, match=r"hosts\.yml: the inventory names no host"):
+        Cluster.load(home)
+    (home / "hosts.yml").unlink()
+    with pytest.raises(ToolkitError, match=r"requirements\.yml:1: expected `name: value` lines"):
+        Cluster.load(home)
 
 
 @pytest.mark.parametrize(("name", "text"), [("hosts.yml", ONE), ("hosts.ini", INI), ("hosts", INI)])

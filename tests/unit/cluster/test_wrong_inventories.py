@@ -186,7 +186,7 @@ def test_a_priority_that_is_no_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("hosts", "[scheduler]\nh1 203.0.113.7\n", "got: 203.0.113.7, line 2"),
+        ("hosts", "[scheduler]\nh1 203.0.113.7\n", "assignment, line 2"),
         ("prod.ini", "[scheduler\nh1\n", "line 1"),
         ("more.sh", "#!/bin/sh\necho no credentials >&2\nexit 3\n", "script: .* exit code 3"),
         ("cloud.yml", "plugin: nobody.has.it\n", "unknown plugin 'nobody.has.it'"),

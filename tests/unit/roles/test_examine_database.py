@@ -240,6 +240,7 @@ def test_an_answer_without_a_connection_shows_no_secret(monkeypatch: pytest.Monk
 
 
 WANTED, USED = "postgresql://u:one@new:5432/airflow", "postgresql://u:two@old/airflow"
+SAME = "postgresql://u:two@new:5432/airflow"
 ABSENT = Exception('FATAL: database "airflow" does not exist')
 
 
@@ -249,14 +250,16 @@ ABSENT = Exception('FATAL: database "airflow" does not exist')
         (True, {WANTED: True, USED: True}, (WANTED, True, False)),
         (False, {WANTED: False, USED: True}, (WANTED, True, True)),
         (True, {WANTED: False, USED: False}, (WANTED, True, False)),
-        (True, {WANTED: False, USED: OSError()}, (WANTED, True, False)),
+        # Down, or not to be reached: nobody knows what is in it.
+        (True, {WANTED: False, USED: OSError()}, (WANTED, True, True)),
+        (True, {WANTED: False, SAME: OSError()}, (WANTED, True, False)),
         # Not there yet, or not listening yet: what the next provision changes.
         (True, {WANTED: OSError(), USED: True}, (USED, False, False)),
         (True, {WANTED: ABSENT, USED: True}, (USED, False, True)),
         (False, {WANTED: ABSENT, USED: True}, (USED, False, True)),
         (False, {WANTED: OSError(), USED: True}, OSError),
         (False, {WANTED: ABSENT, USED: False}, Exception),
-        (True, {WANTED: ABSENT, USED: OSError()}, OSError),
+        (True, {WANTED: ABSENT, USED: OSError()}, Exception),
     ],
 )
 def test_data_that_are_elsewhere(
@@ -270,13 +273,32 @@ def test_data_that_are_elsewhere(
 
     connected = PROGRAM.connected
     monkeypatch.setitem(connected.__globals__, "Database", database)
-    asked = {"url": WANTED, "own": own}
+    asked, used = {"url": WANTED, "own": own}, [*databases][1]
     if not isinstance(expected, tuple):
         with pytest.raises(expected):
-            connected(asked, USED, "")
+            connected(asked, used, "")
         return
-    found, reached, moved = connected(asked, USED, "")
+    found, reached, moved = connected(asked, used, "")
     assert (found.url, reached, moved) == expected
+
+
+def test_the_database_in_use_is_asked_with_the_certificate_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with that of the wanted one, which is RDS's, say."""
+    asked = []
+
+    def database(url: str, ca: str) -> SimpleNamespace:
+        asked.append((url, ca))
+        return SimpleNamespace(tables={"alembic_version"} if url == USED else set())
+
+    ca = tmp_path / "ca.pem"
+    monkeypatch.setitem(PROGRAM.connected.__globals__, "Database", database)
+    monkeypatch.setitem(PROGRAM.connected.__globals__, "CA", str(ca))
+    assert PROGRAM.connected({"url": WANTED}, USED, "/new.pem")[2]
+    ca.write_text("")
+    PROGRAM.connected({"url": WANTED}, USED, "")
+    assert asked == [(WANTED, "/new.pem"), (USED, ""), (WANTED, ""), (USED, str(ca))]
 
 
 def test_no_login_is_in_the_words_for_it() -> None:
