@@ -69,7 +69,8 @@ def command(
 ) -> int:
     """Turn bare hosts into an Airflow that has just run a DAG."""
     _confirm(targets, use_lab, yes)
-    chosen_inventory = _inventory(targets, inventory, use_lab)
+    wrote: list[str] = []
+    chosen_inventory = _inventory(targets, inventory, use_lab, wrote)
     from toolkit.cluster import Cluster
     from toolkit.run.playbook import playbook_command
     from toolkit.run.session import Options
@@ -94,6 +95,8 @@ def command(
     result = provision(
         chosen_inventory, chosen, limit=limit, prove=not no_verify, variables=variables
     )
+    if result.exit_code == EXIT_REFUSED:
+        result.wrote[:0] = wrote
     click.echo(result.as_json() if as_json else _summary(result, chosen_inventory, check, again))
     return result.exit_code
 
@@ -105,8 +108,10 @@ def _confirm(targets: tuple[str, ...], use_lab: bool, yes: bool) -> None:
         raise DeclinedError
 
 
-def _inventory(targets: tuple[str, ...], given: tuple[str, ...], use_lab: bool) -> Inventory:
-    """The inventory to work on, written first where it does not exist."""
+def _inventory(
+    targets: tuple[str, ...], given: tuple[str, ...], use_lab: bool, wrote: list[str]
+) -> Inventory:
+    """The inventory to work on, written first where it does not exist, and then added to `wrote`."""
     if not (use_lab or targets):
         if not given:
             raise ToolkitError(
@@ -120,11 +125,11 @@ def _inventory(targets: tuple[str, ...], given: tuple[str, ...], use_lab: bool) 
             where=f"-i {' -i '.join(given)}",
             fix="name a new directory behind -i, or write the hosts into your inventory",
         )
-    directory = _written(targets, Path(given[0]) if given else None, use_lab)
+    directory = _written(targets, Path(given[0]) if given else None, use_lab, wrote)
     return options.sources((str(directory),))
 
 
-def _written(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> Path:
+def _written(targets: tuple[str, ...], given: Path | None, use_lab: bool, wrote: list[str]) -> Path:
     if use_lab:
         from toolkit.providers import lab
 
@@ -139,6 +144,7 @@ def _written(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> Pat
     if (directory / "hosts.yml").exists():
         return _known(directory, targets)
     create(directory, groups=inventory.spread(targets))
+    wrote.append(str(directory))
     click.echo(f"wrote {directory}; next time: toolkit provision -i {directory}", err=True)
     return directory
 

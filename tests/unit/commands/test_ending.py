@@ -104,6 +104,12 @@ def test_a_question_that_is_answered_with_no(here: Place, monkeypatch: pytest.Mo
     assert (ended.status, json.loads(ended.out)["ok"]) == (EXIT_DECLINED, False)
 
 
+def test_an_inventory_that_a_refused_provision_has_made_is_told(here: Place) -> None:
+    ended = here.run(["provision", "nobody.invalid", "-i", "fresh", "--json"])
+    assert (ended.status, json.loads(ended.out)["wrote"]) == (EXIT_REFUSED, ["fresh"])
+    assert "wrote fresh;" in ended.err
+
+
 def test_an_interrupt(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
