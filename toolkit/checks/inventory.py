@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from toolkit.checks.common import error, listed, plan_rule, warning
 from toolkit.cluster import Cluster, tables
@@ -33,28 +34,30 @@ def near_groups(cluster: Cluster) -> Iterator[Finding]:
     ours = tables.groups()
     used = {host.name for group in ours for host in cluster.group(group)}
     for name in cluster.group_names:
-        if name in (*ours, "all", "ungrouped"):
-            continue
-        hosts = {host.name: None for host in cluster.group(name)}
-        for meant, how in _meant(name, ours):
-            there = {host.name for host in cluster.group(meant)}
-            out = [host for host in hosts if host not in there]
-            idle = [host for host in out if host not in used]
-            lacking = not there and _is_needed(cluster, meant)
-            wider = bool(there) and there <= hosts.keys() and how != _SAME
-            slip = how == _SAME or (how == _SLIP and not wider)
-            if not out or not (lacking or slip or (how == _WORD and idle)):
-                continue
-            certain = lacking or (slip and bool(idle or not there))
-            report = error if certain else warning
-            yield report(
-                "inventory.near_group" if certain else "inventory.alike_group",
-                host="",
-                what=f"{cluster.hosts_file}: group {name} ({listed(idle or out)}) is not {meant}, so "
-                f"nothing of {meant} would run there",
-                fix=f"rename it to {meant}, or put it below: {meant}: {{children: {{{name}: }}}}",
-            )
-            break
+        if name not in (*ours, "all", "ungrouped"):
+            found = (_near(cluster, name, *one, used) for one in _meant(name, ours))
+            yield from islice(filter(None, found), 1)
+
+
+def _near(cluster: Cluster, name: str, meant: str, how: int, used: set[str]) -> Finding | None:
+    """What is to be said of a group that may be for one of ours; `used` are the hosts in any of ours."""
+    hosts, there = ({host.name: None for host in cluster.group(one)} for one in (name, meant))
+    out = [host for host in hosts if host not in there]
+    idle = [host for host in out if host not in used]
+    lacking = not there and _is_needed(cluster, meant)
+    wider = there and there.keys() <= hosts.keys()
+    slip = how == _SAME or (how == _SLIP and not wider)
+    if not out or not (lacking or slip or (how == _WORD and idle)):
+        return None
+    certain = lacking or (slip and (idle or not there))
+    report = error if certain else warning
+    return report(
+        "inventory.near_group" if certain else "inventory.alike_group",
+        host="",
+        what=f"{cluster.hosts_file}: group {name} ({listed(idle or out)}) is not {meant}, so "
+        f"nothing of {meant} would run there",
+        fix=f"rename it to {meant}, or put it below: {meant}: {{children: {{{name}: }}}}",
+    )
 
 
 def _is_needed(cluster: Cluster, group: str) -> bool:

@@ -20,7 +20,7 @@ from toolkit.cluster.ownership import FORMS, ID, adoptable, adopted, roles_of, s
 from toolkit.cluster.tables import server_groups
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Probe
-from toolkit.hosts.ownership import Claim
+from toolkit.hosts.ownership import Claim, members_of
 
 BROKEN = "restore it from a backup"
 
@@ -108,9 +108,8 @@ def left(_: Cluster, probe: Probe) -> Iterator[Finding]:
 @host_rule
 def moved_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """A server that is to be on another host than at the last provision would be new and empty there."""
-    claims = [facts.claim for _, facts in answering(cluster, probe)]
-    ours = [one for one in claims if one.id and one.id == str(cluster.setting(ID) or "")]
-    members = {name: member for claim in ours for name, member in claim.members.items()}
+    claims = (facts.claim for _, facts in answering(cluster, probe))
+    members = members_of(claims, str(cluster.setting(ID) or ""))
     for group, server in server_groups().items():
         now = cluster.group(group)
         names, addresses = {one.name for one in now}, {(one.address, one.port) for one in now}

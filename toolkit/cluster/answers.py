@@ -141,7 +141,7 @@ def _variable_files(inventory: Inventory) -> Iterator[Path]:
 
 def _key(question: str, lists: Sequence[HostList], files: Sequence[Path] = ()) -> str | None:
     """Under what an answer is remembered; None for one that may be another the next time."""
-    if any(one.is_program or os.access(one.path, os.X_OK) for one in lists):
+    if any(one.is_program for one in lists):
         return None
     found = hashlib.sha256(f"{question} {__version__} {content_dir()}".encode())
     for path in (*(one.path for one in lists), *files):

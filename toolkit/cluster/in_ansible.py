@@ -1,6 +1,7 @@
 """A program that asks Ansible's own libraries about an inventory; answers.py runs it.
 
-It gets JSON on standard input, as answers.py makes it, and prints JSON: groups, hosts and their inline variables, or the values that templates come to.
+It gets JSON on standard input, as answers.py makes it, and prints JSON: groups, hosts and their inline
+variables, or the values that templates come to.
 """
 
 from __future__ import annotations

@@ -131,7 +131,9 @@ class Inventory:
             return self.sources[0]
         usual = self.home / "hosts.yml"
         lists = [path for path in self.host_lists() if not path.name.endswith(_GENERATED)]
-        return usual if usual in lists or not lists else lists[0] if len(lists) == 1 else self.home
+        if usual in lists or not lists:
+            return usual
+        return lists[0] if len(lists) == 1 else self.home
 
     def host_lists(self) -> list[Path]:
         """The files that name groups and hosts, in Ansible's order."""

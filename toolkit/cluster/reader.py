@@ -6,7 +6,7 @@ plugins, scripts, host ranges) is Ansible's to read. A contract test compares th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def read_tree(inventory: Inventory, passwords: Passwords) -> Tree:
     every = host_lists(inventory, passwords)
     # A playbook among them, say; but where there is nothing else it is a host list with a mistake.
     lists = [one for one in every if not one.is_other] or every
-    other = [one for one in every if one not in lists]
+    unread = {one.path: "it is no mapping with groups" for one in every if one not in lists}
     # Read here first in any case: Ansible takes the last of two equal keys, and says nothing.
     contents = {one.path: read_mapping(one.path) for one in lists if one.is_plain}
     tree = Tree(inventory.home)
@@ -40,11 +40,11 @@ def read_tree(inventory: Inventory, passwords: Passwords) -> Tree:
         for content in contents.values():
             for group, (body, location) in content.items():
                 _add_group(tree, group, body, location)
-        tree.unread = {one.path: "it is no mapping with groups" for one in other}
+        tree.unread = unread
         # A range, or a port behind the name.
         if not any("[" in host or ":" in host for host in tree.hosts):
             return tree
-    return _by_ansible(inventory, lists, other, passwords)
+    return _by_ansible(inventory, lists, unread, passwords)
 
 
 def _add_group(tree: Tree, group: str, body: Any, location: Location) -> None:
@@ -166,14 +166,13 @@ def _below(folder: Path) -> Iterator[Path]:
 def _by_ansible(
     inventory: Inventory,
     lists: Sequence[HostList],
-    other: Iterable[HostList],
+    unread: Mapping[Path, str],
     passwords: Passwords,
 ) -> Tree:
     """Read an inventory that is not plain YAML with Ansible's own reader."""
     listing = structure(inventory, lists, passwords)
     tree = Tree(inventory.home)
-    tree.unread = {one.path: "it is no mapping with groups" for one in other}
-    tree.unread |= {Path(path): why for path, why in listing["unread"].items()}
+    tree.unread = {**unread, **{Path(path): why for path, why in listing["unread"].items()}}
     # Which of several files it is from is not known.
     whole = Location(lists[0].path if len(lists) == 1 else inventory.sources[0])
     secret, computed = any(one.is_vaulted for one in lists), set(listing["computed"])

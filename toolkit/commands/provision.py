@@ -69,8 +69,7 @@ def command(
 ) -> int:
     """Turn bare hosts into an Airflow that has just run a DAG."""
     _confirm(targets, use_lab, yes)
-    wrote: list[str] = []
-    chosen_inventory = _inventory(targets, inventory, use_lab, wrote)
+    chosen_inventory, wrote = _inventory(targets, inventory, use_lab)
     from toolkit.cluster import Cluster
     from toolkit.run.playbook import playbook_command
     from toolkit.run.session import Options
@@ -109,44 +108,44 @@ def _confirm(targets: tuple[str, ...], use_lab: bool, yes: bool) -> None:
 
 
 def _inventory(
-    targets: tuple[str, ...], given: tuple[str, ...], use_lab: bool, wrote: list[str]
-) -> Inventory:
-    """The inventory to work on, written first where it does not exist, and then added to `wrote`."""
+    targets: tuple[str, ...], given: tuple[str, ...], use_lab: bool
+) -> tuple[Inventory, list[str]]:
+    """The inventory to work on, written first where it does not exist; and what was written."""
     if not (use_lab or targets):
         if not given:
             raise ToolkitError(
                 "which hosts? Give USER@HOST, an inventory directory with -i, or --lab",
                 fix="toolkit provision --lab",
             )
-        return options.sources(given)
+        return options.sources(given), []
     if len(given) > 1 or (given and not Path(given[0]).is_dir() and Path(given[0]).exists()):
         raise ToolkitError(
             "hosts that are named here get an inventory directory of their own",
             where=f"-i {' -i '.join(given)}",
             fix="name a new directory behind -i, or write the hosts into your inventory",
         )
-    directory = _written(targets, Path(given[0]) if given else None, use_lab, wrote)
-    return options.sources((str(directory),))
+    directory, is_new = _written(targets, Path(given[0]) if given else None, use_lab)
+    return options.sources((str(directory),)), [str(directory)] * is_new
 
 
-def _written(targets: tuple[str, ...], given: Path | None, use_lab: bool, wrote: list[str]) -> Path:
+def _written(targets: tuple[str, ...], given: Path | None, use_lab: bool) -> tuple[Path, bool]:
+    """The directory of hosts that are named here, and whether it was made for them."""
     if use_lab:
         from toolkit.providers import lab
 
         directory = given or INVENTORIES / "lab"
         lab.up(directory.name, 1, "debian12", directory, lambda text: click.echo(text, err=True))
-        return directory
+        return directory, False
     from toolkit.cluster import hosts_file as inventory
     from toolkit.verbs.init import create
 
     first = str(inventory.parse_target(targets[0])["ansible_host"])
     directory = given or INVENTORIES / re.sub(r"[^\w.-]", "-", first)
     if (directory / "hosts.yml").exists():
-        return _known(directory, targets)
+        return _known(directory, targets), False
     create(directory, groups=inventory.spread(targets))
-    wrote.append(str(directory))
     click.echo(f"wrote {directory}; next time: toolkit provision -i {directory}", err=True)
-    return directory
+    return directory, True
 
 
 def _known(directory: Path, targets: tuple[str, ...]) -> Path:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from toolkit.cluster import Cluster, Host, tables
 from toolkit.cluster.ownership import ID
 from toolkit.hosts.answer import read
-from toolkit.hosts.ownership import Claim, Left, Member
+from toolkit.hosts.ownership import Claim, Left, Member, members_of
 from toolkit.hosts.problem import HostProblem
 from toolkit.hosts.remote import Remote
 from toolkit.onhost.bundle import program
@@ -23,10 +23,7 @@ KEPT_DAYS = 30
 
 def left_hosts(cluster: Cluster, claims: Iterable[Claim]) -> dict[str, Member]:
     """Members that the hosts remember and that are in no group of ours any more."""
-    members: dict[str, Member] = {}
-    for claim in claims:
-        if claim.id and claim.id == str(cluster.setting(ID) or ""):
-            members |= claim.members
+    members = members_of(claims, str(cluster.setting(ID) or ""))
     here = {host.name for host in cluster.all_hosts}
     # A host that was given another name is the same host.
     addresses = {(host.address, host.port) for host in cluster.all_hosts}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,3 +91,9 @@ class Claim:
     things: tuple[Thing, ...] = ()
     backups: str = ""
     members: Mapping[str, Member] = field(default_factory=dict)
+
+
+def members_of(claims: Iterable[Claim], id: str) -> dict[str, Member]:
+    """The hosts of a cluster at its last provision, by name, as its own hosts remember them."""
+    ours = (claim for claim in claims if claim.id and claim.id == id)
+    return {name: member for claim in ours for name, member in claim.members.items()}
