@@ -46,6 +46,11 @@ def answering(cluster: Cluster, probe: Probe) -> Iterator[tuple[Host, Facts]]:
             yield host, probe.facts[host.name]
 
 
+def is_set(cluster: Cluster, name: str) -> bool:
+    """Whether a setting has a value on any host."""
+    return any(cluster.setting(name, host) for host in cluster.all_hosts)
+
+
 def installed_servers(engine: Engine, facts: Facts) -> list[str]:
     """The distribution's packages of a server that a host has."""
     platform, there = engine.on(facts.os), facts.packages.servers if facts.packages else ()

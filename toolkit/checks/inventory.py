@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from toolkit.checks.common import error, listed, plan_rule, warning
+from toolkit.checks.common import error, is_set, listed, plan_rule, warning
 from toolkit.cluster import Cluster, tables
 from toolkit.cluster.reader import hidden_files
 from toolkit.findings import Finding
@@ -63,10 +63,10 @@ def _near(cluster: Cluster, name: str, meant: str, how: int, used: set[str]) -> 
 def _is_needed(cluster: Cluster, group: str) -> bool:
     """Whether a group of ours has to have hosts."""
     server = tables.server_groups().get(group)
-    if server and cluster.setting(server.url):
+    if server and is_set(cluster, server.url):
         return False
     if group == "worker":
-        return bool(cluster.group("broker") or cluster.setting("broker_url"))
+        return bool(cluster.group("broker")) or is_set(cluster, "broker_url")
     return group != "broker" or bool(cluster.group("worker"))
 
 

@@ -10,6 +10,7 @@ from toolkit.checks.common import (
     answering,
     error,
     host_rule,
+    is_set,
     listed,
     note,
     plan_rule,
@@ -119,7 +120,7 @@ def moved_server(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             if group in member.groups and not member.left
         }
         stays = not names.isdisjoint(before) or not addresses.isdisjoint(before.values())
-        if not now or not before or stays or cluster.setting(server.url):
+        if not now or not before or stays or is_set(cluster, server.url):
             continue
         # Of a database that can be asked the examination knows more (database.moved).
         unseen = group == "metadata_db" and probe.database.in_use and not probe.database.reached

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from toolkit.checks.common import SETTINGS_FILE, error, listed, plan_rule
+from toolkit.checks.common import SETTINGS_FILE, error, is_set, listed, plan_rule
 from toolkit.cluster import Cluster, tables
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned
@@ -34,7 +34,7 @@ def release(cluster: Cluster) -> Iterator[Finding]:
 @plan_rule
 def groups(cluster: Cluster) -> Iterator[Finding]:
     """Every group that is needed or named has hosts."""
-    external = {name for name, group in server_groups().items() if _is_set(cluster, group.url)}
+    external = {name for name, group in server_groups().items() if is_set(cluster, group.url)}
     for group in tables.groups():
         named = group in cluster.group_names
         if cluster.group(group) or group in external:
@@ -64,7 +64,7 @@ _GROUPS: Mapping[str, str] = {
 @plan_rule
 def metadata_db(cluster: Cluster) -> Iterator[Finding]:
     """One database: a host of ours, or somebody's URL."""
-    hosts, external = cluster.group("metadata_db"), _is_set(cluster, "metadata_db_url")
+    hosts, external = cluster.group("metadata_db"), is_set(cluster, "metadata_db_url")
     if not hosts and not external and "metadata_db" not in cluster.group_names:
         yield error(
             "planning.no_metadata_db",
@@ -81,7 +81,7 @@ def metadata_db(cluster: Cluster) -> Iterator[Finding]:
 @plan_rule
 def broker(cluster: Cluster) -> Iterator[Finding]:
     """Celery needs a broker: a host of ours, or somebody's URL."""
-    hosts, external = cluster.group("broker"), _is_set(cluster, "broker_url")
+    hosts, external = cluster.group("broker"), is_set(cluster, "broker_url")
     named = "broker" in cluster.group_names
     if cluster.executor == "CeleryExecutor" and not (hosts or external or named):
         workers = listed(host.name for host in cluster.group("worker"))
@@ -109,7 +109,7 @@ def broker(cluster: Cluster) -> Iterator[Finding]:
 def _one_server(cluster: Cluster, group: str) -> Iterator[Finding]:
     hosts = [host.name for host in cluster.group(group)]
     url = server_groups()[group].url
-    if hosts and _is_set(cluster, url):
+    if hosts and is_set(cluster, url):
         yield error(
             "planning.two_servers",
             host="",
@@ -179,7 +179,7 @@ def dags_folder(cluster: Cluster) -> Iterator[Finding]:
 @plan_rule
 def remote_logs(cluster: Cluster) -> Iterator[Finding]:
     """What writes task logs to S3 comes with the lock; one that was made before may lack it."""
-    if not _is_set(cluster, "airflow_remote_log_folder"):
+    if not is_set(cluster, "airflow_remote_log_folder"):
         return
     lock = lock_file(cluster)
     if lock and "apache-airflow-providers-amazon" not in pinned(lock):
@@ -225,10 +225,6 @@ def components(cluster: Cluster) -> Iterator[Finding]:
                     f"{cluster.version} has {listed(has)}",
                     fix=f"write {near[0]}" if near else "remove it; groups decide when it is empty",
                 )
-
-
-def _is_set(cluster: Cluster, name: str) -> bool:
-    return any(cluster.setting(name, host) for host in cluster.all_hosts)
 
 
 def _values(cluster: Cluster, name: str) -> list[str]:

@@ -370,9 +370,8 @@ def connected(question, url, ca):
 def place(url):
     """Where a database is, without the login."""
     parts = urlsplit(url)
-    return f"{parts.path.lstrip('/')} on {parts.hostname}" + (
-        f":{parts.port}" if parts.port else ""
-    )
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.path.lstrip('/')} on {parts.hostname or 'this host'}{port}"
 
 
 def moved_problem(question, url):

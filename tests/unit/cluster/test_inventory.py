@@ -341,6 +341,14 @@ def test_what_a_group_is_meant_for_is_told(
     assert [one.severity.value for one in found if f"is not {meant}, " in one.what] == [severity]
 
 
+def test_a_server_elsewhere_may_be_named_for_one_group_alone(tmp_path: Path) -> None:
+    home = write(tmp_path, {
+        "hosts.yml": "scheduler: {hosts: {h1: }}\nwebserver: {hosts: {h1: }}\ndatabases: {hosts: {h1: }}\n",
+        "group_vars/scheduler.yml": "metadata_db_url: postgresql://u@db.example.com/airflow\n",
+    })  # fmt: skip
+    assert not [one for one in validate_plan(Cluster.load(home)) if one.id.startswith("inventory.")]
+
+
 def test_a_broker_for_nobody(tmp_path: Path) -> None:
     home = write(tmp_path, {"hosts.yml": CLUSTER})
     assert [one.id for one in validate_plan(Cluster.load(home)) if one.id.startswith("inv")] == [

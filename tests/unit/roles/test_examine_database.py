@@ -305,3 +305,7 @@ def test_no_login_is_in_the_words_for_it() -> None:
     said = PROGRAM.moved_problem({"url": WANTED}, USED)["what"]
     assert "airflow on new:5432" in said and "airflow on old," in said
     assert "one" not in said.replace("one ", "") and "two" not in said
+
+
+def test_a_socket_is_on_this_host() -> None:
+    assert PROGRAM.place("postgresql:///airflow?host=/run/postgresql") == "airflow on this host"
