@@ -25,6 +25,7 @@ author: airflow-toolkit
 """
 RETURN = """
 copies: {description: "Where copies of what was taken over are: name -> path", type: dict, returned: always}
+listed: {description: Paths of the files that are ours, type: list, elements: str, returned: always}
 """
 
 
@@ -60,7 +61,7 @@ class Claim:
         Raises RefusedError where another cluster has claimed the host meanwhile.
         """
         ours = [one for one in self.things if strangers.is_adopted(one["name"], self.adopted)]
-        copies = {one["name"]: strangers.keep(one["name"]) for one in strangers.outermost(ours)}
+        copies = strangers.keep([one["name"] for one in strangers.outermost(ours)])
         os.makedirs(ownership.DIRECTORY, 0o755, exist_ok=True)
         os.chmod(ownership.DIRECTORY, 0o755)
         key = ownership.earlier_key() if self.earlier is not None else ""
@@ -145,7 +146,10 @@ def main() -> None:
         copies = claim.take(given["cluster"], given["by"], given["origin"]) if takes else {}
     except (ownership.RefusedError, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(given["take"] and (first or copies)), copies=copies)
+    listed = sorted((claim.record or {}).get("owned", {}).get("files", {}))
+    module.exit_json(
+        changed=bool(given["take"] and (first or copies)), copies=copies, listed=listed
+    )
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def is_below(path, directory):
 
 
 def is_adopted(name, adopted):
-    """Whether base_adopt names something, or a directory above it."""
+    """Whether a list names something, or a directory above it."""
     return any(name == one or is_below(name, one) for one in adopted)
 
 
@@ -125,7 +125,7 @@ def groups(wanted, owned):
         if group is None or name in owned["groups"] or (user and user.pw_gid == group.gr_gid):
             continue
         members = " with the members " + some(group.gr_mem) if group.gr_mem else ""
-        yield thing("group:" + name, "group %s is there already (gid %d)%s; it may read Airflow's secrets"
+        yield thing("group:" + name, "group %s is there already (gid %d)%s; its members would read Airflow's secrets or write its DAGs"
                     % (name, group.gr_gid, members))  # fmt: skip
 
 
@@ -185,14 +185,12 @@ def directories(wanted, owned):
         if path in owned["directories"] or not os.path.lexists(path):
             continue
         if os.path.islink(path) or not os.path.isdir(path):
-            yield thing(
-                path,
-                "%s is no directory" % path,
-                "move it away; for a directory on another disk, mount it there",
-            )
+            yield thing(path, "%s is no directory" % path,
+                        "move it away; for a directory on another disk, mount it there")  # fmt: skip
             continue
         there = sorted(set(os.listdir(path)) - {"lost+found"} - inner(path, wanted["directories"]))
-        if there:
+        # Within one of ours it is a role's own, of which earlier releases had no need to ask.
+        if there and not is_adopted(path, owned["directories"]):
             yield thing(path, "directory %s is there already, with %s" % (path, some(there)))
 
 
@@ -350,12 +348,17 @@ def known(adopted, wanted):
     ]
 
 
-def keep(name):
-    """Keep a copy of something that is adopted, with its mode and owner; returns where it is.
+def keep(names):
+    """Keep copies of what is adopted, with mode and owner, all in one directory; returns name -> where it is.
 
-    Raises OSError where there is no room, or it cannot be copied.
+    Raises OSError where there is no room, or something cannot be copied.
     """
     place = os.path.join(BACKUPS, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    return {name: keep_one(name, place) for name in names}
+
+
+def keep_one(name, place):
+    """Keep a copy of one thing below `place`; returns where it is. Raises OSError as keep() does."""
     for directory in (BACKUPS, place):
         os.makedirs(directory, 0o700, exist_ok=True)
     kind, _, who = name.partition(":")

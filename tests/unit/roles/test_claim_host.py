@@ -233,6 +233,14 @@ def test_a_copy_keeps_mode_and_owner(host: Machine) -> None:
     assert (host.root / "backups").stat().st_mode & 0o777 == 0o700
 
 
+def test_copies_of_one_takeover_are_in_one_directory_however_long_it_takes(host: Machine) -> None:
+    paths = tuple(host.path(name, "theirs") for name in ("one", "two"))
+    clock = "import itertools\nticks = map(str, itertools.count())\nstrangers.time.strftime = lambda *_: next(ticks)\n"
+    answer = host.claim(adopt=paths, files=[{"path": path} for path in paths], meanwhile=clock)
+    assert set(answer["copies"]) == set(paths)
+    assert len(list((host.root / "backups").iterdir())) == 1
+
+
 @pytest.mark.parametrize("make", [
     lambda path: path.symlink_to("/dev/null"),  # a masked unit
     lambda path: path.symlink_to("no-such-file"),
@@ -265,6 +273,9 @@ def test_directories(host: Machine) -> None:
     (host.root / "opt/releases").mkdir(parents=True)
     (host.root / "log/lost+found").mkdir(parents=True)
     assert host.claim(directories=wanted)["changed"]  # empty ones, and a disk that is mounted there
+    host.path("opt/cache/file", "of an earlier release")
+    host.claim(directories=[*wanted, host.path("opt/cache")])
+    assert host.path("opt/cache") in host.record["owned"]["directories"]
     other = Machine(host.root / "other")
     for number in range(6):
         other.path(f"dags/{number}.py", "theirs")
