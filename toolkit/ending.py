@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import locale
 import os
 import re
+import signal
 import sys
 import threading
 import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,6 +26,12 @@ from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, DeclinedError, Toolkit
 INTERRUPTED = ToolkitError(
     "interrupted; run the same command again to continue", exit_code=EXIT_INTERRUPTED
 )
+
+
+def interrupted(as_json: bool) -> int:
+    """Report an interrupt; whoever interrupts once more has the end that is coming anyway."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return report(INTERRUPTED, as_json)
 
 
 def report(error: ToolkitError, as_json: bool) -> int:
@@ -95,22 +103,36 @@ def _record(text: str) -> Path:
     return path
 
 
-class _Watched(io.FileIO):
-    """A stream's file that remembers whether something could not be written to it."""
+class _Watched(io.BufferedWriter):
+    """A stream's buffer that remembers whether something could not be written.
+
+    Not its file: an interrupt may be raised after any call from Python, and after the file's write,
+    before the buffer has noted it, that would have the same line written twice.
+    """
 
     failed: OSError | None = None
 
     def write(self, content: Any, /) -> int:
-        """As FileIO."""
-        try:
+        """As BufferedWriter."""
+        with self._noted():
             return super().write(content)
+
+    def flush(self) -> None:
+        """As BufferedWriter."""
+        with self._noted():
+            super().flush()
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             self.failed = error
             raise
 
 
 _WATCHED: list[_Watched] = []
-"""stdout's and stderr's, once a process has them."""
+"""Those of stdout and stderr, once a process has them."""
 
 
 def open_streams() -> None:
@@ -130,13 +152,29 @@ def open_streams() -> None:
 
 
 def _watched(number: int, stream: TextIO | None) -> TextIO:
-    raw = _Watched(number, "w", closefd=False)
-    _WATCHED.append(raw)
-    at_once = number == 2 or raw.isatty()
+    watched = _Watched(io.FileIO(number, "w", closefd=False))
+    _WATCHED.append(watched)
+    at_once = number == 2 or watched.isatty()
     encoding = stream.encoding if stream else "utf-8"
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=at_once
-    )
+    return io.TextIOWrapper(watched, encoding, "backslashreplace", line_buffering=at_once)
+
+
+def speak_utf8() -> None:
+    """Have the programs that are started have a UTF-8 locale, as Ansible refuses to work without.
+
+    The user's own stays where it is one that this machine has.
+    """
+    before = locale.setlocale(locale.LC_ALL)
+    for name in ("", "C.UTF-8", "en_US.UTF-8"):
+        try:
+            locale.setlocale(locale.LC_ALL, name)
+        except locale.Error:
+            continue
+        if locale.nl_langinfo(locale.CODESET).upper() == "UTF-8":
+            os.environ |= {"LC_ALL": name} if name else {}
+            break
+    # Messages of the system are compared, and are in English here.
+    locale.setlocale(locale.LC_ALL, before)
 
 
 def be_quiet() -> None:
@@ -155,7 +193,7 @@ def be_quiet() -> None:
 
 def lost() -> OSError | None:
     """Why stdout or stderr takes nothing more."""
-    return next((raw.failed for raw in _WATCHED if raw.failed), None)
+    return next((watched.failed for watched in _WATCHED if watched.failed), None)
 
 
 def give_up(error: OSError) -> int:
@@ -167,8 +205,8 @@ def give_up(error: OSError) -> int:
         with suppress(OSError):
             click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
     null = os.open(os.devnull, os.O_WRONLY)
-    for number, raw in enumerate(_WATCHED, start=1):
-        if raw.failed:  # what is left in its buffer would fail again while the interpreter ends
+    for number, watched in enumerate(_WATCHED, start=1):
+        if watched.failed:  # what is left in its buffer would fail again while the interpreter ends
             os.dup2(null, number)
     os.close(null)
     return EXIT_FAILED

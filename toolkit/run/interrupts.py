@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 
 class Interrupts:
@@ -46,3 +46,8 @@ class Interrupts:
     def _raise(self, *_: object) -> None:
         self._asked = True
         raise KeyboardInterrupt
+
+
+def uninterrupted() -> AbstractContextManager[None]:
+    """For what puts things in order again: one more Ctrl-C is heard when that is done."""
+    return Interrupts().heard(at_once=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,6 +119,71 @@ def test_an_interrupt(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     status, error = error_of(here, "check", "-i", "inv", "--json")
     assert status == EXIT_INTERRUPTED
     assert "interrupted" in error["what"]
+
+
+INTERRUPTED_AGAIN = """
+import os, signal
+from unittest import mock
+from toolkit import cli, ending
+
+def interrupt(*_, **__):
+    os.kill(os.getpid(), signal.SIGINT)
+
+def report(*arguments):
+    interrupt()
+    return told(*arguments)
+
+told = ending.report
+with mock.patch("toolkit.cluster.Cluster.load", interrupt), mock.patch("toolkit.ending.report", report):
+    cli.main()
+"""
+
+
+@pytest.mark.usefixtures("here")
+def test_an_interrupt_while_one_is_reported() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AGAIN, "check", "-i", "inv"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == EXIT_INTERRUPTED
+    assert done.stderr.strip() == "interrupted; run the same command again to continue"
+
+
+LINES = """
+import os, signal
+import click
+from toolkit import ending
+
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+ending.open_streams()
+for number in range(100):
+    try:
+        click.echo(number, err=True)
+        for _ in range(20_000):
+            pass
+    except KeyboardInterrupt:
+        pass
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+click.echo("end", err=True)
+"""
+
+
+def test_a_line_that_an_interrupt_follows_is_written_once() -> None:
+    """On one CPU its reader interrupts before the writer has come back from the system."""
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(everywhere)})
+    try:
+        process = subprocess.Popen([sys.executable, "-c", LINES], stderr=subprocess.PIPE, text=True)
+        assert process.stderr
+        seen = []
+        for line in process.stderr:
+            seen.append(line.strip())
+            if seen[-1] != "end":
+                process.send_signal(signal.SIGINT)
+    finally:
+        os.sched_setaffinity(0, everywhere)
+    assert process.wait() == 0
+    assert seen == [*map(str, range(100)), "end"]
 
 
 @pytest.mark.parametrize("as_json", [True, False])
@@ -286,3 +352,34 @@ def test_a_message_is_masked_where_it_quotes() -> None:
         int("a-secret")
     except ValueError as error:
         assert "a-secret" not in "".join(ending._told(error)).splitlines()[-1]
+
+
+SPEAKS = """
+import os, subprocess
+from toolkit import ending
+
+ending.speak_utf8()
+print(os.environ.get("LC_ALL"), subprocess.run(["ansible-playbook", "--version"], stdout=-3).returncode)
+"""
+
+
+@pytest.mark.parametrize(("variables", "locale"), [
+    ({"LC_ALL": "C"}, "C.UTF-8"),
+    ({"LC_ALL": "POSIX"}, "C.UTF-8"),
+    ({"LC_ALL": "xx_XX.UTF-8"}, "C.UTF-8"),  # one that this machine does not have
+    ({"LANG": "xx_XX.ISO-8859-1"}, "C.UTF-8"),
+    ({}, "C.UTF-8"),
+    ({"LANG": "C.UTF-8"}, None),
+])  # fmt: skip
+def test_ansible_starts_whatever_the_locale_of_the_user(
+    variables: dict[str, str], locale: str | None
+) -> None:
+    kept = {
+        name: value for name, value in os.environ.items() if name != "LANG" and name[:3] != "LC_"
+    }
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    # Python takes C for UTF-8 by itself, and tells its children so.
+    own = {"PATH": path, "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", SPEAKS], env=kept | own | variables, check=True,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.stdout.split() == [str(locale), "0"]
