@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import fcntl
 import hashlib
 import os
 import re
@@ -14,9 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.content import cache_dir
 from toolkit.errors import ToolkitError
-from toolkit.providers.lab.machine import podman, prepared
+from toolkit.providers.lab.machine import one_at_a_time, podman, prepared
 
 USER = "admin"
 """The login user, as in Debian's own cloud images."""
@@ -126,9 +124,7 @@ def ensure(name: str, report: Callable[[str], None]) -> str:
     scripts = [(path.name, path.read_bytes()) for path in image.recipe_files()]
     recipe = repr((image, _CUSTOMIZE, *scripts, certificates))
     reference = f"localhost/toolkit-lab-{name}:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
-    cache_dir().mkdir(parents=True, exist_ok=True)
-    with (cache_dir() / f"lab-{name}.building").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time(f"lab-{name}.building"):
         if podman("image", "exists", reference, check=False).returncode:
             report(f"lab: building image {name} with mmdebstrap, once ({image.takes})")
             _build(image, certificates, reference)

@@ -7,13 +7,20 @@ call has to be made inside it, or the container's network state is lost.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import click
+
+from toolkit.content import cache_dir
 from toolkit.errors import ToolkitError
 
 NAMESPACE = Path("/run/toolkit-lab/mnt")
@@ -88,33 +95,76 @@ def prepared() -> Machine:
     reason = machine.refusal()
     if reason:
         raise ToolkitError(reason, fix="run it as root, or use a host: toolkit provision USER@HOST")
-    _install_missing()
-    if not machine.cgroup2:
-        _make_namespace()
+    if not _is_prepared(machine):
+        with one_at_a_time("lab.preparing"):  # two labs may be the first ones here
+            _install_missing()
+            if not machine.cgroup2:
+                _make_namespace()
     return machine
 
 
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[None]:
+    """While this lasts no other process of this user does what has the same name."""
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with (cache_dir() / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_prepared(machine: Machine) -> bool:
+    return _has_programs() and (machine.cgroup2 or _has_namespace())
+
+
+def _has_programs() -> bool:
+    return all(map(shutil.which, ("podman", "mmdebstrap", "ssh-keygen")))
+
+
+def _has_namespace() -> bool:
+    return subprocess.run(["mountpoint", "-q", str(NAMESPACE)], check=False).returncode == 0
+
+
 def _install_missing() -> None:
-    if shutil.which("podman") and shutil.which("mmdebstrap") and shutil.which("ssh-keygen"):
+    if _has_programs():
         return
     if not shutil.which("apt-get"):
         raise ToolkitError("podman and mmdebstrap are missing", fix="install both, then try again")
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     install = [*sudo, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
-    import click
-
     click.echo(f"lab: installing {', '.join(PACKAGES)} with apt-get", err=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in ([*sudo, "apt-get", "update", "-qq"], install):
-        done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
-        if done.returncode:
-            cause = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise ToolkitError(f"apt-get failed: {cause}", fix=" ".join(install))
+        refused = apt_get(command)
+        if refused is not None:
+            raise ToolkitError(f"apt-get failed: {refused}", fix=" ".join(install))
+
+
+def apt_get(command: list[str], patience: float = 300) -> str | None:
+    """Run apt-get, after another one has ended: a machine that has just booted updates itself.
+
+    Of apt's own options, DPkg::Lock::Timeout waits for dpkg's lock and not for that of the lists.
+
+    Args:
+        patience: seconds to wait for the other one.
+
+    Returns:
+        Why it failed, or None.
+    """
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    deadline = time.monotonic() + patience
+    while True:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if not done.returncode:
+            return None
+        said = done.stderr.strip().splitlines() or ["no reason given"]
+        holder = next((line for line in said if "Could not get lock" in line), None)
+        if holder is None or time.monotonic() > deadline:
+            return holder or said[-1]
+        time.sleep(1)
 
 
 def _make_namespace() -> None:
     """Pin a mount namespace whose /sys/fs/cgroup is a fresh cgroup2 mount; once per boot."""
-    if subprocess.run(["mountpoint", "-q", str(NAMESPACE)], check=False).returncode == 0:
+    if _has_namespace():
         return
     script = f"""set -e
 mkdir -p {NAMESPACE.parent}

@@ -29,7 +29,7 @@ from toolkit.providers.lab.saved import (
 )
 from toolkit.providers.lab.up import in_parallel, ready_hosts
 from toolkit.run.holder import Holder
-from toolkit.run.interrupts import Interrupts
+from toolkit.run.interrupts import Interrupts, uninterrupted
 from toolkit.run.lock import exclusive
 
 Report = Callable[[str], None]
@@ -60,12 +60,15 @@ def save(name: str, inventory: Path, report: Report) -> Saved:
             in_parallel(lambda host: _commit(host, name), hosts)
             _keep(_manifest(name, inventory, hosts))
         except BaseException:
-            remove_images(lambda labels: labels[LABEL] == name)
+            with uninterrupted():
+                remove_images(lambda labels: labels[LABEL] == name)
             raise
         finally:
-            report("lab: starting again")
-            in_parallel(start, [host for host in listing(hosts[0].lab) if host.state != "running"])
-            ready_hosts(hosts[0].lab)
+            with uninterrupted():
+                report("lab: starting again")
+                stopped = [host for host in listing(hosts[0].lab) if host.state != "running"]
+                in_parallel(start, stopped)
+                ready_hosts(hosts[0].lab)
     return find(name)
 
 
@@ -189,7 +192,7 @@ def restore(name: str, inventory: Path | None, report: Report) -> tuple[list[Lab
         )
         hosts = ready_hosts(saved.lab)
     except BaseException:
-        with contextlib.suppress(ToolkitError):
+        with uninterrupted(), contextlib.suppress(ToolkitError):
             remove([host.container for host in listing(saved.lab)])
             shutil.rmtree(key_file(saved.lab).parent, ignore_errors=True)
         raise

@@ -15,6 +15,7 @@ from toolkit.providers.lab import images
 from toolkit.providers.lab.boot import make_reachable, remember_places, run, start
 from toolkit.providers.lab.hosts import LabHost, key_file, listing, refuse_name, remove
 from toolkit.providers.lab.machine import podman
+from toolkit.run.interrupts import uninterrupted
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ def up(
         in_parallel(start, [host for host in present.values() if host.state != "running"])
         ready = ready_hosts(lab)
     except BaseException:
-        with contextlib.suppress(ToolkitError):
+        with uninterrupted(), contextlib.suppress(ToolkitError):
             remove([host.container for host in listing(lab) if host.name in missing])
         raise
     if inventory is not None:
