@@ -31,6 +31,12 @@ UPGRADE = "/usr/local/lib/airflow-toolkit/upgrade.json"
 PREPARED = "/var/lib/airflow/.schema"
 SHOWN = 5
 """Names in a sentence."""
+FILES = 10
+"""Files of DAGs that are reported one by one."""
+SAID = 300
+"""Letters of an error."""
+BUNDLES = {"dags-folder": "/var/lib/airflow/dags/"}
+"""Where a bundle of DAGs is; of others the path within it has to do."""
 
 SEALED = {
     "connection": "SELECT conn_id, password, is_encrypted, extra, is_extra_encrypted FROM connection",
@@ -40,6 +46,7 @@ SEALED = {
 """Table -> name, then pairs of what may be encrypted and whether it is."""
 USERS = "SELECT id, username, email, password, first_name, last_name FROM ab_user"
 ADMINS = "SELECT ur.user_id FROM ab_user_role ur JOIN ab_role r ON r.id = ur.role_id WHERE r.name = 'Admin'"
+IMPORT_ERRORS = "SELECT * FROM import_error ORDER BY filename"
 SIZE = {
     "postgres": "SELECT pg_database_size(current_database())",
     "mysql": "SELECT sum(data_length + index_length) FROM information_schema.tables WHERE table_schema = DATABASE()",
@@ -88,6 +95,13 @@ class Database:
         cursor = self.connection.cursor()
         cursor.execute(query.format(q=self.quote) if "{q}" in query else query)
         return cursor.fetchall()
+
+    def records(self, query):
+        """The rows of a query as dicts, for tables whose columns differ between releases."""
+        cursor = self.connection.cursor()
+        cursor.execute(query)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 # The Fernet key
@@ -278,6 +292,37 @@ def way_back(question, upgrade):
     return "restore a dump of that release as docs/upgrades.md says, or set airflow_version to the one that runs"
 
 
+# DAGs
+
+
+def import_problems(database, state):
+    """The files of DAGs that the Airflow which runs could not import, the first of them."""
+    if state != "current" or "import_error" not in database.tables:
+        return
+    found = [located(entry) for entry in database.records(IMPORT_ERRORS)]
+    for place, said in found[:FILES]:
+        yield problem("database.import_error", "warning", f"{place} cannot be imported: {said}",
+                      "correct the file, or have what it imports installed (airflow_requirements); "
+                      "Airflow reads it again by itself")  # fmt: skip
+    if found[FILES:]:
+        yield problem("database.import_error", "warning",
+                      f"{len(found) - FILES} more files of DAGs cannot be imported",
+                      "the web UI lists all of them, and toolkit airflow -- dags list-import-errors")  # fmt: skip
+
+
+def located(entry):
+    """Path with line, and last words, of an import error; Airflow 3 has the path within its bundle."""
+    name, said = entry["filename"] or "?", (entry["stacktrace"] or "").rstrip()
+    path = name if name.startswith("/") else BUNDLES.get(entry.get("bundle_name"), "") + name
+    frames = re.findall(r'File "([^"]*)", line (\d+)', said)
+    # Frames of what the file imports come after its own; Airflow keeps the last two alone.
+    own = [line for file, line in frames if file.endswith(name)]
+    place = f"{path}:{own[-1]}" if own else path
+    words = [one.strip() for one in said.splitlines() if one.strip()] or ["no reason given"]
+    elsewhere = "" if own or not frames else " ({}:{})".format(*frames[-1])
+    return place, words[-1][:SAID] + elsewhere
+
+
 # The answer
 
 
@@ -399,6 +444,7 @@ def examine(question):
         users.problems(question["inventory"])
     )
     problems += [moved_problem(question, url)] if moved else []
+    problems += import_problems(database, state)
     if "version" in question:
         problems += version_problems(question, state, schema, upgrade)
     outdated = users.outdated()
@@ -409,10 +455,23 @@ def examine(question):
         "schema": schema,
         "problems": problems,
         "outdated": outdated,
-        "prepare": bool(state != "current" or not prepared or users.missing() or outdated),
+        "prepare": bool(
+            state != "current"
+            or not prepared
+            or users.missing()
+            or outdated
+            or lacks_connection(database, question)
+        ),
         "bytes": int(database.rows(SIZE[database.kind])[0][0] or 0),
         "upgrade": upgrade,
     }
+
+
+def lacks_connection(database, question):
+    """Whether the example DAGs are shown and the connection is missing that they read files by."""
+    return question.get("examples") and not database.rows(
+        "SELECT id FROM connection WHERE conn_id = 'fs_default'"
+    )
 
 
 def answer(question):

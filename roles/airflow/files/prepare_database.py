@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Brings Airflow's database to the current release's schema, creates missing users, sets passwords.
 
-Reads JSON from standard input: `users`, and `outdated`, the names of those whose password
-examine_database.py found to be another. Passwords are never in an argument vector. One process does
-all of it, because importing Airflow costs more than the work; when nothing is to be done it is not imported
-at all. Prints a line `CHANGED: ...` for each thing done.
+Reads JSON from standard input: `users`; `outdated`, the names of those whose password examine_database.py
+found to be another; `examples`, whether the example DAGs are shown, one of which needs a connection.
+Passwords are never in an argument vector. One process does all of it, because importing Airflow costs more
+than the work; when nothing is to be done it is not imported at all. Prints a line `CHANGED: ...` for each
+thing done.
 """
 
 import fcntl
@@ -87,10 +88,20 @@ def set_password(name, password):
         connection.execute(change, {"stored": generate_password_hash(password), "name": name})
 
 
-def explained(users, outdated):
+def has_connection(name):
+    """Whether there is a connection of that name."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    asked = sqlalchemy.text("SELECT id FROM connection WHERE conn_id = :name")
+    with engine.connect() as connection:
+        return connection.execute(asked, {"name": name}).first() is not None
+
+
+def explained(users, outdated, examples):
     """Run `prepare`; on a failure print its cause as the last line, without any secret."""
     try:
-        prepare(users, outdated)
+        prepare(users, outdated, examples)
         return 0
     except BaseException as error:
         url = urllib.parse.urlsplit(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
@@ -102,7 +113,7 @@ def explained(users, outdated):
         return 1
 
 
-def prepare(users, outdated):
+def prepare(users, outdated, examples):
     """Compare, then do what is missing."""
     done = pathlib.Path("/var/lib/airflow/.schema")
     # One that a killed run left behind goes on, and two migrations at once fail; this one waits for it.
@@ -132,6 +143,9 @@ def prepare(users, outdated):
             "--lastname=" + (user.get("last_name") or user["username"]),
         )
         print("CHANGED: created user " + user["username"])
+    if examples and not has_connection("fs_default"):
+        airflow("connections", "add", "fs_default", "--conn-type=fs")
+        print("CHANGED: created connection fs_default")
     for user in users:
         if user["username"] in outdated:
             set_password(user["username"], user["password"])

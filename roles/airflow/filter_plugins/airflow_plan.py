@@ -18,7 +18,7 @@ import yaml
 
 CELERY, LOCAL = "CeleryExecutor", "LocalExecutor"
 DEFAULT_PARALLELISM = 32
-"""Airflow's own default, left so under Celery: there workers set the limit."""
+"""Airflow's own default, for Celery while nobody knows how much the workers run at once."""
 
 Line = Mapping[str, Any]
 
@@ -111,6 +111,25 @@ def secrets(line: Line, components: Iterable[str], executor: str) -> list[str]:
             if name in wanted and (executor == CELERY or "CELERY" not in name)]  # fmt: skip
 
 
+def environment(chosen: Mapping[str, Any], direct: Iterable[str]) -> dict[str, Any]:
+    """airflow_environment; where it names a proxy, with the cluster's own hosts outside of it.
+
+    Programs differ in which spelling of NO_PROXY they read, so both get everything.
+
+    Args:
+        direct: addresses and names that are reached without a proxy.
+    """
+    names = {str(name).lower() for name in chosen}
+    if not names & {"http_proxy", "https_proxy", "all_proxy"}:
+        return dict(chosen)
+    theirs = [
+        str(value).split(",") for name, value in chosen.items() if str(name).lower() == "no_proxy"
+    ]
+    hosts = [host.strip() for part in [*theirs, direct] for host in part]
+    merged = ",".join(dict.fromkeys(host for host in hosts if host))
+    return {**chosen, "NO_PROXY": merged, "no_proxy": merged}
+
+
 # The lock
 
 
@@ -125,6 +144,7 @@ def wanted_packages(
     extras: Iterable[str],
     requirements: Iterable[str],
     driver: Mapping[str, Any],
+    line: Line,
     major: str,
     remote_logs: bool,
 ) -> tuple[list[str], list[str]]:
@@ -132,13 +152,14 @@ def wanted_packages(
 
     Args:
         driver: of the database, from the engine's table; {} for an unknown one.
-        major: the release line.
+        line: the release line; {} for an unknown one.
+        major: its name.
         remote_logs: whether task logs go to S3.
     """
     more = driver.get("extras", {}).get(major, ())
     return (
-        [*extras, *more, *["amazon"] * bool(remote_logs)],
-        [*requirements, *driver.get("requirements", ())],
+        [*extras, *line.get("extras", ()), *more, *["amazon"] * bool(remote_logs)],
+        [*requirements, *line.get("requirements", ()), *driver.get("requirements", ())],
     )
 
 
@@ -260,7 +281,7 @@ def broker_database(url: str, number: int) -> str:
 
 
 def sizes(
-    memory_mb: int, cpus: int, line: Line, components: Iterable[str], executor: str
+    memory_mb: int, cpus: int, line: Line, components: Iterable[str], executor: str, slots: int = 0
 ) -> dict[str, int]:
     """Web workers, the scheduler's parallelism and Celery worker concurrency for one host.
 
@@ -268,6 +289,7 @@ def sizes(
         memory_mb: memory of the host in MB.
         cpus: CPUs of the host.
         components: names of the components that run on the host.
+        slots: of all Celery workers together (worker_slots); 0 where nobody knows.
 
     Returns:
         web_workers, parallelism and worker_concurrency; each at least 1.
@@ -280,14 +302,34 @@ def sizes(
     # A web worker costs as much as four tasks, and more than one slows every start.
     web_workers = max(1, min(4, cpus // 2, spare // 4 // web)) if web else 1
     spare -= web_workers * web
-    slots = max(2, min(8 * cpus, 32, spare // line["task_memory_mb"]))
-    parallelism = slots if executor == LOCAL else DEFAULT_PARALLELISM
-    return {"web_workers": web_workers, "parallelism": parallelism, "worker_concurrency": slots}
+    mine = max(2, min(8 * cpus, 32, spare // line["task_memory_mb"]))
+    # A task that is queued finds a slot, so one that waits for minutes was lost (task_queued_timeout).
+    parallelism = mine if executor == LOCAL else slots or DEFAULT_PARALLELISM
+    return {"web_workers": web_workers, "parallelism": parallelism, "worker_concurrency": mine}
 
 
-def base_url(chosen: str, address: str, port: int) -> str:
-    """Where users reach the web UI."""
-    return str(chosen or f"http://{address}:{port}")
+def worker_slots(
+    workers: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]], line: Line
+) -> int:
+    """How many tasks all Celery workers run at once; 0 where the facts of one are not known.
+
+    Args:
+        workers: names of the hosts.
+        hostvars: of every host, with facts of those in this run.
+    """
+    found = [_slots(hostvars[host], line) for host in workers]
+    return sum(found) if all(found) else 0
+
+
+def _slots(variables: Mapping[str, Any], line: Line) -> int:
+    chosen = int(variables.get("airflow_worker_concurrency") or 0)
+    facts = variables.get("ansible_facts") or {}
+    if chosen or "memtotal_mb" not in facts:
+        return chosen
+    named = variables.get("airflow_components") or ()
+    mine = components(line, variables["group_names"], named, variables)
+    found = sizes(facts["memtotal_mb"], facts["processor_vcpus"], line, mine, CELERY)
+    return found["worker_concurrency"]
 
 
 def configuration(settings: Mapping[str, Any], major: str) -> dict[str, dict[str, Any]]:
@@ -295,7 +337,7 @@ def configuration(settings: Mapping[str, Any], major: str) -> dict[str, dict[str
 
     Args:
         settings: the role's settings without their prefix, derived ones filled in; with executor
-            and web_address, where this host reaches the web server.
+            and web, what airflow_web.py says of the web server.
         major: the release line, "2" or "3".
     """
     parts = [_common(settings)]
@@ -327,6 +369,10 @@ def _common(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         },
         "scheduler": {
             "enable_health_check": "True",
+            # What a scheduler left that was killed and is back at once: 300 s of Airflow's own.
+            "orphaned_tasks_check_interval": 30,
+            # Nobody but this host asks, and the answer is for anybody.
+            "scheduler_health_check_server_host": "127.0.0.1",
             "scheduler_health_check_server_port": settings["scheduler_health_port"],
         },
     }
@@ -335,7 +381,17 @@ def _common(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _celery(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         "celery": {"worker_concurrency": settings["worker_concurrency"]},
+        # Redis would deliver the message of a task that runs longer a second time.
         "celery_broker_transport_options": {"visibility_timeout": 86400},
+        "scheduler": {
+            # A message that a dead worker had taken, or that Redis lost, is sent again after 90 to 100 s
+            # (600 to 720 s of Airflow's own: 642 s measured).
+            "task_queued_timeout": 90,
+            "task_queued_timeout_check_interval": 10,
+            # Not documented. So often until the task fails, a day; Airflow's own 2 would be 5 minutes, and a
+            # task may wait for a worker that ends others, or for a slot of its queue.
+            "num_stuck_in_queued_retries": 864,
+        },
     }
 
 
@@ -350,37 +406,65 @@ def _remote_logs(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _line_2(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    web, host = settings["web"], str(settings["web"]["host"]).strip("[]")
     basic, session = (f"airflow.api.auth.backend.{name}" for name in ("basic_auth", "session"))
     return {
         "webserver": {
-            "web_server_host": settings["web_host"],
-            "web_server_port": settings["web_port"],
+            # gunicorn reads an address of IPv6 in brackets, uvicorn one without.
+            "web_server_host": f"[{host}]" if ":" in host else host,
+            "web_server_port": web["port"],
             "workers": settings["web_workers"],
-            "base_url": settings["base_url"],
+            "base_url": web["url"],
+            # Redirects then have the scheme and host that users have, by X-Forwarded-*.
+            "enable_proxy_fix": web["proxied"],
             "default_ui_timezone": settings["timezone"],
         },
         "api": {"auth_backends": f"{basic},{session}"},
-        "scheduler": {"child_process_log_directory": "/var/log/airflow/scheduler"},
+        "scheduler": {
+            "child_process_log_directory": "/var/log/airflow/scheduler",
+            # Tasks of a lost worker run again after 70 to 77 s. A task without the database ends itself after 75 s.
+            "scheduler_zombie_task_threshold": 75,
+            "zombie_detection_interval": 2,
+        },
     }
 
 
 def _line_3(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    web = settings["web"]
     manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
     return {
         "core": {
             "auth_manager": manager,
-            "execution_api_server_url":
-                f"http://{settings['web_address']}:{settings['web_port']}/execution/",
+            "execution_api_server_url": web["execution"],
         },
         "api": {
-            "host": settings["web_host"],
-            "port": settings["web_port"],
+            "host": str(web["host"]).strip("[]"),
+            "port": web["port"],
             "workers": settings["web_workers"],
-            "base_url": settings["base_url"],
+            "base_url": web["url"],
         },
+        "fab": {"enable_proxy_fix": web["proxied"]},
         "logging": {
             "dag_processor_child_process_log_directory": "/var/log/airflow/dag_processor",
         },
+        "scheduler": {
+            # Tasks of a lost worker run again after 73 to 83 s (300 to 310 s of Airflow's own), and their retry_delay.
+            # A heartbeat is 5 s old at most when the api-server goes; it may be away for 60 s and 10 s of its own
+            # start, and is asked again within 3 s.
+            "task_instance_heartbeat_timeout": 78,
+            "task_instance_heartbeat_timeout_detection_interval": 2,
+        },
+        "workers": {
+            # A request is made 36 times, 85 to 104 s long, then the task fails. An api-server that was killed was
+            # away for 13 to 42 s; Airflow's own 5 times are 4 to 15 s, and cost 15 tries of 100 tasks.
+            "execution_api_retries": 36,
+            "execution_api_retry_wait_min": 2.5,
+            "execution_api_retry_wait_max": 3,
+            # A heartbeat is such a request: after it the task may run elsewhere, so this one ends.
+            "max_failed_heartbeats": 1,
+        },
+        # The token of a queued task expires with task_queued_timeout, and the scheduler may look 10 s later.
+        "api_auth": {"jwt_leeway": 30},
     }  # fmt: skip
 
 
@@ -414,7 +498,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Filters by name."""
         return {f"plan_{function.__name__}": function for function in (
-            release_lines, executor, components, switches, units, unit_files, removed_units, unit_commands, secrets, wanted_packages, shipped_lock,
-            lock_plan, engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes,
-            base_url, configuration, sentence, import_errors, stops,
+            release_lines, executor, components, switches, units, unit_files, removed_units, unit_commands, secrets, environment, wanted_packages, shipped_lock,
+            lock_plan, engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes, worker_slots,
+            configuration, sentence, import_errors, stops,
         )}  # fmt: skip

@@ -11,7 +11,7 @@ from ansible.template import trust_as_template
 
 SOURCES = {"template": "templates", "copy": "files"}
 """What an entry may name -> the directory of the role that it is looked for in."""
-IN_PLACE = ("link", "absent")
+IN_PLACE = ("link", "directory", "absent")
 """What it may name in place of a content."""
 LEFT_TO_THE_HOST = ("path", "owner", "group", "mode", "secret", "validate", "listed", *IN_PLACE)
 
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         for entry in self._task.args["files"]:
             if len(set(entry) & {*SOURCES, *IN_PLACE}) != 1:
                 raise AnsibleActionFail(
-                    f"{entry.get('path')}: give one of template, copy, link and absent"
+                    f"{entry.get('path')}: give one of template, copy, link, directory and absent"
                 )
         names = (*SOURCES, *IN_PLACE)
         return [one for one in self._task.args["files"] if any(one.get(name) for name in names)]

@@ -3,6 +3,8 @@
 # Downloads have a time limit and are tried again: apt-get was seen waiting without end for an answer
 # that had come (its own time limits do not see that), and a mirror may stall. dpkg has no limit.
 set -eu
+# Packages' scripts make directories that the users of their servers have to pass.
+umask 022
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 lists=/var/lib/apt/lists
 # How far apt is, for whoever watches (toolkit/onhost/counts.py).

@@ -14,6 +14,8 @@ from typing import Any
 import yaml
 
 LOCAL = "127.0.0.1"
+METADATA = "169.254.169.254"
+"""Where clouds tell a machine about itself; its keys are those of whoever asks."""
 CONNECTIONS: Mapping[str, int] = {"scheduler": 40, "webserver": 30, "worker": 35}
 """Database connections that a server lets in at least for each host of a group."""
 CONNECTIONS_FOR_ALL = 50
@@ -83,6 +85,21 @@ def clients(groups: Groups, names: Iterable[str], hostvars: Variables, me: str) 
     return [address(host, hostvars[host]) for host in members(groups, names) if host != me]
 
 
+def direct(groups: Groups, hostvars: Variables, me: str) -> list[str]:
+    """Addresses and names that no proxy may stand before: this host's own, and those it asks by HTTP.
+
+    Tasks ask the web server, which asks every host for its logs, by the name that the host gives itself.
+    """
+    asked = members(groups, ["webserver"])
+    if me in asked:
+        asked = members(groups, ["webserver", "scheduler", "worker"])
+    found = [LOCAL, "::1", "localhost", METADATA]
+    for host in [me, *asked]:
+        facts = hostvars[host].get("ansible_facts", {})
+        found += [address(host, hostvars[host]), host, facts.get("nodename"), facts.get("fqdn")]
+    return list(dict.fromkeys(name for name in found if name))
+
+
 def behind(hostvars: Variables, gate: str, hosts: Iterable[str]) -> list[str]:
     """Those hosts that have not passed a gate of the play (tasks/pass_gate.yml)."""
     return [host for host in hosts if gate not in hostvars[host].get("_base_gates", ())]
@@ -111,6 +128,7 @@ class FilterModule:
             "cluster_server": server,
             "cluster_clients": clients,
             "cluster_members": members,
+            "cluster_direct": direct,
             "cluster_behind": behind,
             "cluster_connections": server_connections,
             "cluster_buffer_mb": server_buffer_mb,

@@ -88,10 +88,16 @@ def _known_units(roles: Path) -> list[str]:
 
 
 def _drop_ins(roles: Path, names: Iterable[str]) -> list[dict[str, str]]:
-    """The configuration that the engines' roles write, as patterns."""
+    """The configuration that the engines' roles write, and the drop-ins of their units, as patterns."""
     tables = [_table(path) for name in names for path in roles.glob(f"{name}/platforms/*.yml")]
-    patterns = (table.get("drop_in_file") for table in tables)
-    return [{"path": pattern} for pattern in dict.fromkeys(patterns) if pattern]
+    patterns = [table["drop_in_file"] for table in tables if "drop_in_file" in table]
+    patterns += [server_unit_file(unit) for table in tables for unit in table.get("units", ())]
+    return [{"path": pattern} for pattern in dict.fromkeys(patterns)]
+
+
+def server_unit_file(unit: str) -> str:
+    """The drop-in of a server's unit, with which systemd starts it again whenever it dies."""
+    return f"/etc/systemd/system/{unit.removesuffix('.service')}.service.d/airflow-toolkit.conf"
 
 
 def owned_certificates(sources: Iterable[str], directory: str) -> list[dict[str, str]]:
@@ -99,6 +105,15 @@ def owned_certificates(sources: Iterable[str], directory: str) -> list[dict[str,
     return [
         {"path": f"{directory}/{Path(source).stem}.crt", "copy": str(source)} for source in sources
     ]
+
+
+def stale_certificates(
+    listed: Iterable[str], sources: Iterable[str], directory: str
+) -> list[dict[str, Any]]:
+    """Certificates of ours in a host's store that no setting names any more, for the module write_files."""
+    wanted = {entry["path"] for entry in owned_certificates(sources, directory)}
+    stale = [path for path in listed if str(Path(path).parent) == directory and path not in wanted]
+    return [{"path": path, "absent": True} for path in stale]
 
 
 def _certificates(roles: Path, sources: Iterable[str]) -> list[dict[str, str]]:
@@ -116,4 +131,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Filters by name."""
-        return {"owned_things": owned_things, "owned_certificates": owned_certificates}
+        return {"owned_things": owned_things, "owned_certificates": owned_certificates,
+                "stale_certificates": stale_certificates, "server_unit_file": server_unit_file}  # fmt: skip

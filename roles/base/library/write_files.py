@@ -18,6 +18,7 @@ description:
   - A file is replaced as a whole, and is never there with another owner or mode than the one wanted.
   - Every file is put on the list of what is ours (cluster.json) before it is written. One that is there with
     another content and is not on it stays as it is, and the module fails.
+  - The directory of a unit's drop-in is made with it and goes with it, and systemd reads its units again.
   - Diffs show no content of a file that is secret, and neither results nor the host's log show any.
 options:
   files:
@@ -30,6 +31,7 @@ options:
       template: {description: Template of the role; left out when empty, type: str}
       copy: {description: "File of the role, or a path here; left out when empty", type: str}
       link: {description: "In place of a file, a link to there; left out when empty", type: str}
+      directory: {description: "In place of a file, a directory; one that is there stays as it is", type: bool, default: false}
       absent: {description: "In place of a file, none; one that is not ours stays", type: bool, default: false}
       vars: {description: More variables for the template, type: dict}
       content: {description: What the action plugin made of template or copy, type: str}
@@ -49,6 +51,8 @@ removed: {description: Paths of those that were removed, type: list, elements: s
 
 
 UNITS = "/etc/systemd/system"
+DROP_IN = ".service.d"
+"""How the directory of a unit's drop-ins ends."""
 
 
 class File:
@@ -104,6 +108,8 @@ class File:
 
     def _write(self) -> None:
         """Put it in place of what is there. A directory's owner can plant no link in the way."""
+        if in_drop_in(self.path):
+            os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
         new = new_name(self.path)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -175,6 +181,28 @@ class Link(File):
         os.replace(new, self.path)
 
 
+class Directory(File):
+    """A directory that has to be there; whoever made it decides about its owner and mode."""
+
+    def is_right(self) -> bool:
+        """Whether it is there."""
+        return os.path.isdir(self.path)
+
+    def is_theirs(self, owned: dict) -> bool:
+        """A file of that name is; a link to what is not there yet as well."""
+        return os.path.lexists(self.path) or super().is_theirs(owned)
+
+    def put(self) -> None:
+        """Make it, and those above it, which belong to root."""
+        os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
+        os.mkdir(self.path, 0o700)
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            self._grant(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 class Absent(File):
     """A file of ours that is not wanted any more."""
 
@@ -187,15 +215,25 @@ class Absent(File):
         return os.path.lexists(self.path) and self.path not in owned["files"]
 
     def put(self) -> None:
-        """Remove it."""
+        """Remove it, and a directory that was made for it."""
         os.unlink(self.path)
+        directory = os.path.dirname(self.path)
+        if in_drop_in(self.path) and not os.listdir(directory):
+            os.rmdir(directory)
 
 
 def made(wanted: dict) -> File:
-    """The file, link or absence that an entry asks for."""
+    """The file, link, directory or absence that an entry asks for."""
     if wanted["absent"]:
         return Absent(wanted)
+    if wanted["directory"]:
+        return Directory(wanted)
     return Link(wanted) if wanted["link"] else File(wanted)
+
+
+def in_drop_in(path: str) -> bool:
+    """Whether it is a drop-in of a unit (systemd.unit(5))."""
+    return os.path.dirname(path).endswith(DROP_IN)
 
 
 def new_name(path: str) -> str:
@@ -210,7 +248,7 @@ def list_ours(record: dict, files: list) -> None:
     """Put files on the list of what is ours; one that goes stays on it until it is gone."""
     entries, units = record["owned"]["files"], []
     for file in files:
-        if file.listed and not isinstance(file, Absent):
+        if file.listed and not isinstance(file, (Absent, Directory)):
             entries[file.path] = file.entry(record["key"])
             units += [os.path.basename(file.path)] * (os.path.dirname(file.path) == UNITS)
     ownership.add(record, "units", units)
@@ -245,6 +283,7 @@ def main() -> None:
                     "path": {"type": "path", "required": True},
                     "content": {"type": "str"},
                     "link": {"type": "str"},
+                    "directory": {"type": "bool", "default": False},
                     "absent": {"type": "bool", "default": False},
                     "owner": {"type": "str", "default": "root"},
                     "group": {"type": "str", "default": "root"},
@@ -259,6 +298,7 @@ def main() -> None:
         supports_check_mode=True,
         no_log=True,  # the host's log gets none of the contents
     )
+    os.umask(0o022)  # of directories that are made on the way
     path = module.params["record"]
     files = [made(wanted) for wanted in module.params["files"]]
     try:
@@ -292,6 +332,9 @@ def put(module: AnsibleModule, files: list) -> None:
                 module.set_default_selinux_context(file.path, False)
         except (OSError, KeyError) as error:
             module.fail_json(msg=f"{file.path} cannot be written: {error}", invocation={})
+    # At once: a run that is killed before a later task would leave a drop-in that counts for nothing.
+    if any(in_drop_in(file.path) and file.path.startswith(UNITS) for file in files):
+        module.run_command(["systemctl", "daemon-reload"], check_rc=True)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,9 @@ def changing(path=None):
     """The list to be changed, written as a whole at the end when it differs. Raises BrokenError."""
     path = path or RECORD
     directory = os.path.dirname(path)
-    os.makedirs(directory, 0o755, exist_ok=True)
+    os.makedirs(directory, exist_ok=True)
+    if directory == DIRECTORY:  # programs of ours are run from there by others than root
+        os.chmod(directory, 0o755)
     lock = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 
+from ansible.module_utils import addresses
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
@@ -24,10 +25,12 @@ options:
   password: {description: The user's password, type: str, required: true}
   oldest: {description: The numbers of the oldest version that Airflow works with, type: list, elements: int, required: true}
   adopt: {description: Take a server with data of others, type: bool, default: false}
+  clients: {description: Addresses or names of the hosts that use it, type: list, elements: str, default: []}
 author: airflow-toolkit
 """
 RETURN = """
 present: {description: Whether a server is installed, type: bool, returned: always}
+clients: {description: Addresses of the hosts that use it, type: list, elements: str, returned: always}
 refusal: {description: Why it may not be configured, or "", type: str, returned: always}
 """
 SYSTEM = ("mysql", "sys", "information_schema", "performance_schema")
@@ -141,6 +144,7 @@ def main() -> None:
             "password": {"type": "str", "required": True, "no_log": True},
             "oldest": {"type": "list", "elements": "int", "required": True},
             "adopt": {"type": "bool", "default": False},
+            "clients": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -149,7 +153,10 @@ def main() -> None:
         found = refusal(
             server, wanted["database"], wanted["user"], wanted["adopt"], wanted["oldest"]
         )
-    module.exit_json(changed=False, present=server is not None, refusal=found)
+    clients, unknown = addresses.clients(wanted["clients"])
+    module.exit_json(
+        changed=False, present=server is not None, refusal=found or unknown, clients=clients
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 
+from ansible.module_utils import addresses
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
@@ -24,10 +25,12 @@ options:
   oldest: {description: The oldest version that Airflow works with, type: int, required: true}
   adopt: {description: Take a server with data of others, type: bool, default: false}
   prepared: {description: Settings that the package goes by when it creates a server, type: path, default: ""}
+  clients: {description: Addresses or names of the hosts that use it, type: list, elements: str, default: []}
 author: airflow-toolkit
 """
 RETURN = """
 refusal: {description: Why there is none that may be configured, or "", type: str, returned: always}
+clients: {description: Addresses of the hosts that use it, type: list, elements: str, returned: always}
 directory: {description: Where the server's postgresql.conf is, or "", type: str, returned: always}
 first: {description: Whether the role has not configured it before, type: bool, returned: always}
 prepared: {description: Whether the server was created with the prepared settings, type: bool, returned: always}
@@ -226,6 +229,7 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "oldest": {"type": "int", "required": True},
             "adopt": {"type": "bool", "default": False},
+            "clients": {"type": "list", "elements": "str", "default": []},
             "prepared": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
@@ -233,9 +237,11 @@ def main() -> None:
     wanted = module.params
     survey = Survey(module)
     server, refusal = choose(survey.servers(), wanted["port"], wanted["adopt"], wanted["oldest"])
+    clients, unknown = addresses.clients(wanted["clients"])
     module.exit_json(
         changed=False,
-        refusal=refusal,
+        refusal=refusal or unknown,
+        clients=clients,
         directory=server.directory if server else "",
         first=bool(server and not server.ours),
         prepared=bool(server and server.created_after(module.params["prepared"])),

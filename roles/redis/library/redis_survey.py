@@ -4,6 +4,7 @@
 import os
 import shutil
 
+from ansible.module_utils import addresses
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
@@ -18,7 +19,11 @@ options:
   configuration: {description: The package's configuration file, type: path, required: true}
   ours: {description: The file that the role writes, type: path, required: true}
   adopt: {description: Take a server with data of others, type: bool, default: false}
+  address: {description: Address or name that other hosts reach this one at, type: str, required: true}
 author: airflow-toolkit
+"""
+RETURN = """
+bind: {description: Addresses of this host to listen on for others, type: list, elements: str, returned: always}
 """
 WAYS_OUT = (
     "fix: let Airflow use it as it is by naming it in broker_url; or let it be configured for Airflow, "
@@ -72,6 +77,7 @@ def main() -> None:
             "configuration": {"type": "path", "required": True},
             "ours": {"type": "path", "required": True},
             "adopt": {"type": "bool", "default": False},
+            "address": {"type": "str", "required": True},
         },
         supports_check_mode=True,
     )
@@ -82,7 +88,7 @@ def main() -> None:
         found = refusal(wanted["configuration"], altered, survey.keyspace())
         if found:
             module.fail_json(msg=found)
-    module.exit_json(changed=False)
+    module.exit_json(changed=False, bind=addresses.listening(wanted["address"]))
 
 
 if __name__ == "__main__":

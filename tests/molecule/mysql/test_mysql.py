@@ -43,3 +43,7 @@ def test_it_survives_a_kill(host: Any) -> None:
             return
         time.sleep(0.3)
     raise AssertionError(mysql(host, "select 1").stderr)
+
+
+def test_systemd_never_gives_it_up(host: Any) -> None:
+    assert host.check_output("systemctl show -p StartLimitIntervalUSec --value mysql") == "0"

@@ -45,6 +45,17 @@ def test_it_survives_a_killed_backend(host: Any) -> None:
     raise AssertionError(psql(host, "select 1").stderr)
 
 
+def test_it_survives_a_killed_postmaster(host: Any) -> None:
+    with host.sudo():
+        files = "/var/lib/postgresql/*/main/postmaster.pid /var/lib/pgsql/data/postmaster.pid"
+        host.check_output(f"kill -9 $(cat {files} 2>/dev/null | head -n 1)")
+    for _ in range(100):
+        if psql(host, "select 1").rc == 0:
+            return
+        time.sleep(0.2)
+    raise AssertionError(psql(host, "select 1").stderr)
+
+
 def test_the_configuration_is_not_for_everybody(host: Any) -> None:
     with host.sudo():
         path = host.check_output(

@@ -44,3 +44,11 @@ def test_it_survives_a_kill(host: Any) -> None:
             return
         time.sleep(0.2)
     raise AssertionError(redis(host, "ping"))
+
+
+def test_systemd_never_gives_it_up(host: Any) -> None:
+    units = "redis-server.service redis6.service"
+    shown = host.check_output(f"systemctl show -p LoadState,StartLimitIntervalUSec {units}")
+    found = [dict(line.split("=") for line in unit.split()) for unit in shown.split("\n\n")]
+    limits = {one["StartLimitIntervalUSec"] for one in found if one["LoadState"] == "loaded"}
+    assert limits == {"0"}

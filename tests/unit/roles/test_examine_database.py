@@ -309,3 +309,76 @@ def test_no_login_is_in_the_words_for_it() -> None:
 
 def test_a_socket_is_on_this_host() -> None:
     assert PROGRAM.place("postgresql:///airflow?host=/run/postgresql") == "airflow on this host"
+
+
+SYNTAX = """Traceback (most recent call last):
+  File "/var/lib/airflow/dags/current/broken.py", line 3
+    def (
+        ^
+SyntaxError: invalid syntax
+"""
+HELPER = """Traceback (most recent call last):
+  File "/var/lib/airflow/dags/current/etl.py", line 7, in <module>
+    import helper
+  File "/var/lib/airflow/dags/current/helper.py", line 2, in <module>
+    import nosuch
+ModuleNotFoundError: No module named 'nosuch'
+"""
+DEEP = """  File "/opt/x/lib/a.py", line 5, in f
+    g()
+  File "/opt/x/lib/b.py", line 9, in g
+    raise ValueError(
+ValueError: too deep
+"""
+
+
+class ImportErrors:
+    """A database with these import errors."""
+
+    tables = frozenset({"import_error"})
+
+    def __init__(self, *found: dict[str, Any]) -> None:
+        self.found = found
+
+    def records(self, query: str) -> list[dict[str, Any]]:
+        assert query == PROGRAM.IMPORT_ERRORS
+        return list(self.found)
+
+
+def import_error(filename: str | None, stacktrace: str | None, **more: str) -> dict[str, Any]:
+    return {"id": 1, "filename": filename, "stacktrace": stacktrace, **more}
+
+
+@pytest.mark.parametrize(("error", "what"), [
+    (import_error("current/broken.py", SYNTAX, bundle_name="dags-folder"),
+     "/var/lib/airflow/dags/current/broken.py:3 cannot be imported: SyntaxError: invalid syntax"),
+    (import_error("/var/lib/airflow/dags/current/broken.py", SYNTAX),  # Airflow 2
+     "/var/lib/airflow/dags/current/broken.py:3 cannot be imported: SyntaxError: invalid syntax"),
+    (import_error("current/etl.py", HELPER, bundle_name="dags-folder"),
+     "/var/lib/airflow/dags/current/etl.py:7 cannot be imported: ModuleNotFoundError: No module named 'nosuch'"),
+    (import_error("current/etl.py", DEEP, bundle_name="dags-folder"),
+     "/var/lib/airflow/dags/current/etl.py cannot be imported: ValueError: too deep (/opt/x/lib/b.py:9)"),
+    (import_error("a.py", "Received SIGSEGV signal while processing a.py.", bundle_name="git"),
+     "a.py cannot be imported: Received SIGSEGV signal while processing a.py."),
+    (import_error("a(1).py", None, bundle_name="dags-folder"),
+     "/var/lib/airflow/dags/a(1).py cannot be imported: no reason given"),
+    (import_error(None, "\n \n", bundle_name="x"), "? cannot be imported: no reason given"),
+    (import_error("x.py", "E" * 9999, bundle_name="x"), f"x.py cannot be imported: {'E' * 300}"),
+])  # fmt: skip
+def test_import_errors_name_file_line_and_last_words(error: dict[str, Any], what: str) -> None:
+    (found,) = PROGRAM.import_problems(ImportErrors(error), "current")
+    assert (found["id"], found["severity"]) == ("database.import_error", "warning")
+    assert found["what"] == what
+
+
+def test_of_many_import_errors_the_first_are_named() -> None:
+    errors = [import_error(f"{number}.py", "x", bundle_name="b") for number in range(40)]
+    found = [one["what"] for one in PROGRAM.import_problems(ImportErrors(*errors), "current")]
+    assert len(found) == 11
+    assert found[-1] == "30 more files of DAGs cannot be imported"
+
+
+@pytest.mark.parametrize("state", ["missing", "older", "unknown"])
+def test_import_errors_of_another_release_say_nothing(state: str) -> None:
+    found = PROGRAM.import_problems(ImportErrors(import_error("a.py", "x")), state)
+    assert list(found) == []

@@ -8,7 +8,6 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from airflow_plan import (
-    base_url,
     broker_database,
     broker_url,
     components,
@@ -17,6 +16,7 @@ from airflow_plan import (
     driver,
     engine,
     engines,
+    environment,
     executor,
     lock_hash,
     lock_plan,
@@ -27,11 +27,13 @@ from airflow_plan import (
     unit_commands,
     units,
     wanted_packages,
+    worker_slots,
 )
 from cluster_plan import (
     address,
     behind,
     clients,
+    direct,
     members,
     server,
     server_buffer_mb,
@@ -46,9 +48,10 @@ ROLES = content_dir() / "roles"
 LOCKS = ROLES / "airflow/files/locks"
 EXTRAS = ["amazon", "celery", "fab", "postgres", "redis"]
 SETTINGS: dict[str, Any] = {
-    "base_url": "http://a", "executor": "LocalExecutor", "load_examples": False, "parallelism": 4,
+    "executor": "LocalExecutor", "load_examples": False, "parallelism": 4,
     "remote_log_folder": "", "scheduler_health_port": 1, "timezone": "utc", "triggerer_log_port": 2,
-    "web_address": "127.0.0.1", "web_host": "0.0.0.0", "web_port": 8080, "web_workers": 1,
+    "web": {"host": "::", "port": 80, "url": "http://a", "execution": "http://b/execution/", "proxied": True},
+    "web_workers": 1,
     "worker_concurrency": 5, "worker_log_port": 3,
 }  # fmt: skip
 
@@ -104,15 +107,16 @@ def test_without_workers_nobody_knows_the_broker() -> None:
         ("3", "", "", [], []),
         ("3", "mysql+mysqldb://u@h/n", "mysqlclient", ["mysql"], []),
         ("3", "mysql://u@h/n", "pymysql", ["mysql"], ["pymysql", "aiomysql"]),
-        ("2", "mysql://u@h/n", "pymysql", [], ["pymysql", "aiomysql"]),
+        ("2", "mysql://u@h/n", "pymysql", ["virtualenv"], ["gunicorn<25.1", "pymysql", "aiomysql"]),
         ("3", "oracle://u@h/n", "", [], []),
     ],
 )
-def test_the_driver_of_the_database_comes_along(
+def test_the_driver_and_what_the_line_needs_come_along(
     major: str, url: str, chosen: str, extra: list[str], requirements: list[str]
 ) -> None:
     used = driver(engine(engines(str(ROLES)), url, "postgres"), chosen)
-    assert wanted_packages(["fab"], [], used, major, False) == (["fab", *extra], requirements)
+    found = wanted_packages(["fab"], [], used, line(major), major, False)
+    assert found == (["fab", *extra], requirements)
 
 
 def test_a_lock_is_chosen_by_what_it_was_resolved_for() -> None:
@@ -151,14 +155,50 @@ def test_celery_is_told_how_to_verify_a_broker_with_tls() -> None:
 def test_parallelism_is_limited_by_workers_under_celery() -> None:
     parts = ["scheduler", "dag-processor"]
     local = sizes(2000, 2, line("3"), parts, "LocalExecutor")
-    celery = sizes(2000, 2, line("3"), parts, "CeleryExecutor")
-    assert (local["parallelism"], celery["parallelism"]) == (local["worker_concurrency"], 32)
+    celery = [sizes(2000, 2, line("3"), parts, "CeleryExecutor", slots) for slots in (0, 12)]
+    assert local["parallelism"] == local["worker_concurrency"]
+    assert [one["parallelism"] for one in celery] == [32, 12]
+
+
+def test_the_slots_of_all_workers_are_known_when_each_is() -> None:
+    facts = {"memtotal_mb": 8000, "processor_vcpus": 2}
+    derived = {"group_names": ["worker"], "ansible_facts": facts}
+    both = {"group_names": ["worker", "scheduler"], "ansible_facts": facts}
+    one = worker_slots(["a"], {"a": derived}, line("3"))
+    assert one == sizes(8000, 2, line("3"), ["worker"], "CeleryExecutor")["worker_concurrency"]
+    assert worker_slots(["a", "b"], {"a": derived, "b": {"airflow_worker_concurrency": 3}}, line("3")) == one + 3  # fmt: skip
+    assert worker_slots(["a"], {"a": both | {"ansible_facts": {"memtotal_mb": 1900, "processor_vcpus": 2}}}, line("3")) < one  # fmt: skip
+    assert (
+        worker_slots(["a", "b"], {"a": derived, "b": {"group_names": ["worker"]}}, line("3")) == 0
+    )
+    assert worker_slots([], {}, line("3")) == 0
+
+
+def test_a_task_waits_longer_for_the_api_than_a_minute_and_no_longer_than_its_heartbeat_counts() -> (
+    None
+):
+    found = configuration(SETTINGS | {"executor": "CeleryExecutor"}, "3")
+    chosen, scheduler = found["workers"], found["scheduler"]
+    # wait_random_exponential of tenacity: from the least to 1, 2, 4... s or the most
+    waits = [(min(chosen["execution_api_retry_wait_min"], high), max(chosen["execution_api_retry_wait_min"], high))
+             for attempt in range(chosen["execution_api_retries"] - 1)
+             for high in [min(chosen["execution_api_retry_wait_max"], 2**attempt)]]  # fmt: skip
+    least, most = (sum(ends) for ends in zip(*waits, strict=True))
+    assert (least, most) == (85.5, 104)
+    heartbeat = 5 + 60 + 10 + chosen["execution_api_retry_wait_max"]
+    assert heartbeat <= scheduler["task_instance_heartbeat_timeout"] < least
+    assert scheduler["task_queued_timeout"] + scheduler["task_queued_timeout_check_interval"] <= 120
+    # The message's token is valid until the scheduler sends another one.
+    assert scheduler["task_queued_timeout_check_interval"] < found["api_auth"]["jwt_leeway"]
 
 
 @pytest.mark.parametrize(("major", "section"), [("2", "webserver"), ("3", "api")])
 def test_the_web_server_is_configured_by_line(major: str, section: str) -> None:
     found = configuration(SETTINGS, major)
     assert found[section]["base_url"] == "http://a"
+    # gunicorn wants brackets, uvicorn refuses them.
+    assert {"2": "[::]", "3": "::"}[major] in found[section].values()
+    assert found[{"2": "webserver", "3": "fab"}[major]]["enable_proxy_fix"] is True
     assert "celery" not in found
     assert "remote_logging" not in found["logging"]
     assert found["core"]["parallelism"] == 4
@@ -170,11 +210,6 @@ def test_celery_and_remote_logs_add_what_they_need() -> None:
     assert found["celery"] == {"worker_concurrency": 5}
     assert found["logging"]["remote_base_log_folder"] == "s3://b"
     assert found["logging"]["base_log_folder"] == "/var/log/airflow"
-
-
-def test_base_url_is_the_one_that_is_set() -> None:
-    assert base_url("", "h", 80) == "http://h:80"
-    assert base_url("https://air", "h", 80) == "https://air"
 
 
 HOSTS = {"a": {"base_address": "10.0.0.1", "ansible_host": "b.example"}, "b": {"ansible_host": "c"}}
@@ -193,6 +228,63 @@ def test_clients_are_the_other_hosts_once_each() -> None:
 
 def test_members_of_groups_are_named_once() -> None:
     assert members(GROUPS, ["scheduler", "worker", "none"]) == ["a", "b", "c"]
+
+
+PROXIED: dict[str, Any] = {
+    "db": {},
+    "web": {"base_address": "10.0.0.2", "ansible_facts": {"nodename": "Web-1", "fqdn": "web-1.prod.example"}},
+    "w_1": {"ansible_host": "10.0.0.3", "ansible_facts": {"nodename": "w1", "fqdn": "localhost"}},
+    "w2": {"base_address": "fd00::4"},
+}  # fmt: skip
+OWN = ["127.0.0.1", "::1", "localhost", "169.254.169.254"]
+
+
+def test_a_worker_asks_itself_and_the_web_server_without_a_proxy() -> None:
+    groups = {
+        "metadata_db": ["db"],
+        "webserver": ["web"],
+        "scheduler": ["web"],
+        "worker": ["w_1", "w2"],
+    }
+    assert direct(groups, PROXIED, "w2") == [
+        *OWN, "fd00::4", "w2", "10.0.0.2", "web", "Web-1", "web-1.prod.example",
+    ]  # fmt: skip
+
+
+def test_a_web_server_asks_every_host_for_its_logs_without_a_proxy() -> None:
+    groups = {
+        "metadata_db": ["db"],
+        "webserver": ["web"],
+        "scheduler": ["web"],
+        "worker": ["w_1", "w2"],
+    }
+    assert direct(groups, PROXIED, "web") == [
+        *OWN, "10.0.0.2", "web", "Web-1", "web-1.prod.example", "10.0.0.3", "w_1", "w1", "fd00::4", "w2",
+    ]  # fmt: skip
+
+
+def test_a_host_alone_asks_itself_without_a_proxy() -> None:
+    assert direct({}, {"h": {}}, "h") == [*OWN, "h"]
+
+
+@pytest.mark.parametrize(("chosen", "no_proxy"), [
+    ({"HTTP_PROXY": "http://p:1"}, "a,b"),
+    ({"http_proxy": "http://p:1", "NO_PROXY": ".corp"}, ".corp,a,b"),
+    ({"https_proxy": "http://p:1", "no_proxy": " b , .corp,"}, "b,.corp,a"),
+    ({"ALL_PROXY": "socks5://p:1", "NO_PROXY": "x", "no_proxy": "y"}, "x,y,a,b"),
+    ({"Http_Proxy": "http://p:1", "NO_PROXY": "*"}, "*,a,b"),
+])  # fmt: skip
+def test_the_cluster_s_own_hosts_are_added_to_what_goes_past_a_proxy(
+    chosen: dict[str, str], no_proxy: str
+) -> None:
+    assert environment(chosen, ["a", "b"]) == {**chosen, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+
+@pytest.mark.parametrize(
+    "chosen", [{}, {"X": 1}, {"NO_PROXY": ".corp"}, {"MY_HTTP_PROXY": "http://p"}]
+)
+def test_without_a_proxy_nothing_is_added(chosen: dict[str, Any]) -> None:
+    assert environment(chosen, ["a"]) == chosen
 
 
 def test_a_host_that_failed_is_behind() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.module import find_utils
 
+find_utils()
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 POSTGRES = runpy.run_path(str(ROLES / "postgres/library/postgres_survey.py"))
 MYSQL = runpy.run_path(str(ROLES / "mysql/library/mysql_survey.py"))

@@ -221,3 +221,29 @@ def test_a_release_s_lock_is_not_listed(tmp_path: Path, write: Any, record: Path
     path.write_text("cut off")
     assert write({"path": str(path), "content": "whole", "listed": False})["changed"]
     assert owned(record)["files"] == {}
+
+
+def test_a_directory_is_made_and_never_changed(tmp_path: Path, write: Any, record: Path) -> None:
+    made, there, file = tmp_path / "a" / "b", tmp_path / "there", tmp_path / "file"
+    there.mkdir(mode=0o700)
+    file.write_text("")
+    entries = [{"path": str(path), "directory": True, "mode": "0750"} for path in (made, there)]
+    assert write(*entries)["written"] == [str(made)]
+    assert (mode(made), mode(made.parent), mode(there)) == (0o750, 0o755, 0o700)
+    assert write(*entries)["changed"] is False
+    assert owned(record)["files"] == {}
+    assert "not ours" in write({"path": str(file), "directory": True})["msg"]
+
+
+def test_the_directory_of_a_drop_in_is_made_with_it_and_goes_with_it(
+    tmp_path: Path, write: Any
+) -> None:
+    path = tmp_path / "server.service.d/airflow-toolkit.conf"
+    write({"path": str(path), "content": "[Service]\n"})
+    assert (path.read_text(), mode(path.parent)) == ("[Service]\n", 0o755)
+    write({"path": str(path), "absent": True})
+    assert not path.parent.exists()
+    write({"path": str(path), "content": "[Service]\n"})
+    (path.parent / "theirs.conf").touch()
+    write({"path": str(path), "absent": True})
+    assert [one.name for one in path.parent.iterdir()] == ["theirs.conf"]
