@@ -88,7 +88,7 @@ def _run(arguments: list[str], as_json: bool) -> int:
         )
         return result if isinstance(result, int) else 0
     except (click.exceptions.Abort, KeyboardInterrupt):
-        return ending.report(ending.INTERRUPTED, as_json)
+        return ending.interrupted(as_json)
     except click.ClickException as error:
         if as_json:
             return ending.report(ending.wrong_usage(error), as_json)
@@ -133,4 +133,5 @@ def main(arguments: list[str] | None = None) -> None:
         arguments = sys.argv[1:]
         ending.open_streams()
         ending.be_quiet()
+        ending.speak_utf8()
     sys.exit(_ended(arguments))

@@ -21,7 +21,7 @@ WRITES = ("copy", "template", "file", "lineinfile", "blockinfile", "unarchive", 
 EDITED = {
     "postgres: Make their directory", "postgres: Make a directory for configuration of ours", "postgres: Read that directory",
     "postgres: Let this host and the cluster's others log in with their password", "postgres: Have it start with the system",
-    "redis: Read that configuration last, so that it wins", "python: Copy uv", "airflow: Create the group",
+    "redis: Read that configuration last, so that it wins", "python: Copy uv", "airflow: Create the groups",
     "airflow: Create the service user",
 }  # fmt: skip
 """Tasks that change something otherwise: lines in a server's own files, users that are on the list."""

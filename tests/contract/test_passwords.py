@@ -25,9 +25,11 @@ CLUSTER: dict[str, Any] = {
     "metadata_db_user": "airflow", "metadata_db_name": "airflow", "metadata_db_url": "",
     "airflow_database_url": "", "airflow_broker_url": "", "broker_url": "",
     "airflow_remote_log_folder": "", "airflow_aws_region": "", "airflow_aws_endpoint_url": "",
-    "role_path": str(ROLE),
+    "role_path": str(ROLE), "airflow_version": "3.3.2", "airflow_base_url": "",
+    "airflow_web_host": "0.0.0.0", "airflow_web_port": 8080, "airflow_config": {},
     "groups": {"metadata_db": ["h1"], "broker": ["h1"], "webserver": ["h1"]},
-    "inventory_hostname": "h1", "hostvars": {"h1": {}},
+    "inventory_hostname": "h1", "group_names": ["webserver"], "airflow_components": ["api-server"],
+    "airflow_triggerer_enabled": True, "hostvars": {"h1": {}},
 }  # fmt: skip
 
 

@@ -41,6 +41,7 @@ CLUSTER: dict[str, Any] = {
     "hostvars": {"h1": {}}, "inventory_dir": "/nowhere", "ansible_playbook_python": "python3",
     "metadata_db_engine": "postgres", "metadata_db_user": "u", "metadata_db_name": "n",
     "metadata_db_password": "p", "component_name": "scheduler", "_postgres_server": {"directory": "/d"},
+    "base_restart": "always",
     "_airflow_here": {"stdout": "current"}, "_airflow_dump_host": "h1", "_airflow_dumped": {"stdout": '{"path": "/x"}'},
 }  # fmt: skip
 

@@ -13,7 +13,9 @@ import yaml
 from support.names_used import in_jinja, in_python, in_yaml, used
 
 from toolkit.cluster.lockfile import shipped_lock
+from toolkit.cluster.planner import wanted_packages
 from toolkit.cluster.specs import load_specs, roles
+from toolkit.cluster.tables import release_lines
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TASK_FILES = sorted(REPOSITORY.glob("roles/*/tasks/*.yml")) + sorted(
@@ -139,8 +141,9 @@ def test_a_name_is_used_by_code_and_not_by_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [load_specs()["airflow_version"].default, "2.11.2"])
 def test_the_shipped_locks_fit_the_default_settings(version: str) -> None:
-    extras = load_specs()["airflow_extras"].default
-    assert shipped_lock(version, extras, load_specs()["airflow_requirements"].default)
+    extras, more = (load_specs()[f"airflow_{name}"].default for name in ("extras", "requirements"))
+    line = release_lines()[version[0]]
+    assert shipped_lock(version, *wanted_packages(extras, more, {}, line, version[0], False))
 
 
 @pytest.mark.network

@@ -27,7 +27,8 @@ def rendered(name: str, **settings: Any) -> str:
     variables = loader.load_from_file(str(ROLE / "defaults/main.yml"), trusted_as_template=True)
     variables |= loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
     variables |= {"group_names": [], "groups": {"webserver": ["h1"]}, "inventory_hostname": "h1",
-                  "hostvars": {"h1": {}}, "ansible_managed": "", "_airflow_host_secrets": [],
+                  "hostvars": {"h1": {}}, "role_path": str(ROLE), "ansible_managed": "", "_airflow_host_secrets": [],
+                  "_airflow_host_components": [],
                   "_airflow_sizes": {"web_workers": 1, "parallelism": 4}}  # fmt: skip
     filters.load("airflow")
     text = (ROLE / "templates" / name).read_text()

@@ -23,13 +23,15 @@ class AirflowApi:
         self._outcome = outcome
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.payload = {
-            "port": self._server.server_port,
+            "url": f"http://127.0.0.1:{self._server.server_port}",
+            "authorities": [],
             "api_prefix": "/api/v2",
             "health_path": "/api/v2/monitor/health",
             "healthy": ["metadatabase", "scheduler"],
             "username": "toolkit-canary",
             "password": "secret",
             "remote_log_folder": "s3://logs",
+            "webserver_config": "/nosuch",
             "timeout": 20,
         }
 

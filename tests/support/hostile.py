@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -337,6 +338,8 @@ class Place:
                 main(list(arguments))
             except SystemExit as ending:
                 status = ending.code
+            finally:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
         after = self._content()
         written = tuple(
             sorted(

@@ -59,6 +59,11 @@ class Cluster:
 
         return vault.stored(Inventory.load(self.directory))
 
+    @property
+    def version(self) -> str:
+        """airflow_version of the inventory."""
+        return Inventory.load(self.directory).version
+
     def ssh(self, host: str, command: str, *, check: bool = True) -> str:
         """Run a shell command as root on a host, with OpenSSH; returns what it printed."""
         found = Inventory.load(self.directory).host(host)

@@ -17,6 +17,14 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 MINE = grp.getgrgid(os.getgid()).gr_name
 
 
+def find_utils() -> None:
+    """Have modules find those of role base that they share, as in a play."""
+    import ansible.module_utils
+
+    if str(BASE / "module_utils") not in ansible.module_utils.__path__:
+        ansible.module_utils.__path__.append(str(BASE / "module_utils"))
+
+
 def run(name: str, arguments: dict[str, Any], prepare: str = "", **options: bool) -> dict[str, Any]:
     """What a module answers; in this process, as a new one takes half a second.
 
@@ -24,11 +32,9 @@ def run(name: str, arguments: dict[str, Any], prepare: str = "", **options: bool
         prepare: Python to be run before, which has its modules look elsewhere.
         options: Ansible's, such as check_mode and diff.
     """
-    import ansible.module_utils
     from ansible.module_utils import basic
 
-    if str(BASE / "module_utils") not in ansible.module_utils.__path__:
-        ansible.module_utils.__path__.append(str(BASE / "module_utils"))
+    find_utils()
     from ansible.module_utils import ownership, strangers
 
     given = arguments | {f"_ansible_{option}": value for option, value in options.items()}

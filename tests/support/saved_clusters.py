@@ -115,14 +115,14 @@ def brought_back(made: Made, scratch: Path) -> Iterator[Provisioned]:
         try:
             assert back.returncode == 0, back.stdout + back.stderr
             cluster = Provisioned(directory, environment, *printed)
-            _wait_for_heartbeats(cluster)
+            wait_for_heartbeats(cluster)
             yield cluster
         finally:
             _lab(environment, "down", made.lab)
             settle()
 
 
-def _wait_for_heartbeats(cluster: Cluster) -> None:
+def wait_for_heartbeats(cluster: Cluster) -> None:
     """Its units run as soon as it has booted; provision would have waited for this.
 
     A component whose host was quicker than the database's is restarted by systemd, and status says so.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 
@@ -62,3 +63,38 @@ def listed(names: Iterable[object]) -> str:
     """Names as a sentence has them: "a, b and c"."""
     *most, last = [str(name) for name in names]
     return f"{', '.join(most)} and {last}" if most else last
+
+
+@dataclass(frozen=True)
+class SetOption:
+    """An option of airflow.cfg that is set by hand: a name with its place, and its value."""
+
+    name: str
+    value: str
+    secret: bool
+
+    @property
+    def shown(self) -> str:
+        """The value, unless it comes from a vault."""
+        return "a value from the vault" if self.secret else self.value
+
+
+def set_options(cluster: Cluster, section: str, key: str) -> list[SetOption]:
+    """Wherever an option of airflow.cfg is set, in airflow_config or airflow_environment."""
+    environment = f"AIRFLOW__{section}__{key}".upper()
+    found = []
+    for variable in cluster.variables:
+        if variable.name == "airflow_config":
+            option, value = f"{section}.{key}", _entry(_entry(variable.value, section), key)
+        elif variable.name == "airflow_environment":
+            option, value = environment, _entry(variable.value, environment)
+        else:
+            continue
+        if value:
+            name = f"{variable.location}: {option} in {variable.name}"
+            found.append(SetOption(name, str(value), variable.secret))
+    return found
+
+
+def _entry(mapping: object, key: str) -> object:
+    return mapping.get(key) if isinstance(mapping, dict) else None

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
-from toolkit.checks.common import answering, error, host_rule, warning
+from toolkit.checks.common import answering, error, host_rule, listed, warning
+from toolkit.checks.peers import misnamed
 from toolkit.cluster import Cluster
 from toolkit.cluster.lock import release_name
 from toolkit.cluster.tables import with_sudo, words
+from toolkit.cluster.topology import reports_to_web
 from toolkit.findings import Finding
-from toolkit.hosts.facts import PortCheck, Probe, Reach, UrlCheck
+from toolkit.hosts.facts import Probe
+from toolkit.hosts.tried import PortCheck, Reach, UrlCheck
 
 _CAUSES: Mapping[str, str] = {
     "dns": "its name is not known there",
@@ -73,6 +78,47 @@ def mirrors(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 
 
 @host_rule
+def proxies(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """Only where the settings name a proxy, the role says what goes past it."""
+    for host, facts in answering(cluster, probe):
+        found = facts.system.proxies
+        chosen = cluster.setting("airflow_environment", host)
+        chosen = (
+            {str(name).lower(): str(value) for name, value in chosen.items()}
+            if isinstance(chosen, dict)
+            else {}
+        )
+        if (
+            not found.names
+            or set(chosen) & {"http_proxy", "https_proxy", "all_proxy"}
+            or not reports_to_web(cluster, host)
+        ):
+            continue
+        url = urlsplit(cluster.web_server(host)["api"])
+        web = url.hostname or ""
+        counting = {f"{url.scheme}_proxy", "all_proxy"} & {name.lower() for name in found.names}
+        if counting and not _is_direct(web, f"{found.direct},{chosen.get('no_proxy', '')}"):
+            yield error(
+                "network.proxy",
+                host=host.name,
+                what=f"systemd gives {listed(found.names)} to every service, and tasks would reach the web "
+                f"server at {web} through that proxy",
+                fix="name the proxy in the settings, which keep the cluster's own traffic out of it: "
+                f"airflow_environment: {{{found.names[0]}: http://PROXY:PORT}}",
+            )
+
+
+def _is_direct(address: str, direct: str) -> bool:
+    """Whether a value of NO_PROXY names an address, or a domain that it is in."""
+    entries = [
+        re.sub(r"^([^:]+):\d+$", r"\1", entry.strip().lstrip("*.")) for entry in direct.split(",")
+    ]
+    return "*" in direct.split(",") or any(
+        entry and (address == entry or address.endswith(f".{entry}")) for entry in entries
+    )
+
+
+@host_rule
 def servers(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Database and broker: those outside must answer, those to come must not be walled off."""
     for host, facts in answering(cluster, probe):
@@ -89,8 +135,12 @@ def _peer(host: str, port: PortCheck) -> Finding:
         host=host,
         what=f"cannot reach {port.peer} at {port.host} port {port.port}: {_cause(port)}",
         why=f"this host needs group {port.role}'s server there",
-        fix=f"open the port in the firewall or security group, or set base_address of {port.peer} "
-        "to the address that the other hosts reach it at",
+        fix=(
+            "correct the DNS or /etc/hosts there"
+            if port.result == "dns"
+            else "open the port in the firewall or security group"
+        )
+        + f", or set base_address of {port.peer} to the address that the other hosts reach it at",
     )
 
 
@@ -103,10 +153,13 @@ def firewalls(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
         for port in facts.ports
         if port.result not in ("open", "refused")
     }
+    wrong = {(one.source, one.name) for one in misnamed(probe)}
     for link in probe.reach:
         blocked = link.result in ("timeout", "error") or (
             link.result == "refused" and link.listened
         )
+        if (link.source, link.address) in wrong:
+            continue
         if blocked and (link.source, link.target, link.port) not in reported:
             how = (
                 "is rejected"

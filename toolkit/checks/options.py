@@ -9,8 +9,8 @@ from typing import Any
 
 from toolkit.checks.common import error, plan_rule, warning
 from toolkit.cluster import Cluster, Variable
+from toolkit.cluster.meanings import time_zone
 from toolkit.cluster.releases import INDIRECT, Known, known
-from toolkit.cluster.settings import time_zone
 from toolkit.findings import Finding
 
 

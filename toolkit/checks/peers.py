@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -10,13 +9,15 @@ from toolkit.checks.common import answering, error, host_rule, listed, note, war
 from toolkit.checks.thresholds import CLOCK_ERROR, CLOCK_WARNING
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.tables import words
-from toolkit.cluster.topology import airflow_components
+from toolkit.cluster.topology import airflow_components, airflow_option
 from toolkit.findings import Finding
 from toolkit.hosts.facts import Facts, Probe
+from toolkit.hosts.reach import LOOPBACK_NAMES
+from toolkit.hosts.tried import Resolution
+from toolkit.onhost.addresses import literal, usable
 
 _SERVING = ("metadata_db", "broker", "webserver", "worker")
 """Groups whose hosts others connect to."""
-_LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 
 @host_rule
@@ -96,15 +97,79 @@ def _alike(
 def resolution(_: Cluster, probe: Probe) -> Iterator[Finding]:
     """The web server looks for a task's log at the name that the worker gives itself."""
     for name in probe.names:
-        network = probe.facts[name.target].network
-        own = {text for text in network.addresses if _is_usable(text)} if network else set()
-        if own and not own & set(name.addresses):
-            leads = f"leads to {listed(name.addresses)}" if name.addresses else "is not known"
+        own = _own_addresses(probe, name.target)
+        if not name.connects and own and not set(own) & set(name.addresses):
             yield warning(
                 "peers.resolution",
                 host=name.source,
-                what=f"{name.name}, as {name.target} calls itself, {leads} there",
-                fix=f"echo '{sorted(own)[0]} {name.name}' | sudo tee -a /etc/hosts, or correct the DNS",
+                what=f"{name.name}, as {name.target} calls itself, {_leads(name)} there",
+                fix=_name_it(own, name),
+            )
+
+
+@host_rule
+def names(_: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A base_address may be a name, and those who go by it must know it."""
+    reported = {
+        (host, port.host)
+        for host, facts in probe.facts.items()
+        for port in facts.ports
+        if port.result == "dns"
+    }
+    for name in misnamed(probe):
+        if (name.source, name.name) in reported:
+            continue
+        yield error(
+            "peers.name",
+            host=name.source,
+            what=f"{name.name}, the base_address of {name.target}, {_leads(name)} there",
+            fix=f"{_name_it(_own_addresses(probe, name.target), name)}; or set base_address of {name.target} "
+            "to its address",
+        )
+
+
+def misnamed(probe: Probe) -> list[Resolution]:
+    """Names of base_address that lead nowhere, or back to whoever asks. Others may be those of a gateway."""
+    return [one for one in probe.names if one.connects and not usable(one.addresses)]
+
+
+def _own_addresses(probe: Probe, host: str) -> list[str]:
+    network = probe.facts[host].network
+    return usable(network.addresses) if network else []
+
+
+def _leads(name: Resolution) -> str:
+    return f"leads to {listed(name.addresses)}" if name.addresses else "is not known"
+
+
+def _name_it(own: list[str], name: Resolution) -> str:
+    address = own[0] if own else "ADDRESS"
+    return f"echo '{address} {name.name}' | sudo tee -a /etc/hosts, or correct the DNS"
+
+
+@host_rule
+def own_names(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """A host that calls itself localhost: whoever asks for its logs asks itself."""
+    if len([host for host in cluster.all_hosts if airflow_components(cluster, host)]) < 2:
+        return
+    for host, facts in answering(cluster, probe):
+        network = facts.network
+        if airflow_option(cluster, host, "core", "hostname_callable"):
+            continue  # it asks something else than the host's name
+        if network and network.fqdn in LOOPBACK_NAMES and airflow_components(cluster, host):
+            name = network.hostname
+            fix = (
+                f"sudo sed -i -E '/^(127[.]|::1)/s/[[:space:]]{name}([[:space:]]|$)/ /' /etc/hosts && "
+                f"echo '127.0.1.1 {name}' | sudo tee -a /etc/hosts"
+            )
+            if name in LOOPBACK_NAMES:
+                fix = f"sudo hostnamectl set-hostname NAME, for example {host.name}"
+            yield error(
+                "peers.own_name",
+                host=host.name,
+                what=f"calls itself {network.fqdn}"
+                + (f", as /etc/hosts has {name} on that line" if name != network.fqdn else ""),
+                fix=fix,
             )
 
 
@@ -136,10 +201,10 @@ def local_address(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 
 def _wrong_address(host: Host, facts: Facts) -> str:
     """Why others do not reach a host at its base_address; "" where nothing is known against it."""
-    address = _literal(host.base_address)
+    address = literal(host.base_address)
     if not facts.network:
         return ""
-    if host.base_address in _LOOPBACK_NAMES or (address and address.is_loopback):
+    if host.base_address in LOOPBACK_NAMES or (address and address.is_loopback):
         return f"the other hosts cannot reach {host.base_address}, which is loopback"
     if address and str(address) not in facts.network.addresses:
         return f"{address} is none of this host's addresses"
@@ -152,27 +217,14 @@ def _is_invented(host: Host, facts: Facts) -> bool:
     """Whether a host without SSH has a name that may well be the inventory's alone."""
     network = facts.network
     own = (network.hostname, network.fqdn, *network.addresses) if network else ()
-    named = host.base_address != host.name or host.name in (*own, *_LOOPBACK_NAMES)
+    named = host.base_address != host.name or host.name in (*own, *LOOPBACK_NAMES)
     return host.access.local and bool(own) and not named
 
 
 def _set_address(host: Host, facts: Facts) -> str:
     own = facts.network.addresses if facts.network else ()
-    usable = [text for text in own if _is_usable(text)]
+    found = usable(own)
     return (
-        f"set base_address: {usable[0] if usable else 'ADDRESS'} for {host.name} in "
-        f"the inventory (it has {listed(usable or own or ['none'])})"
+        f"set base_address: {found[0] if found else 'ADDRESS'} for {host.name} in "
+        f"the inventory (it has {listed(found or own or ['none'])})"
     )
-
-
-def _literal(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An address; None for a name, which only the hosts can resolve."""
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def _is_usable(text: str) -> bool:
-    address = _literal(text)
-    return address is not None and not (address.is_loopback or address.is_link_local)

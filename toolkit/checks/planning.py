@@ -5,10 +5,9 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from toolkit.checks.common import SETTINGS_FILE, error, is_set, listed, plan_rule
+from toolkit.checks.common import SETTINGS_FILE, error, is_set, listed, plan_rule, set_options
 from toolkit.cluster import Cluster, tables
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned
@@ -127,6 +126,20 @@ def _one_server(cluster: Cluster, group: str) -> Iterator[Finding]:
 
 
 @plan_rule
+def address_family(cluster: Cluster) -> Iterator[Finding]:
+    """Airflow's web server listens on addresses of one kind, IPv4 unless it is told otherwise."""
+    for host in cluster.all_hosts if len(cluster.all_hosts) > 1 else ():
+        if ":" in host.base_address:
+            yield error(
+                "planning.address_family",
+                host=host.name,
+                what=f"the other hosts are to reach it at {host.base_address}, an IPv6 address",
+                fix=f"base_address: IPV4-ADDRESS of {host.name} in {_hosts_file(cluster)}, or a name that has "
+                "one; SSH may go on using IPv6 (ansible_host)",
+            )
+
+
+@plan_rule
 def sqlite(cluster: Cluster) -> Iterator[Finding]:
     """SQLite is for Airflow's own tests."""
     found = [
@@ -134,7 +147,7 @@ def sqlite(cluster: Cluster) -> Iterator[Finding]:
         for name in ("metadata_db_url", "airflow_database_url")
         for url in _values(cluster, name)
     ]
-    options = _options(cluster, "database", "sql_alchemy_conn")
+    options = set_options(cluster, "database", "sql_alchemy_conn")
     found += [(option.name, option.value) for option in options]
     for name, url in found:
         if url.startswith("sqlite"):
@@ -149,7 +162,7 @@ def sqlite(cluster: Cluster) -> Iterator[Finding]:
 @plan_rule
 def executor(cluster: Cluster) -> Iterator[Finding]:
     """Groups decide about the executor; an option that says otherwise breaks the plan."""
-    for option in _options(cluster, "core", "executor"):
+    for option in set_options(cluster, "core", "executor"):
         if option.value.rpartition(".")[2] != cluster.executor:
             workers = bool(cluster.group("worker"))
             yield error(
@@ -166,7 +179,7 @@ def executor(cluster: Cluster) -> Iterator[Finding]:
 @plan_rule
 def dags_folder(cluster: Cluster) -> Iterator[Finding]:
     """Airflow's own option would hide the canary, and DAGs that are deployed later."""
-    for option in _options(cluster, "core", "dags_folder"):
+    for option in set_options(cluster, "core", "dags_folder"):
         yield error(
             "planning.dags_folder",
             host="",
@@ -174,6 +187,21 @@ def dags_folder(cluster: Cluster) -> Iterator[Finding]:
             fix=f"remove the option, and set in {SETTINGS_FILE}: airflow_dags_folder: "
             f"{option.shown}",
         )
+
+
+@plan_rule
+def auth_manager(cluster: Cluster) -> Iterator[Finding]:
+    """Users of the settings, and that of the proof, are those of FAB."""
+    for option in set_options(cluster, "core", "auth_manager"):
+        if option.value.rpartition(".")[2] != "FabAuthManager":
+            yield error(
+                "planning.auth_manager",
+                host="",
+                what=f"{option.name} is {option.shown}, where neither airflow_users nor the proof's user "
+                "can be made",
+                fix="remove the option; with FAB people can sign in by LDAP or OAuth as well (Keycloak, for "
+                "example): AUTH_TYPE in /var/lib/airflow/webserver_config.py on the web server's host",
+            )
 
 
 @plan_rule
@@ -231,40 +259,6 @@ def _values(cluster: Cluster, name: str) -> list[str]:
     """The values that can be read here: set, and no template."""
     found = [cluster.setting(name, host) for host in cluster.all_hosts]
     return sorted({str(value) for value in found if value and "{{" not in str(value)})
-
-
-@dataclass(frozen=True)
-class _Option:
-    """An option of airflow.cfg that is set by hand: a name with its place, and its value."""
-
-    name: str
-    value: str
-    secret: bool
-
-    @property
-    def shown(self) -> str:
-        """The value, unless it comes from a vault."""
-        return "a value from the vault" if self.secret else self.value
-
-
-def _options(cluster: Cluster, section: str, key: str) -> list[_Option]:
-    environment = f"AIRFLOW__{section}__{key}".upper()
-    found = []
-    for variable in cluster.variables:
-        if variable.name == "airflow_config":
-            option, value = f"{section}.{key}", _entry(_entry(variable.value, section), key)
-        elif variable.name == "airflow_environment":
-            option, value = environment, _entry(variable.value, environment)
-        else:
-            continue
-        if value:
-            name = f"{variable.location}: {option} in {variable.name}"
-            found.append(_Option(name, str(value), variable.secret))
-    return found
-
-
-def _entry(mapping: object, key: str) -> object:
-    return mapping.get(key) if isinstance(mapping, dict) else None
 
 
 def _hosts_file(cluster: Cluster) -> Location:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolkit.findings import Finding
+from toolkit.findings import Finding, Severity
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Proof:
         ok: whether it holds.
         detail: what was found.
         fix: the command to type when it does not hold.
+        severity: how bad it is when it does not hold; the cluster works all the same unless it is an error.
     """
 
     id: str
@@ -28,6 +29,12 @@ class Proof:
     ok: bool
     detail: str
     fix: str = ""
+    severity: Severity = Severity.ERROR
+
+    @property
+    def passes(self) -> bool:
+        """Whether the cluster works as far as this shows."""
+        return self.ok or self.severity is not Severity.ERROR
 
     @property
     def finding(self) -> Finding | None:
@@ -36,7 +43,7 @@ class Proof:
             return None
         subject = f"{self.component} {self.name}".strip()
         what = f"{subject}: {self.detail.partition(chr(10))[0]}"
-        return Finding.of(self.id, host=self.host, what=what, fix=self.fix)
+        return Finding.of(self.id, host=self.host, what=what, fix=self.fix, severity=self.severity)
 
 
 def failures(proofs: list[Proof]) -> list[Finding]:

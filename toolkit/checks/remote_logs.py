@@ -16,6 +16,7 @@ from toolkit.checks.proof import Proof
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.topology import canary_tasks
 from toolkit.hosts.canary import S3, Canary, Denied, TaskLog
+from toolkit.hosts.typed import as_root
 
 ID = "running.remote_logs"
 SETTING = "airflow_remote_log_folder"
@@ -71,7 +72,7 @@ def _cause(
 
 
 def _journal(host: Host) -> str:
-    return f"ssh {host.address} journalctl -u 'airflow-*' | grep -i s3"
+    return as_root(host.access, "journalctl -u 'airflow-*' | grep -i s3")
 
 
 def remedy(failed: Denied, place: str) -> str:

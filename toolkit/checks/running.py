@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from toolkit.checks import remote_logs
+from toolkit.checks import remote_logs, web
 from toolkit.checks.proof import Proof
 from toolkit.checks.secrets import difference
-from toolkit.cluster import Cluster
+from toolkit.cluster import Cluster, Host
+from toolkit.cluster.hardening import restrictions
 from toolkit.cluster.host_secrets import differing, wanted_secrets
 from toolkit.cluster.topology import canary_tasks, ports
-from toolkit.hosts.canary import S3, Canary, Workers
+from toolkit.findings import Severity
+from toolkit.hosts.canary import S3, Canary, Visits, Workers
 from toolkit.hosts.database import Examined
 from toolkit.hosts.state import HostState
+from toolkit.hosts.typed import journal
 
 CLOCK_TOLERANCE = 5.0
 """Seconds that clocks may differ; JWT tokens of tasks are refused beyond a few."""
@@ -22,7 +25,7 @@ CLOCK_TOLERANCE = 5.0
 @dataclass(frozen=True)
 class Evidence:
     """All that was seen: hosts before and after the canary, its result, the workers' queues, what
-    S3 refuses (see remote_logs), and what the database holds."""
+    S3 refuses (see remote_logs), what the database holds, and the visits to the web UI."""
 
     before: list[HostState]
     after: list[HostState]
@@ -30,6 +33,7 @@ class Evidence:
     workers: Workers = field(default_factory=Workers)
     refused: Mapping[str, S3] = field(default_factory=dict)
     database: Examined = field(default_factory=Examined)
+    visits: Visits | None = None
 
 
 def prove(cluster: Cluster, seen: Evidence) -> list[Proof]:
@@ -37,7 +41,10 @@ def prove(cluster: Cluster, seen: Evidence) -> list[Proof]:
     proofs = [*_units(seen), *_ports(cluster, seen.after), *_health(cluster, seen.canary)]
     proofs += _workers_answer(cluster, seen)
     proofs += [*_same(seen.after), *_vault(cluster, seen.after), *_decrypts(seen.database)]
+    proofs += _imports(seen.database)
     proofs += [*_clocks(seen.after), *_canary_ran(cluster, seen)]
+    proofs += _restricted(cluster, seen.canary)
+    proofs += web.proofs(cluster, seen.visits) if seen.visits else []
     proofs += remote_logs.proofs(cluster, seen.canary, seen.refused)
     return proofs
 
@@ -64,7 +71,7 @@ def _unit(state: HostState, earlier: HostState, component: str) -> Proof:
     detail += "".join(f"\n    {line}" for line in unit.journal)
     return Proof("running.restarted" if active and not stable else "running.unit",
                  state.host.name, component, "unit", active and stable, detail,
-                 f"ssh {state.host.address} journalctl -u airflow-{component}")  # fmt: skip
+                 journal(state.host.access, component))  # fmt: skip
 
 
 def _ports(cluster: Cluster, found: list[HostState]) -> Iterator[Proof]:
@@ -90,16 +97,25 @@ def _health(cluster: Cluster, canary: Canary) -> Iterator[Proof]:
 
 def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
     hostnames = {state.host.name: state.hostname for state in seen.after}
+    silent = {
+        state.host.name: "it still ends its tasks"
+        for state in seen.after
+        if state.unit("worker").active == "deactivating"
+    }
     for host in cluster.group("worker"):
         wanted = [*cluster.setting("airflow_worker_queues", host), f"toolkit.{host.name}"]
         consumed = seen.workers.queues.get(hostnames.get(host.name, ""), ())
         missing = [queue for queue in wanted if queue not in consumed]
-        detail = f"consumes {', '.join(consumed)}" if consumed else "it does not answer"
+        detail = (
+            f"consumes {', '.join(consumed)}"
+            if consumed
+            else silent.get(host.name, "it does not answer")
+        )
         cause = seen.workers.error
         yield Proof("running.queues", host.name, "worker", "queues", not missing,
                     detail + (f"; lacks {', '.join(missing)}" if missing and consumed else "")
                     + (f" ({cause})" if cause and missing else ""),
-                    f"ssh {host.address} journalctl -u airflow-worker")  # fmt: skip
+                    journal(host.access, "worker"))  # fmt: skip
 
 
 def _same(found: list[HostState]) -> Iterator[Proof]:
@@ -143,6 +159,18 @@ def _decrypts(database: Examined) -> Iterator[Proof]:
         yield Proof("running.fernet_key", "", "", "Fernet key", wrong is None, what, fix)
 
 
+def _imports(database: Examined) -> Iterator[Proof]:
+    """The files of DAGs can be imported; Airflow works without them, and they do nothing."""
+    if not database.state:
+        return
+    for one in database.import_errors:
+        yield Proof(
+            "running.import_error", "", "", "DAGs", False, one.what, one.fix, Severity.WARNING
+        )
+    if not database.import_errors:
+        yield Proof("running.import_error", "", "", "DAGs", True, "no file has an import error")
+
+
 def _clocks(found: list[HostState]) -> Iterator[Proof]:
     for state in found:
         if not state.problem:
@@ -163,3 +191,32 @@ def _canary_ran(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
         cause = canary.error or f"bash {results[0]}, python {results[1]}"
         yield Proof("running.canary", host.name, "", "canary DAG", ok,
                     f"a bash and a Python task succeeded{seconds}" if ok else f"{cause}{log}", fix)  # fmt: skip
+
+
+def _restricted(cluster: Cluster, canary: Canary) -> Iterator[Proof]:
+    """What tasks of the canary could not do on a host, and which restriction of the unit that is."""
+    for host, (_, name) in canary_tasks(cluster):
+        if name not in canary.refused:
+            continue
+        wrong = {
+            attempt: said
+            for attempt, said in canary.refused[name].items()
+            if not _is_chosen(cluster, host, attempt)
+        }
+        yield Proof("running.restricted", host.name, "", "what tasks may do", not wrong,
+                    "; ".join(_refusal(*one) for one in wrong.items())
+                    or "write, spawn, execute memory, list interfaces, make virtual environments",
+                    "airflow_writable_paths, airflow_hardening or airflow_unit_options: docs/hardening.md",
+                    Severity.WARNING)  # fmt: skip
+
+
+def _refusal(attempt: str, said: str) -> str:
+    options = [one.option for one in restrictions() if one.attempt == attempt]
+    return f"{attempt} is refused ({said})" + (f", which {options[0]} does" if options else "")
+
+
+def _is_chosen(cluster: Cluster, host: Host, attempt: str) -> bool:
+    """Whether the inventory itself sets the option that refuses this."""
+    chosen = cluster.setting("airflow_unit_options", host)
+    options = {one.option for one in restrictions() if one.attempt == attempt}
+    return isinstance(chosen, dict) and bool(options & set(chosen))

@@ -30,6 +30,13 @@ def refused(_: Cluster, probe: Probe) -> Iterator[Finding]:
                 fix=f"correct user, password or database in {setting}: "
                 f"ansible-vault edit {_VAULT}; odd characters need %-escapes in a URL",
             )
+        elif service.problem == "tunnel":
+            yield warning(
+                "services.tunnel",
+                host=service.detail,
+                what=f"SSH forwards no connections here, so {service.address} was not asked whether it takes {setting}",
+                fix="AllowTcpForwarding local in sshd_config, if it is to be asked; Airflow does not need it",
+            )
         elif service.problem:
             yield error(
                 f"services.{service.problem}",

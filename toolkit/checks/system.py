@@ -69,17 +69,17 @@ def open_files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
 
 
 @host_rule
-def dags_folder(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
-    """Airflow reads DAGs as a user of its own."""
+def closed_parents(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
+    """What the roles install is open to Airflow's user, and the way there has to be as well."""
     for host, facts in answering(cluster, probe):
-        if facts.system.closed_dags:
+        for path in facts.system.closed_parents:
+            command = f"chmod o+x {quote(path)}"
             yield error(
-                "system.dags_folder",
+                "system.closed_path",
                 host=host.name,
-                what=f"user airflow cannot read {cluster.setting('airflow_dags_folder', host)}: "
-                f"{facts.system.closed_dags} is closed to it",
-                fix=f"sudo chmod o+rx {quote(facts.system.closed_dags)}, "
-                "or name another airflow_dags_folder",
+                what=f"{path} is closed to other users, and Airflow's user has to pass it",
+                fix=f"sudo {command}",
+                remedy=command,
             )
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 COMFORTABLE_MB = 3700
 """Airflow's documentation asks for 4 GB; a machine sold as 4 GB shows a little less."""
 
+HEARTBEAT = 30.0
+"""Airflow's own threshold of health; a component writes one every 5 s."""
+
 CLOCK_ERROR = 5.0
 """Heartbeats and tokens of one host look expired to another."""
 CLOCK_WARNING = 1.0

@@ -19,7 +19,7 @@ from toolkit.cluster.lockfile import (
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.resolve import resolve
 from toolkit.cluster.tables import Driver, engine_of
-from toolkit.cluster.topology import driver, engine, major
+from toolkit.cluster.topology import driver, engine, major, release_line
 from toolkit.content import expanded
 from toolkit.errors import Location, ToolkitError
 
@@ -65,6 +65,7 @@ def wanted_of(cluster: Cluster) -> tuple[str, list[str], list[str]]:
         cluster.setting("airflow_extras") or (),
         cluster.setting("airflow_requirements") or (),
         {"extras": found.extras, "requirements": found.requirements},
+        release_line(cluster) or {},
         major(cluster),
         bool(cluster.setting("airflow_remote_log_folder")),
     )

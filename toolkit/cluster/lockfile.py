@@ -6,6 +6,7 @@ leading comment lines are YAML and say what it was resolved for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,6 +115,22 @@ def normal_requirements(requirements: Iterable[str]) -> tuple[str, ...]:
                 fix='write it as in a requirements file, for example "pandas>=2,<3"',
             ) from None
     return tuple(sorted(normal))
+
+
+def outside_index(text: str) -> str | None:
+    """Why a requirement cannot be locked: a lock pins versions of a package index, each with its hash."""
+    written = text.strip()
+    if written.startswith("-"):
+        return f"{written.split()[0].partition('=')[0]} is an option, and no requirement"
+    name, marked, source = written.partition("@")
+    place = (
+        source.strip() if marked and re.fullmatch(r"[\w.-]+\s*(\[[^]]*\])?\s*", name) else written
+    )
+    if re.match(r"(git|hg|svn|bzr)\+|\w+://|file:|git@|[./~]", place) or place.endswith(
+        (".whl", ".tar.gz", ".txt")
+    ):
+        return "one of them comes from a URL or a path, and a lock has versions of a package index only"
+    return None
 
 
 def shipped_lock(version: str, extras: Iterable[str], requirements: Iterable[str]) -> Path | None:

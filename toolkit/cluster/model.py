@@ -124,10 +124,22 @@ class Cluster:
 
     @property
     def web_address(self) -> str:
-        """Where users reach the web UI."""
-        port = self.setting("airflow_web_port", self.web)
-        chosen = self.setting("airflow_base_url")
-        return str(chosen or f"http://{self.web.base_address}:{port}")
+        """Where users reach the web UI, without a slash at the end."""
+        return str(self.web_server()["url"])
+
+    def web_server(self, asking: Host | None = None) -> Mapping[str, Any]:
+        """How the web server is reached by a host, else by the web server's own (airflow_web.py).
+
+        Raises:
+            ToolkitError: the release line is not supported, or a setting has no value that can be read.
+        """
+        line = tables.release_lines().get(self.version.partition(".")[0])
+        if line is None:
+            raise ToolkitError(f"Airflow {self.version} is not supported", fix="airflow_version: 3.3.2")  # fmt: skip
+        web = self.web
+        settings = {name: self.setting(name, web) for name in planner.WEB_SETTINGS}
+        here = asking is None or asking.name == web.name
+        return planner.web(settings, line, web.base_address, here)
 
     @cached_property
     def all_hosts(self) -> tuple[Host, ...]:

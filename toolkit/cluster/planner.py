@@ -14,13 +14,14 @@ from toolkit.content import content_dir
 
 _PLUGINS = (
     "airflow/filter_plugins/airflow_plan.py",
+    "airflow/filter_plugins/unit_plan.py",
+    "airflow/filter_plugins/airflow_web.py",
     "base/filter_plugins/cluster_plan.py",
     "base/filter_plugins/ownership_plan.py",
 )
 
 if TYPE_CHECKING:  # mypy_path in pyproject.toml leads there
     from airflow_plan import (
-        base_url,
         components,
         database_url,
         executor,
@@ -33,8 +34,20 @@ if TYPE_CHECKING:  # mypy_path in pyproject.toml leads there
         sizes,
         wanted_packages,
     )
+    from airflow_web import DEFAULTS as WEB_SETTINGS
+    from airflow_web import is_loopback, web
     from cluster_plan import address, server, server_connections
     from ownership_plan import owned_things
+    from unit_plan import (
+        OFF,
+        OWN_OPTIONS,
+        chosen_level,
+        chosen_lines,
+        hardening,
+        log_folders,
+        needed_paths,
+        option_value,
+    )
 else:
 
     def __getattr__(name: str) -> Any:
@@ -45,22 +58,32 @@ else:
 
 
 __all__ = [
+    "OFF",
+    "OWN_OPTIONS",
+    "WEB_SETTINGS",
     "address",
-    "base_url",
+    "chosen_level",
+    "chosen_lines",
     "components",
     "database_url",
     "executor",
+    "hardening",
+    "is_loopback",
     "lock_fits",
     "lock_hash",
     "lock_header",
+    "log_folders",
+    "needed_paths",
     "normal_extras",
     "normal_requirements",
+    "option_value",
     "owned_things",
     "server",
     "server_connections",
     "shipped_lock",
     "sizes",
     "wanted_packages",
+    "web",
 ]
 
 
@@ -70,4 +93,4 @@ def _functions() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for plugin in _PLUGINS:
         found |= runpy.run_path(str(roles / plugin))
-    return found
+    return {**found, "WEB_SETTINGS": found["DEFAULTS"]}

@@ -6,22 +6,16 @@ number would go unseen until something misbehaves; here both are errors with fil
 
 from __future__ import annotations
 
-import difflib
-import re
-import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from toolkit.cluster.lockfile import normal_requirements
-from toolkit.cluster.login import is_address
+from toolkit.cluster.meanings import problem_of
 from toolkit.cluster.model import Cluster
 from toolkit.cluster.specs import Setting, load_specs, nearest, roles
 from toolkit.cluster.variables import Variable
 from toolkit.cluster.yamlfile import VaultedValue, is_template
-from toolkit.errors import ToolkitError
 from toolkit.findings import Finding
 
 _SLIP = 0.85
@@ -112,6 +106,8 @@ def check_value(spec: Setting, value: Any, where: str = "") -> Iterator[Mistake]
     """What is wrong with one value; values that Ansible computes later are left alone."""
     if isinstance(value, str) and (isinstance(value, VaultedValue) or is_template(value)):
         return
+    if value is False and "off" in spec.choices:  # what YAML makes of off without quotes
+        value = "off"
     name = where or spec.name
     fits, kind = _TYPES[spec.type]
     if not fits(value):
@@ -121,12 +117,20 @@ def check_value(spec: Setting, value: Any, where: str = "") -> Iterator[Mistake]
         allowed = ", ".join(str(choice) for choice in spec.choices)
         what = f"{name} cannot be {_shown(spec, value)}"
         yield Mistake("settings.choice", what, f"use one of: {allowed}")
-    elif spec.type == "list":
-        yield from _check_elements(spec, value, name)
-    elif spec.type == "dict" and spec.options:
-        yield from _check_keys(spec, value, name)
     else:
-        yield from _check_meaning(spec, value)
+        yield from _check_meaning(spec, value, name)
+        if spec.type == "list":
+            yield from _check_elements(spec, value, name)
+        elif spec.type == "dict" and spec.options:
+            yield from _check_keys(spec, value, name)
+
+
+def _check_meaning(spec: Setting, value: Any, name: str) -> Iterator[Mistake]:
+    found = problem_of(name, value)
+    if found:
+        problem, fix = found
+        shown = problem.replace(repr(value), "the value that is there") if spec.secret else problem
+        yield Mistake("settings.value", f"{name}: {shown}", fix)
 
 
 def _check_elements(spec: Setting, values: list[Any], name: str) -> Iterator[Mistake]:
@@ -169,113 +173,3 @@ def _type_fix(spec: Setting, value: Any, name: str) -> str:
     if spec.type == "list" and isinstance(value, str):
         return f"write it as a list: {key}: [{written}]"
     return f"toolkit settings {spec.name}" if spec.role else f"make it {_TYPES[spec.type][1]}"
-
-
-def time_zone(value: Any) -> str | None:
-    """What is wrong with the name of a time zone; None when there is one of that name."""
-    if value in {"utc", "system"}:
-        return None
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        near = difflib.get_close_matches(value, zoneinfo.available_timezones(), 1)
-        guess = f"; did you mean {near[0]}?" if near else ""
-        return f"there is no time zone {value!r}{guess}"
-    return None
-
-
-def _version(value: Any) -> str | None:
-    line = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)(?:rc\d+)?", value)
-    if line and (int(line[1]) == 3 or (int(line[1]) == 2 and int(line[2]) >= 11)):
-        return None
-    return f"Airflow {value} is not supported; it has to be 2.11 or a 3 release, like 3.3.2"
-
-
-def _port(value: Any) -> str | None:
-    return None if 1 <= value <= 65535 else f"{value} is not a TCP port (1 to 65535)"
-
-
-def _address(value: Any) -> str | None:
-    fits = not value or is_address(value)
-    return None if fits else f"{value} is not an address or a name"
-
-
-def _not_negative(value: Any) -> str | None:
-    return None if value >= 0 else f"{value} is negative"
-
-
-def _sections(value: Any) -> str | None:
-    flat = [key for key, options in value.items() if not isinstance(options, dict)]
-    return f"{flat[0]} is outside a section" if flat else None
-
-
-def _base_url(value: Any) -> str | None:
-    return _server_url(value) or (
-        None if not value or value.startswith(("http://", "https://")) else "it has to be http(s)"
-    )
-
-
-def _server_url(value: Any) -> str | None:
-    """Says nothing of the value, which may hold a password."""
-    try:
-        parts = urlsplit(value)
-        readable = not value or ("://" in value and bool(parts.scheme) and parts.port != 0)
-    except ValueError:
-        readable = False
-    return None if readable else "its scheme, host and port cannot be read"
-
-
-def _broker_url(value: Any) -> str | None:
-    if problem := _server_url(value):
-        return problem
-    parts = urlsplit(value)
-    # Databases and options are put behind it.
-    return "it has to end with the port" if parts.path or parts.query or parts.fragment else None
-
-
-def _s3_folder(value: Any) -> str | None:
-    # Airflow's hook reads it as a URL, so that ? and # would cut it off.
-    fits = re.fullmatch(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9](/[^/\s?#]+)*/?", value)
-    return None if fits or not value else f"{value!r} is no folder of an S3 bucket"
-
-
-def _aws_region(value: Any) -> str | None:
-    fits = re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", value)
-    return None if fits or not value else f"{value!r} is no AWS region"
-
-
-def _requirement(value: Any) -> str | None:
-    try:
-        normal_requirements([value])
-    except ToolkitError as error:
-        return error.what
-    return None
-
-
-_MEANINGS: tuple[tuple[str, Callable[[Any], str | None], str], ...] = (
-    (r"airflow_timezone", time_zone, "use a name of the tz database, such as Asia/Seoul"),
-    (r"airflow_version", _version, 'for example airflow_version: "3.3.2"'),
-    (r"airflow_config", _sections, "write {section: {option: value}}, as in airflow.cfg"),
-    (r"airflow_base_url", _base_url, "for example https://airflow.example.com"),
-    (r"airflow_remote_log_folder", _s3_folder, "write s3://BUCKET/PREFIX"),
-    (r"airflow_aws_region", _aws_region, "write it as AWS does, such as eu-central-1"),
-    (r"airflow_aws_endpoint_url", _base_url, "for example https://minio.example.com:9000"),
-    (r"airflow_requirements.*", _requirement, 'write it as in a requirements file: "pandas>=2,<3"'),
-    (r"(airflow_)?broker_url", _broker_url, "write redis://:PASSWORD@HOST:PORT, or rediss:// for TLS; "
-     "Airflow uses the databases 0 and 1, and in the password %2F is /, %3F is ?, %23 is #"),
-    (r".*_url", _server_url, "write SCHEME://USER:PASSWORD@HOST:PORT/NAME, and in the password "
-     "%2F for /, %3A for :, %40 for @, %23 for #"),
-    (r"base_address", _address, "the address itself, without scheme, user and port: 10.0.0.7"),
-    (r".*_port", _port, "choose a free port, such as 8080"),
-    (r".*(_workers|parallelism|concurrency|timeout|days|_mb|connections)", _not_negative,
-     "use 0 for the default, or a positive number"),
-)  # fmt: skip
-
-
-def _check_meaning(spec: Setting, value: Any) -> Iterator[Mistake]:
-    for pattern, problem_of, fix in _MEANINGS:
-        if re.fullmatch(pattern, spec.name) and spec.type not in {"bool", "list"}:
-            problem = problem_of(value)
-            if problem:
-                yield Mistake("settings.value", f"{spec.name}: {problem}", fix)
-            return

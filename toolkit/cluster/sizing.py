@@ -42,7 +42,8 @@ class Size:
     Attributes:
         setting: the setting that it has.
         value: what it is or will be.
-        source: "setting", "host" (derived from memory and CPUs) or "default".
+        source: "setting", "host" (derived from memory and CPUs), "workers" (what all of them run at once)
+            or "default".
     """
 
     setting: str
@@ -50,12 +51,18 @@ class Size:
     source: str
 
 
-def sizes(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, Size]:
-    """Those sizes that matter on a host; derived as the role does it."""
+def sizes(
+    cluster: Cluster, host: Host, memory_mb: int, cpus: int, slots: int = 0
+) -> dict[str, Size]:
+    """Those sizes that matter on a host; derived as the role does it.
+
+    Args:
+        slots: how many tasks all workers run at once (worker_slots); 0 where nobody knows.
+    """
     line, components = release_line(cluster), airflow_components(cluster, host)
     if line is None or not components:
         return {}
-    derived = planner.sizes(memory_mb, cpus, line, components, cluster.executor)
+    derived = planner.sizes(memory_mb, cpus, line, components, cluster.executor, slots)
     wanted = {
         "web_workers": any(one.web for one in host_records(cluster, host)),
         "parallelism": "scheduler" in components,
@@ -68,8 +75,22 @@ def sizes(cluster: Cluster, host: Host, memory_mb: int, cpus: int) -> dict[str, 
             found[name] = Size(SETTINGS[name], chosen, "setting")
         else:
             local = name != "parallelism" or cluster.executor == "LocalExecutor"
-            found[name] = Size(SETTINGS[name], derived[name], "host" if local else "default")
+            source = "host" if local else "workers" if slots else "default"
+            found[name] = Size(SETTINGS[name], derived[name], source)
     return found
+
+
+def worker_slots(cluster: Cluster, measures: Mapping[str, tuple[int, int]]) -> int:
+    """How many tasks all workers run at once; 0 where one of them is not known.
+
+    Args:
+        measures: host -> its memory in MB and its CPUs.
+    """
+    workers = cluster.group("worker")
+    if any(host.name not in measures for host in workers):
+        return 0
+    found = (sizes(cluster, host, *measures[host.name]) for host in workers)
+    return sum(one["worker_concurrency"].value for one in found if "worker_concurrency" in one)
 
 
 def tasks(cluster: Cluster, chosen: Mapping[str, Size]) -> int:

@@ -159,13 +159,16 @@ class Component:
     ports: tuple[Opening, ...] = ()
     connects_to: tuple[str, ...] = ()
     runs_tasks: tuple[str, ...] = ()
+    runs_code: bool = False
     queues: bool = False
     web: bool = False
     health: str = ""
     heartbeat: str = ""
     worker_memory_mb: int = 0
     connections: Connections = field(default_factory=Connections)
+    restart_seconds: int = 5
     loses_signals: bool = False
+    proxy_argument: str = ""
 
 
 @dataclass(frozen=True)

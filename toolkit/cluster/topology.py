@@ -91,6 +91,25 @@ def runs_tasks(cluster: Cluster, component: Component) -> bool:
     return cluster.executor in component.runs_tasks
 
 
+def reports_to_web(cluster: Cluster, host: Host) -> bool:
+    """Whether tasks of a host report to the web server."""
+    line = release_line(cluster) or {"task_connects_to": ()}
+    return (
+        bool(airflow_components(cluster, host)) and "airflow_web_port" in line["task_connects_to"]
+    )
+
+
+def airflow_option(cluster: Cluster, host: Host, section: str, option: str) -> str:
+    """An option of Airflow's own that is set for a host, by airflow_environment or airflow_config; "" for none."""
+    config, environment = (
+        value if isinstance(value, dict) else {}
+        for value in (
+            cluster.setting(name, host) for name in ("airflow_config", "airflow_environment")
+        )
+    )
+    return planner.option_value(config, environment, section, option)
+
+
 def canary_tasks(cluster: Cluster) -> list[tuple[Host, tuple[str, str]]]:
     """Each host that runs tasks, with the canary's there (toolkit_canary.py.j2): bash and Python."""
     workers = [

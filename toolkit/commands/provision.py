@@ -185,7 +185,7 @@ def _summary(result: Result, inventory: Inventory, check: bool, again: str) -> s
     failed = [item for item in result.checks if not item.ok]
     for item in failed:
         lines += [
-            f"NOT PROVEN: {item.host} {item.component} {item.name}: {item.detail} [{item.id}]"
+            f"{'warning' if item.passes else 'NOT PROVEN'}: {item.host} {item.component} {item.name}: {item.detail} [{item.id}]"
         ]
         lines += [f"  fix: {item.fix}"] if item.fix else []
     if result.exit_code:
@@ -202,7 +202,9 @@ def _success(result: Result, inventory: Inventory) -> list[str]:
 
     user = Cluster.load(inventory).setting("airflow_admin_username")
     proof = (
-        f"{len(result.checks)} checks hold, the canary DAG ran" if result.checks else "not verified"
+        f"{sum(check.ok for check in result.checks)} checks hold, the canary DAG ran"
+        if result.checks
+        else "not verified"
     )
     return [
         f"Airflow runs ({proof}; {len(result.changes)} changes in {result.seconds:.0f} s)",

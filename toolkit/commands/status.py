@@ -20,7 +20,8 @@ Examples:
   toolkit status -i inventory/prod
   toolkit status -i inventory/prod --limit worker --json
 \b
-Exit status: 0 all units run; 1 one does not, or a host cannot be reached.
+Exit status: 0 all is well; 1 a unit does not run, a host cannot be reached, or database, broker, a port
+or a heartbeat is not well.
 """
 )
 @options.inventory
@@ -31,6 +32,7 @@ def command(
     inventory: Inventory, limit: str | None, become_password: str | None, as_json: bool
 ) -> int:
     """Show units, heartbeats, memory and versions of every host."""
+    from toolkit.checks.alive import not_well
     from toolkit.cluster import Cluster
     from toolkit.findings import findings_text
     from toolkit.hosts import Remote
@@ -40,11 +42,12 @@ def command(
     cluster = Cluster.load(inventory).limited(limit)
     with Remote(cluster, become_password=become_password) as remote, Comparison(cluster) as vault:
         found = states(cluster, remote, cluster.hosts)
-        findings = vault.differences(found) + left(cluster, remote, found)
+        unwell = list(not_well(cluster, found))
+        findings = unwell + vault.differences(found) + left(cluster, remote, found)
     table = rows(found)
     releases = sorted({state.release for state in found if state.release})
     database = next((state.database for state in found if state.database), DatabaseState())
-    ok = bool(table) and all(row["state"] == "active" for row in table)
+    ok = bool(table) and all(row["state"] == "active" for row in table) and not unwell
     schema = database.schema or database.error or None
     if as_json:
         click.echo(json.dumps({"ok": ok, "cluster": cluster.name, "releases": releases,
@@ -56,5 +59,6 @@ def command(
         if findings:
             click.echo(findings_text(findings))
         if not ok:
-            click.echo(f"next: toolkit provision -i {inventory}", err=True)
+            fix = unwell[0].fix if unwell else f"toolkit provision -i {inventory}"
+            click.echo(f"next: {fix}", err=True)
     return 0 if ok else EXIT_FAILED

@@ -23,8 +23,8 @@ Examples:
   toolkit verify -i inventory/prod --skip running.remote_logs --json
   toolkit verify --explain running.canary
 \b
-Exit status: 0 everything holds; 1 something does not; 2 the inventory is wrong, or another run
-works on the cluster.
+Exit status: 0 everything holds, but for warnings; 1 something does not; 2 the inventory is wrong,
+or another run works on the cluster.
 """
 )
 @options.inventory
@@ -42,7 +42,7 @@ def command(
     chosen = Options(options.command_line(), quiet=as_json, become_password=become_password)
     proofs = run(inventory, chosen, skip)
     click.echo(_json(proofs) if as_json else _text(proofs))
-    return 0 if all(proof.ok for proof in proofs) else EXIT_FAILED
+    return 0 if all(proof.passes for proof in proofs) else EXIT_FAILED
 
 
 def _json(proofs: list[Proof]) -> str:
@@ -50,7 +50,7 @@ def _json(proofs: list[Proof]) -> str:
 
     found = failures(proofs)
     result = {
-        "ok": not found,
+        "ok": all(proof.passes for proof in proofs),
         "checks": [asdict(proof) for proof in proofs],
         "findings": [finding.as_json() for finding in found],
     }
@@ -62,7 +62,13 @@ def _text(proofs: list[Proof]) -> str:
     for proof in proofs:
         where = " ".join(part for part in (proof.host, proof.component) if part)
         name = proof.name if proof.ok else f"{proof.name} [{proof.id}]"
-        lines.append(f"{'ok' if proof.ok else 'FAILED':6}  {where}: {name}: {proof.detail}")
+        lines.append(f"{_word(proof):7} {where + ': ' if where else ''}{name}: {proof.detail}")
         if not proof.ok and proof.fix:
             lines.append(f"        fix: {proof.fix}")
     return "\n".join([*lines, f"{sum(p.ok for p in proofs)} of {len(proofs)} checks hold"])
+
+
+def _word(proof: Proof) -> str:
+    if proof.ok:
+        return "ok"
+    return "warning" if proof.passes else "FAILED"

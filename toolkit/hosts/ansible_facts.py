@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.cluster import Cluster
 from toolkit.cluster.tables import distributions, is_supported
-from toolkit.hosts.facts import Facts, Probe
+from toolkit.hosts.facts import Facts, Names, Probe
 
 _FAMILIES: Mapping[str, str] = {"debian": "Debian", "redhat": "RedHat"}
 _PACKAGE_MANAGERS: Mapping[str, str] = {"apt-get": "apt", "dnf": "dnf"}
@@ -37,7 +37,7 @@ def _translated(facts: Facts) -> dict[str, Any]:
         return {}
     if packages.manager not in _PACKAGE_MANAGERS:
         return {}
-    known = distributions()[system.id]
+    known, names = distributions()[system.id], facts.network or Names()
     return {
         "_ansible_facts_gathered": True,
         "ansible_architecture": machine.architecture,
@@ -45,7 +45,9 @@ def _translated(facts: Facts) -> dict[str, Any]:
         "ansible_distribution_major_version": system.version.partition(".")[0],
         "ansible_distribution_release": system.codename,
         "ansible_distribution_version": system.version,
+        "ansible_fqdn": names.fqdn,
         "ansible_memtotal_mb": memory.total_mb,
+        "ansible_nodename": names.hostname,
         "ansible_os_family": _FAMILIES[known.family],
         "ansible_pkg_mgr": _PACKAGE_MANAGERS[packages.manager],
         "ansible_processor_vcpus": machine.cpus,

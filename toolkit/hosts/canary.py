@@ -40,8 +40,10 @@ class Canary:
         state: of the run at its end.
         seconds: from the first try to start it to its end.
         tasks: of the run.
+        refused: task -> what it tried and was refused, and the error (toolkit_canary.py.j2).
         logs: task -> its log, when logs are kept in S3 and the run succeeded.
         log: the end of the log of a task that failed.
+        login: AUTH_TYPE of webserver_config.py, where there is one.
     """
 
     health: Mapping[str, str] = field(default_factory=dict)
@@ -50,8 +52,10 @@ class Canary:
     state: str | None = None
     seconds: float | None = None
     tasks: tuple[Task, ...] = ()
+    refused: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     logs: Mapping[str, TaskLog] = field(default_factory=dict)
     log: str = ""
+    login: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,37 @@ class Workers:
 
     queues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A visit to the web UI by its public URL (onhost/browser.py).
+
+    Attributes:
+        reached: whether anybody answered there.
+        signed_in: whether the login form led to pages for those who signed in.
+        wrong: what was wrong on the way, in sentences.
+        redirects: how many were followed.
+        files: how many files of pages were fetched.
+        guarded: whether something before Airflow wants a sign-in of its own, or nobody signs in by password.
+        error: why the host could not be asked.
+    """
+
+    reached: bool = False
+    guarded: bool = False
+    signed_in: bool = False
+    wrong: tuple[str, ...] = ()
+    redirects: int = 0
+    files: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Visits:
+    """The visit from this machine, and the one from the web server's host where that was needed."""
+
+    here: Visit = field(default_factory=Visit)
+    there: Visit | None = None
 
 
 @dataclass(frozen=True)

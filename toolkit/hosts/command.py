@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from toolkit.hosts.become import Become
-from toolkit.hosts.problem import ASKED, HostProblem, of_start, reason
+from toolkit.hosts.problem import ASKED, HostProblem, of_start, other_user, reason
 from toolkit.hosts.way import EXIT_UNKNOWN, STDERR, STDOUT, Channel, Reply, Way
 
 _READY = b"toolkit:ready\n"
@@ -89,6 +89,8 @@ class Command:
             if ready:
                 self.chatter = before.decode(errors="replace").strip().partition("\n")[0]
                 return
+            if other_user(said[STDOUT].decode(errors="replace"), self._login.user):
+                break  # it lets one wait before it hangs up
             errors = said[STDERR].decode(errors="replace")
             if not re.search(self._become.prompt, errors):
                 continue
@@ -98,7 +100,8 @@ class Command:
             self.asked = True
             said[STDERR] = b""
             self.give(self._password.encode() + b"\n", end=False)
-        raise of_start(said[STDERR].decode(errors="replace"), self._login)
+        texts = (said[stream].decode(errors="replace") for stream in (STDERR, STDOUT))
+        raise of_start(next(texts), self._login, next(texts))
 
     def give(self, data: bytes, *, end: bool = True) -> None:
         """Write to the command's standard input, and close it unless more is to come."""

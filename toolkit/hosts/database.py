@@ -60,6 +60,11 @@ class Examined:
         found = (one for one in self.problems if one.severity == "error" and one.id in ids)
         return next(found, None)
 
+    @property
+    def import_errors(self) -> tuple[Problem, ...]:
+        """The files of DAGs that Airflow could not import."""
+        return tuple(one for one in self.problems if one.id == "database.import_error")
+
 
 def examine(cluster: Cluster, remote: Remote) -> Examined:
     """Examine the database on the first scheduler host in play; an empty answer where that cannot be done.

@@ -13,6 +13,7 @@ from toolkit.cluster.tables import engine_of, server_groups
 from toolkit.cluster.yamlfile import is_template
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.payload import host_and_port
+from toolkit.hosts.way import NoTunnelError
 
 TIMEOUT = 10
 """Seconds for connecting to a server, and for each of its answers."""
@@ -32,7 +33,8 @@ class Service:
         role: metadata_db or broker.
         address: host:port, as the URL has it.
         user: who signed in; "" where the URL names nobody.
-        problem: "", "url" (cannot be read), "login" (it refuses) or "silent" (no usable answer).
+        problem: "", "url" (cannot be read), "login" (it refuses), "silent" (no usable answer) or "tunnel"
+            (the host in `detail` forwards no connections, so nobody asked it).
         detail: the server's or driver's own words, when there is a problem.
         server: PostgreSQL, MySQL, MariaDB or Redis.
         version: as numbers.
@@ -113,6 +115,8 @@ def ask(remote: Remote, via: Host, role: str, url: str, authorities: Sequence[st
             return Service(**base, **asker(parts, local, authorities))
     except HostProblem as problem:
         return Service(**base, problem="silent", detail=problem.what)
+    except NoTunnelError:
+        return Service(**base, problem="tunnel", detail=via.name)
 
 
 def _ask_postgres(parts: SplitResult, port: int, _: Sequence[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from toolkit.hosts.answer import read
 from toolkit.hosts.database import Examined
 from toolkit.hosts.external import Service
 from toolkit.hosts.ownership import Claim, Left
+from toolkit.hosts.tried import Certificate, PortCheck, Reach, Resolution, UrlCheck
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,14 @@ class Airflow:
 
 
 @dataclass(frozen=True)
+class Proxies:
+    """Variables about proxies that systemd gives to every service: names, and the value of NO_PROXY."""
+
+    names: tuple[str, ...] = ()
+    direct: str = ""
+
+
+@dataclass(frozen=True)
 class System:
     """How the operating system is now.
 
@@ -199,7 +208,8 @@ class System:
         entropy: bits that the kernel has; -1 when it does not say.
         instance: EC2's name for the kind of machine, such as "t3.small"; "" elsewhere.
         open_files: how many files the kernel lets a process open; -1 when it does not say.
-        closed_dags: the directory that keeps Airflow's user from the DAG folder that is set; "" for none.
+        proxies: what systemd gives to every service.
+        closed_parents: directories that keep Airflow's user from what is installed.
         open_redis: "loopback" or "everywhere" when a Redis answers there without a password.
     """
 
@@ -211,7 +221,8 @@ class System:
     instance: str = ""
     open_redis: str = ""
     open_files: int = -1
-    closed_dags: str = ""
+    closed_parents: tuple[str, ...] = ()
+    proxies: Proxies = field(default_factory=Proxies)
 
 
 @dataclass(frozen=True)
@@ -246,42 +257,14 @@ class Installation:
 
 
 @dataclass(frozen=True)
-class UrlCheck:
-    """A URL as seen from the host.
+class Facts:
+    """All facts of one host.
 
     Attributes:
-        url: without user and password.
-        role: "index" or "mirror".
-        where: the file on the host that names a mirror.
-        result: ok, http (`detail` is the status), dns, refused, timeout, tls or error.
-        detail: the cause in the system's words.
+        unreadable: path that Airflow reads -> what keeps its user from it, itself or a directory above.
+        unwritable: the same for directories that it writes to.
+        unit_options: what this host's systemd says against airflow_unit_options, as (option, why).
     """
-
-    url: str = ""
-    role: str = ""
-    where: str = ""
-    result: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class PortCheck:
-    """A TCP port as seen from the host; `peer` is "" for one outside the cluster.
-
-    `result` is open, refused (reached, nothing listens), dns, timeout or error.
-    """
-
-    host: str = ""
-    port: int = 0
-    role: str = ""
-    peer: str = ""
-    result: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All facts of one host."""
 
     os: Distribution | None = None
     machine: Machine | None = None
@@ -296,10 +279,14 @@ class Facts:
     locales: tuple[str, ...] = ()
     airflow: Airflow = field(default_factory=Airflow)
     system: System = field(default_factory=System)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    unwritable: Mapping[str, str] = field(default_factory=dict)
+    unit_options: tuple[tuple[str, str], ...] = ()
     existing: tuple[Installation, ...] = ()
     drift: Mapping[str, str] = field(default_factory=dict)
     claim: Claim = field(default_factory=Claim)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    certificate: Certificate = field(default_factory=Certificate)
     urls: tuple[UrlCheck, ...] = ()
     ports: tuple[PortCheck, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -321,41 +308,6 @@ class Facts:
         The script started after it was sent, and ended before its answer was here.
         """
         return self.clock_end - self.received, self.clock_start - self.sent
-
-
-@dataclass(frozen=True)
-class Reach:
-    """A connection between two hosts that was tried.
-
-    Attributes:
-        source: who connected.
-        target: to whom.
-        address: as the source knows it.
-        port: on the target.
-        setting: which moves the port.
-        result: open, refused, timeout or error.
-        detail: the cause in the system's words.
-        listened: whether the probe listened there; otherwise something else has the port.
-    """
-
-    source: str
-    target: str
-    address: str
-    port: int
-    setting: str
-    result: str
-    detail: str
-    listened: bool
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """A name that `source` needs to reach `target` by, and the addresses it has there."""
-
-    source: str
-    target: str
-    name: str
-    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.disks import paths
+from toolkit.cluster.hardening import chosen_options, read_paths, written_paths
 from toolkit.cluster.ownership import adopted, wanted
 from toolkit.cluster.passwords import DEFAULT_PASSWORDS
 from toolkit.cluster.tables import (
@@ -18,7 +19,14 @@ from toolkit.cluster.tables import (
     installed_packages,
     server_groups,
 )
-from toolkit.cluster.topology import airflow_components, engine, ports, release_line, uses
+from toolkit.cluster.topology import (
+    airflow_components,
+    engine,
+    ports,
+    release_line,
+    reports_to_web,
+    uses,
+)
 from toolkit.cluster.yamlfile import is_template
 from toolkit.content import expanded
 from toolkit.errors import ToolkitError
@@ -48,10 +56,13 @@ def payload(
         urls = [{"url": f"{index.rstrip('/')}/apache-airflow/", "role": "index"}]
     return {
         "paths": list(paths()),
-        "dags_folder": str(cluster.setting("airflow_dags_folder", host) or "") if installs else "",
+        "reads": read_paths(cluster, host) if installs else [],
+        "writes": written_paths(cluster, host) if installs else [],
+        "unit_options": chosen_options(cluster, host) if installs else [],
         "interpreter": str(cluster.setting("python_interpreter", host) or ""),
         "environment": _environment(cluster, host),
         "ca_certificates": authorities(cluster, host),
+        "certificate": _certificate(cluster, host),
         "mirrors": True,
         "urls": urls,
         "ports": [*_external_ports(cluster, host, external), *_peer_ports(cluster, host)],
@@ -116,6 +127,29 @@ def _certificates(cluster: Cluster, host: Host) -> Iterator[str]:
                 where=host.name,
                 fix="correct base_ca_certificates in group_vars/all/airflow.yml",
             ) from None
+
+
+def _certificate(cluster: Cluster, host: Host) -> dict[str, Any]:
+    """The web server's certificate, on its host; {} without one."""
+    if host not in cluster.group("webserver"):
+        return {}
+    server = cluster.web_server()
+    if not server["certificate"]:
+        return {}
+    others = [
+        one
+        for one in cluster.all_hosts
+        if one.name != cluster.web.name and airflow_components(cluster, one)
+    ]
+    ways = [server, *([cluster.web_server(others[0])] if others else [])]
+    urls = [urlsplit(way["api"]) for way in ways if not way["chosen"]]
+    return {
+        "certificate": server["certificate"],
+        "key": server["key"],
+        "names": sorted({url.hostname for url in urls if url.hostname}),
+        "texts": authorities(cluster, host),
+        "elsewhere": any(reports_to_web(cluster, one) for one in others),
+    }
 
 
 def _external_ports(

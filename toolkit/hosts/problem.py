@@ -16,6 +16,7 @@ from toolkit.findings import Finding
 Kind = Literal[
     "unreachable",
     "auth",
+    "other_user",
     "key_mode",
     "key_missing",
     "host_key_changed",
@@ -98,8 +99,13 @@ class Login:
     @property
     def command(self) -> str:
         """The ssh command that goes the same way."""
+        return self.with_options("")
+
+    def with_options(self, options: str) -> str:
+        """That command with further options of ssh, as in a shell."""
         parts = [
             "ssh",
+            options,
             self.arguments,
             f"-i {shlex.quote(self.key)}" if self.key else "",
             f"-p {self.port}" if self.port != 22 else "",
@@ -111,7 +117,13 @@ class Login:
         """What to type to run a command there; quoted where it has words of several commands."""
         if self.local:
             return words
-        return f"{self.command} {shlex.quote(words) if quoted else words}"
+        return f"{self.command} {_one_word(words) if quoted else words}"
+
+
+def _one_word(text: str) -> str:
+    """Text quoted for a shell, in the quotes that are easier to read."""
+    plain = "'" in text and not set(text) & set('"$`\\!')
+    return f'"{text}"' if plain else shlex.quote(text)
 
 
 def of_connecting(error: Exception, login: Login, timeout: float) -> HostProblem:
@@ -266,8 +278,30 @@ ASKED = "a password is required"
 """Added to what was written when there is no password to answer with."""
 
 
-def of_start(stderr: str, login: Login) -> HostProblem:
-    """The problem behind a command that did not start, from what it wrote to standard error."""
+def other_user(text: str, user: str) -> str:
+    """The user whom a host names in place of one; "" where it names none.
+
+    Images of clouds let root in to print a sentence:
+    Please login as the user "ubuntu" rather than the user "root".
+    """
+    found = re.search(
+        rf"log ?in as (?:the )?user [\"'](\S+?)[\"'] rather than (?:the )?user [\"']{re.escape(user)}[\"']",
+        text,
+        re.IGNORECASE,
+    )
+    return found[1] if found else ""
+
+
+def of_start(stderr: str, login: Login, stdout: str = "") -> HostProblem:
+    """The problem behind a command that did not start, from what was written in its place."""
+    user = other_user(stdout, login.user)
+    if user:
+        return HostProblem(
+            "other_user",
+            login.host,
+            f"{login.address} refuses user {login.user}: {last_line(stdout)}",
+            f"ansible_user: {user} in the inventory, or the user before the host's name: {user}@{login.address}",
+        )
     missing = re.search(NO_PYTHON + r":(.*):(.*)", stderr)
     if missing:
         return _of_python(missing[1], missing[2], login)
@@ -277,7 +311,7 @@ def of_start(stderr: str, login: Login) -> HostProblem:
     return HostProblem(
         "bad_output",
         login.host,
-        f"the login as {login} works, but no command runs there: {last_line(stderr)}",
+        f"the login as {login} works, but no command runs there: {last_line(stderr.strip() or stdout)}",
         f"see what this says: {login.typed(_BECOMING[login.become])}",
     )
 
@@ -323,8 +357,7 @@ def _requiretty(login: Login) -> tuple[str, str]:
     if login.become != "sudo":
         return what, "use ansible_become_method: sudo, or log in as root"
     line = f"echo 'Defaults:{login.user} !requiretty' | sudo tee /etc/sudoers.d/zz-requiretty"
-    ssh = f"ssh -t {login.command.removeprefix('ssh ')} "
-    return what, line if login.local else f'{ssh}"{line}"'
+    return what, line if login.local else f'{login.with_options("-t")} "{line}"'
 
 
 def _asks(login: Login) -> tuple[str, str]:

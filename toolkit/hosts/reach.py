@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.cluster import Cluster
-from toolkit.cluster.tables import openings
+from toolkit.cluster.tables import engines, openings
 from toolkit.cluster.topology import Link, links
 from toolkit.hosts import HostProblem, Remote
-from toolkit.hosts.facts import Facts, Reach, Resolution
+from toolkit.hosts.facts import Facts
+from toolkit.hosts.tried import Reach, Resolution
+from toolkit.onhost.addresses import literal
 from toolkit.onhost.bundle import program
 
+LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 SECONDS = 2.0
 """How long hosts wait for each other; over as soon as all connections are made."""
 
@@ -29,24 +32,45 @@ def meet(
     wanted = [link for link in links(cluster) if {link.source, link.target} <= playing]
     involved = {name for link in wanted for name in (link.source, link.target)}
     hosts = [host for host in cluster.hosts if host.name in involved]
-    owners = _names(wanted, facts)
+    owners = _names(cluster, wanted, facts)
     payloads = _payloads(wanted, owners)
     answers = remote.fan_out(hosts, program("reach"), lambda host: payloads[host.name])
     answered = {n: a for n, a in answers.items() if not isinstance(a, HostProblem)}
     return tuple(_reached(answered)), tuple(_resolved(answered, owners))
 
 
-Names = dict[tuple[str, str], str]  # host and the name that has to be known there -> its owner
+Names = dict[tuple[str, str], tuple[str, bool]]
+"""Host and the name that has to be known there -> its owner, and whether it is a base_address."""
 
 
-def _names(wanted: list[Link], facts: Mapping[str, Facts]) -> Names:
+def _names(cluster: Cluster, wanted: list[Link], facts: Mapping[str, Facts]) -> Names:
+    """The names that hosts have to know of each other."""
+    return _own_names(wanted, facts) | _base_addresses(cluster, wanted)
+
+
+def _own_names(wanted: list[Link], facts: Mapping[str, Facts]) -> Names:
     """Airflow looks for the logs of a task at the name that its host gives itself."""
     owners = {}
     by_name = {port.setting for port in openings().values() if port.by_name}
     for link in wanted:
         network = facts[link.target].network
-        if link.setting in by_name and network:
-            owners[link.source, network.fqdn or network.hostname] = link.target
+        # A host that calls itself localhost has no name that others could know.
+        name = network.fqdn or network.hostname if network else ""
+        if link.setting in by_name and name and name not in LOOPBACK_NAMES:
+            owners[link.source, name] = link.target, False
+    return owners
+
+
+def _base_addresses(cluster: Cluster, wanted: list[Link]) -> Names:
+    """Whoever connects goes by them, and a server lets those addresses in that its clients' names have."""
+    owners = {}
+    servers = {engine.port for engine in engines().values()}
+    for link in wanted:
+        client = cluster.host(link.source).base_address
+        if not literal(link.address):
+            owners[link.source, link.address] = link.target, True
+        if link.setting in servers and not literal(client):
+            owners[link.target, client] = link.source, True
     return owners
 
 
@@ -84,4 +108,5 @@ def _reached(answered: Mapping[str, Any]) -> Iterator[Reach]:
 def _resolved(answered: Mapping[str, Any], owners: Names) -> Iterator[Resolution]:
     for host, answer in answered.items():
         for name, found in answer["names"].items():
-            yield Resolution(host, owners[host, name], name, tuple(found))
+            owner, connects = owners[host, name]
+            yield Resolution(host, owner, name, tuple(found), connects)

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.cluster.access import Access
-from toolkit.hosts import ssh_config
+from toolkit.hosts import ssh_config, typed
 from toolkit.hosts.problem import PASSWORD, Login, key_missing, key_mode, key_text, of_connecting
 from toolkit.hosts.ssh_config import Route
 from toolkit.hosts.trust import Trust
-from toolkit.hosts.way import STDERR, STDOUT, Reply
+from toolkit.hosts.way import STDERR, STDOUT, NoTunnelError, Reply
 
 _KEEPALIVE = 15
 """Seconds; a long-running command must survive a firewall that forgets idle connections."""
@@ -97,6 +97,7 @@ class SshWay:
         """A port on 127.0.0.1 that leads to what the host reaches there."""
         from invoke.exceptions import ThreadException
 
+        self._try_tunnel(address, port)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             local: int = probe.getsockname()[1]
@@ -106,6 +107,21 @@ class SshWay:
             self._connection.forward_local(local, remote_port=port, remote_host=address),
         ):
             yield local
+
+    def _try_tunnel(self, address: str, port: int) -> None:
+        import paramiko
+
+        prohibited = 1  # RFC 4254, 5.1
+        try:
+            transport = self._connection.transport
+            transport.open_channel(
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=10
+            ).close()
+        except paramiko.ChannelException as error:
+            if error.code == prohibited:
+                raise NoTunnelError from None
+        except (paramiko.SSHException, EOFError):
+            pass  # the tunnel itself says so
 
     def close(self) -> None:
         """Close the connection."""
@@ -268,12 +284,7 @@ def _typed(route: Route, access: Access, *, last: bool) -> dict[str, Any]:
             "target": f"{route.user}@{route.typed}",
             "jump": True,
         }
-    user = f"{access.user}@" if access.user else ""
-    return {
-        "key": str(access.key_file or ""),
-        "arguments": shlex.join(ssh_config.arguments(access)),
-        "target": f"{user}{access.address}",
-    }
+    return typed.parts(access)
 
 
 def _key_of(text: str, passphrase: str | None) -> Any:

@@ -1,4 +1,4 @@
-"""What each host says of its units, release and secrets, in one round trip."""
+"""What each host says of its units, release, secrets and servers, in one round trip."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.tables import all_components, release_lines
-from toolkit.cluster.topology import airflow_components, release_line
+from toolkit.cluster.topology import airflow_components, ports, release_line
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
 from toolkit.hosts.ownership import Claim
@@ -60,9 +60,12 @@ class HostState:
         secrets: environment variable -> keyed digest of what is secret in it, of a URL its password.
         nonce: the key of the digests.
         database: None where it was not asked for, or the host has no URL of a server.
+        broker_error: why the broker does not answer; "" where it does, or was not asked.
         ports: that something listens on.
+        silent: those of components that take a connection and answer nothing, where they were asked.
         claim: whose host it is; of that only the cluster's id and members.
         hostname: as the host names itself.
+        airflow_name: as Airflow calls it, which can have a domain.
         clock: the host's, in seconds since the epoch, between `sent` and `received` of this machine's.
     """
 
@@ -75,9 +78,12 @@ class HostState:
     secrets: Mapping[str, str] = field(default_factory=dict)
     nonce: str = ""
     database: DatabaseState | None = None
+    broker_error: str = ""
     ports: tuple[int, ...] = ()
+    silent: tuple[int, ...] = ()
     claim: Claim = field(default_factory=Claim)
     hostname: str = ""
+    airflow_name: str = ""
     clock: float = 0.0
     sent: float = 0.0
     received: float = 0.0
@@ -101,12 +107,12 @@ class HostState:
 
 
 def states(
-    cluster: Cluster, remote: Remote, hosts: Iterable[Host], *, database: bool = True
+    cluster: Cluster, remote: Remote, hosts: Iterable[Host], *, servers: bool = True
 ) -> list[HostState]:
     """Ask all hosts at once.
 
     Args:
-        database: also read schema version and heartbeats where a host has the database's URL.
+        servers: also ask database and broker where a host has their URLs, and the components' ports.
     """
     hosts = list(hosts)
     line = release_line(cluster) or {"secrets": {}}
@@ -122,7 +128,13 @@ def states(
             ),
             "secrets": list(line["secrets"]),
             "nonce": nonce,
-            "database": database and host.name == asks,
+            "database": servers and host.name == asks,
+            "asked": [
+                port.number
+                for port in ports(cluster, host)
+                if servers and port.component in components[host.name][""]
+            ],
+            "jobs": sorted({one.heartbeat for one in all_components() if one.heartbeat}),
         }
 
     answers = remote.fan_out(hosts, program("state"), payload)
@@ -144,7 +156,15 @@ def _by_line(cluster: Cluster, host: Host) -> dict[str, tuple[str, ...]]:
 
 
 def heartbeats(found: Iterable[HostState]) -> dict[tuple[str, str], float]:
-    """(component, hostname) -> age of the heartbeat in seconds."""
+    """(component, inventory name) -> age of the heartbeat in seconds."""
+    found = list(found)
     jobs = [job for state in found if state.database for job in state.database.jobs]
     components = {one.heartbeat: one.name for one in all_components() if one.heartbeat}
-    return {(components[job.type], job.hostname): job.age for job in jobs if job.type in components}
+    ages = {(components[job.type], job.hostname): job.age for job in jobs if job.type in components}
+    return {
+        (component, state.host.name): ages[component, name]
+        for state in found
+        for component in state.components
+        for name in (state.hostname, state.airflow_name)
+        if (component, name) in ages
+    }

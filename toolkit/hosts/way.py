@@ -13,6 +13,10 @@ EXIT_UNKNOWN = 255
 """As `ssh` itself: the command was ended by a signal."""
 
 
+class NoTunnelError(Exception):
+    """A host that forwards no connections (AllowTcpForwarding no)."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """What to type, once, when a command on a terminal asks for it.
@@ -76,7 +80,11 @@ class Way(Protocol):
         """Run a line with this terminal connected to it; returns its exit status."""
 
     def tunnel(self, address: str, port: int) -> AbstractContextManager[int]:
-        """A port on 127.0.0.1 of this machine that leads to what the host reaches there."""
+        """A port on 127.0.0.1 of this machine that leads to what the host reaches there.
+
+        Raises:
+            NoTunnelError: the host forwards no connections.
+        """
 
     def close(self) -> None:
         """Close it."""

@@ -7,17 +7,24 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 
-from toolkit.onhost.lib import wait_until
+from toolkit.onhost.certificates import trusting
+from toolkit.onhost.lib import read, wait_until
 
 DAG = "toolkit_canary"
 
 
 class Api:
-    """Airflow's REST API of either release line, at localhost."""
+    """Airflow's REST API of either release line, by the URL that tasks on this host use."""
 
     def __init__(self, payload):
         self.prefix = payload["api_prefix"]
-        self.root = "http://127.0.0.1:%d" % payload["port"]
+        self.root = payload["url"]
+        # The environment's proxy is no way to the cluster's own web server.
+        # Nobody asks the cluster's own web server through a proxy, whatever pam_env(8) gives to sudo.
+        handlers = [urllib.request.ProxyHandler({})]
+        if self.root.startswith("https:"):
+            handlers.append(urllib.request.HTTPSHandler(context=trusting(payload["authorities"])))
+        self.opener = urllib.request.build_opener(*handlers)
         self.headers = {"Content-Type": "application/json", "Accept": "application/json"}
         self.modern = self.prefix == "/api/v2"
         self.login = (payload["username"], payload["password"])
@@ -27,7 +34,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.root + path, data, self.headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with self.opener.open(request, timeout=20) as answer:
                 text = answer.read()
                 return answer.status, json.loads(text) if text else {}
         except urllib.error.HTTPError as error:
@@ -76,7 +83,9 @@ def main(payload):
     # Started before all is healthy: components that are on their way run it while others come up.
     begun = time.monotonic()
     run_id, error = start(api, left)
-    result = dict(health(api, payload, left()), error=error)
+    result = dict(
+        health(api, payload, left()), error=error, login=login(payload["webserver_config"])
+    )
     if run_id is None:
         return result
     result["state"] = ended(api, run_id, max(60, left()))
@@ -84,6 +93,7 @@ def main(payload):
     tasks = api.call("GET", api.runs(run_id, "/taskInstances"))[1].get("task_instances", [])
     result["tasks"] = [{"task": task["task_id"], "state": task["state"]} for task in tasks]
     if result["state"] == "success":
+        result["refused"] = refused(api, run_id, tasks)
         result["logs"] = remote_logs(api, run_id, tasks, payload["remote_log_folder"])
         remove_runs(api)
     else:
@@ -106,6 +116,12 @@ def start(api, left):
             "(airflow_canary_password in the vault)"
         )
     return None, "starting the DAG got HTTP %s: %s" % (status, answer.get("detail"))
+
+
+def login(path):
+    """How people sign in, as FAB's own configuration says it: AUTH_OAUTH, for example; "" without one."""
+    found = re.search(r"(?m)^AUTH_TYPE\s*=\s*(\w+)", read(path))
+    return found.group(1) if found else ""
 
 
 def health(api, payload, within):
@@ -131,6 +147,15 @@ def ended(api, run_id, within):
         lambda state: state in ("success", "failed"),
         within,
     )
+
+
+def refused(api, run_id, tasks):
+    """What tasks were refused by restrictions of their unit: task -> attempt -> the error."""
+    found = {}
+    for name in (task["task_id"] for task in tasks if task["task_id"].startswith("python")):
+        path = api.runs(run_id, "/taskInstances/%s/xcomEntries/return_value" % name)
+        found[name] = json.loads(api.call("GET", path)[1].get("value") or "{}")
+    return found
 
 
 def remote_logs(api, run_id, tasks, folder):

@@ -33,13 +33,13 @@ def check_url(url, context, timeout):
 
 
 def ask_for(url, context, timeout):
-    """What came of asking for a URL: once more when late, as whoever installs tries again too.
+    """What came of asking for a URL: once more and for twice the time when late, as whoever installs waits longer.
 
     A name server that is too busy to answer says that its failure is a temporary one.
     """
     answer = ask_once(url, context, timeout)
     passing = answer["result"] == "timeout" or answer["detail"].startswith("Temporary failure")
-    return ask_once(url, context, timeout) if passing else answer
+    return ask_once(url, context, 2 * timeout) if passing else answer
 
 
 def ask_once(url, context, timeout):

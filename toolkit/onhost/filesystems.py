@@ -1,7 +1,11 @@
-"""The filesystems of paths, and folders that user airflow cannot read."""
+"""The filesystems of paths, and what user airflow cannot read or write."""
 
 import os
 import pwd
+import shutil
+import subprocess
+
+from toolkit.onhost.ownership import RECORD
 
 
 def path_facts(path):
@@ -33,25 +37,89 @@ def mount_of(path):
     return path
 
 
-def closed(path):
-    """The directory that keeps user airflow from a folder: itself or one above it; "" for none.
+READ, WRITE = "r", "w"
 
-    What is not there is made or filled later, so only what is there counts.
+
+def blocked(paths, needs):
+    """What keeps user airflow from paths: path -> itself or a directory above it.
+
+    What is not there is made later, so only the directories above it count.
     """
-    needed = 0o5  # of the folder itself; those above have to be passed only
-    while path and path != "/":
-        if os.path.isdir(path) and not permits(os.stat(path), needed):
-            return path
-        path, needed = os.path.dirname(path.rstrip("/")), 0o1
-    return ""
+    found = {path: blocker(path, needs) for path in paths}
+    return {path: above for path, above in found.items() if above}
 
 
-def permits(found, needed):
-    """Whether a directory's mode lets user airflow do what it needs."""
-    mode = found.st_mode
+def blocker(path, needs):
+    """The directory or file that keeps user airflow from one path; "" for none."""
+    there = os.path.normpath(os.path.join("/", path))
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    closed = next((one for one in parents(there) if not may(one, "x")), "")
+    if closed or there != os.path.normpath(os.path.join("/", path)):
+        return closed or ("" if may(there, "x") else there)
+    letters = needs + "x" * os.path.isdir(there)
+    return "" if may(there, letters) else there
+
+
+def parents(path):
+    """The directories above a path, the root first."""
+    above = os.path.dirname(path)
+    if above != path:
+        for one in parents(above):
+            yield one
+        yield above
+
+
+def service_user():
+    """User airflow's entry in the user database; None where the host has no such user."""
     try:
-        user = pwd.getpwnam("airflow")
+        return pwd.getpwnam("airflow")
     except KeyError:
-        return mode & needed == needed
+        return None
+
+
+def permits(path, needed):
+    """Whether a path's mode lets user airflow do what it needs; a link to what is not there says nothing."""
+    if not os.path.exists(path):
+        return True
+    found = os.stat(path)
+    user = service_user()
+    if user is None:
+        return found.st_mode & needed == needed
     shift = 6 if found.st_uid == user.pw_uid else 3 if found.st_gid == user.pw_gid else 0
-    return mode >> shift & needed == needed
+    return found.st_mode >> shift & needed == needed
+
+
+def runs_as_user():
+    """Whether a process of user airflow may be started: of ours, and on a host that has that user.
+
+    One of somebody else's user of that name would look like one that stands in the way. A host of
+    servers only is ours without having the user.
+    """
+    ours = os.path.exists(RECORD) and service_user() is not None
+    return ours and os.geteuid() == 0 and shutil.which("setpriv") is not None
+
+
+def may(path, letters):
+    """Whether user airflow may do with a path what letters of test(1) say."""
+    if not runs_as_user():
+        return permits(path, sum({"r": 4, "w": 2, "x": 1}[letter] for letter in letters))
+    # Tried as that user, because access lists and further groups count as well.
+    script = " && ".join('[ -%s "$1" ]' % letter for letter in letters) or ":"
+    command = [
+        "setpriv",
+        "--reuid=airflow",
+        "--regid=airflow",
+        "--init-groups",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        path,
+    ]
+    return (
+        subprocess.call(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        == 0
+    )

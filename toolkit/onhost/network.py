@@ -1,9 +1,9 @@
 """Names and addresses of a host, what listens there, and which ports elsewhere it reaches."""
 
-import re
 import socket
 
-from toolkit.onhost.lib import in_parallel, listening, read
+from toolkit.onhost import addresses
+from toolkit.onhost.lib import in_parallel, listening
 from toolkit.onhost.processes import process, socket_owners
 
 LATE = {"result": "timeout", "detail": "no answer in time"}
@@ -12,21 +12,12 @@ REDIS_PORT = 6379
 
 def network_names():
     """What this host is called and which addresses are its own."""
-    (fqdn,) = in_parallel([(socket.getfqdn,)], 2, [""])
+    (fqdn,) = in_parallel([(addresses.airflow_name,)], 2, [""])
     return {
         "hostname": socket.gethostname(),
         "fqdn": fqdn,
-        "addresses": own_addresses(),
+        "addresses": addresses.own(),
     }
-
-
-def own_addresses():
-    """Every address of every interface, loopback included."""
-    pattern = r"\|-- (\S+)\n\s+/32 host LOCAL"
-    found = set(re.findall(pattern, read("/proc/net/fib_trie")))
-    for line in read("/proc/net/if_inet6").splitlines():
-        found.add(socket.inet_ntop(socket.AF_INET6, bytes(bytearray.fromhex(line.split()[0]))))
-    return sorted(found)
 
 
 def listeners():
@@ -43,10 +34,10 @@ def listeners():
 
 def open_redis():
     """Where a Redis here listens, "loopback" or "everywhere", when it wants no password; else ""."""
-    addresses = {address for address, port in listening().values() if port == REDIS_PORT}
-    if not addresses or not answers_redis():
+    found = {address for address, port in listening().values() if port == REDIS_PORT}
+    if not found or not answers_redis():
         return ""
-    return "loopback" if addresses <= {"127.0.0.1", "::1"} else "everywhere"
+    return "loopback" if found <= {"127.0.0.1", "::1"} else "everywhere"
 
 
 def answers_redis():
@@ -62,9 +53,9 @@ def answers_redis():
 def network_wait(payload):
     """Seconds for all of the network: a resolver asks again after 5, then come connect and read.
 
-    All of it twice, as ask_for does.
+    All of it again with twice the time, as ask_for does.
     """
-    return 2 * (2 * payload.get("timeout", 4) + 2)
+    return 6 * payload.get("timeout", 4) + 4
 
 
 def ports(payload):

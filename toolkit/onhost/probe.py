@@ -11,6 +11,7 @@ import time
 
 from toolkit.onhost import (
     airflow,
+    certificates,
     claim,
     digests,
     downloads,
@@ -21,6 +22,7 @@ from toolkit.onhost import (
     packages,
     pythons,
     system,
+    unit_options,
 )
 from toolkit.onhost.lib import in_parallel
 
@@ -60,13 +62,17 @@ def parts(payload):
         "time_zone": system.time_zone,
         "locales": system.locales,
         "airflow": lambda: airflow.airflow(payload.get("airflow_commands", [])),
-        "system": lambda: system.system(payload.get("dags_folder", "")),
+        "system": system.system,
+        "unreadable": lambda: filesystems.blocked(payload.get("reads", []), filesystems.READ),
+        "unwritable": lambda: filesystems.blocked(payload.get("writes", []), filesystems.WRITE),
+        "unit_options": lambda: unit_options.refused(payload.get("unit_options", [])),
         "existing": lambda: existing.existing(payload.get("default_passwords", [])),
         "drift": drift.drift,
         "claim": lambda: (
             claim.claim(payload["wanted"], payload["adopted"]) if payload.get("wanted") else {}
         ),
         "secrets": lambda: digests.secrets(payload.get("nonce", ""), payload.get("secrets", [])),
+        "certificate": lambda: certificates.examine(payload.get("certificate")),
         "urls": lambda: downloads.urls(payload),
         "ports": lambda: network.ports(payload),
     }

@@ -80,6 +80,8 @@ def connect(entry, deadline):
             socket.create_connection((entry["address"], entry["port"]), max(0.1, left)).close()
             entry.update(result="open", detail="")
             return
+        except socket.gaierror as error:
+            entry.update(result="dns", detail=error.strerror)
         except ConnectionRefusedError as error:
             entry.update(result="refused", detail=error.strerror)
         except socket.timeout:

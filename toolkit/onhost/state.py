@@ -1,31 +1,49 @@
-"""The state of a host's Airflow: units, release, digests of secrets, ports, heartbeats; as root."""
+"""The state of a host's Airflow: units, release, digests of secrets, ports, servers, heartbeats; as root."""
 
 import os
 import time
 
-from toolkit.onhost import claim, digests, units
-from toolkit.onhost.in_airflow import database
-from toolkit.onhost.lib import CURRENT, environment, in_airflow, listening
+from toolkit.onhost import addresses, answering, claim, digests, units
+from toolkit.onhost.in_airflow import broker, database
+from toolkit.onhost.lib import CURRENT, environment, in_airflow, in_parallel, listening
+
+PATIENCE = 10  # seconds that database, broker and each port have to answer
 
 
 def main(payload):
     """All of it as JSON data."""
     variables = environment()
     nonce = payload["nonce"]
+    late = [{"error": "no answer within %d s" % PATIENCE}] * 2
+    servers = [(database_state, variables, payload["jobs"]), (broker_state, variables)]
+    if not payload["database"]:
+        servers, late = [], []
+    calls = [(answering.silent, payload["asked"], PATIENCE - 2), *servers]
+    silent, *answers = in_parallel(calls, PATIENCE, [[], *late])
+    database_answer, broker_answer = answers or (None, None)
     return {
         "units": units.components(payload["components"]),
         "release": os.path.basename(os.path.realpath(CURRENT)) if os.path.exists(CURRENT) else None,
         "digests": digests.digests(nonce, payload["secrets"]),
         "secrets": digests.secrets(nonce, payload["secrets"]),
-        "database": database_state(variables) if payload["database"] else None,
+        "database": database_answer,
+        "broker_error": (broker_answer or {}).get("error", ""),
         "ports": sorted({port for _, port in listening().values()}),
+        "silent": silent,
         "claim": claim.cluster(),
         "hostname": os.uname()[1],
+        "airflow_name": addresses.airflow_name(),
         "clock": time.time(),
     }
 
 
-def database_state(variables):
+def database_state(variables, jobs):
     """What in_airflow/database.py finds, where the host has the URL of a server."""
     known = variables.get(database.CONNECTION, "").startswith(("postgres", "mysql"))
-    return in_airflow(database) if known else None
+    return in_airflow(database, *jobs) if known else None
+
+
+def broker_state(variables):
+    """What in_airflow/broker.py finds, where the host has the URL of a Redis."""
+    known = variables.get(broker.CONNECTION, "").startswith("redis")
+    return in_airflow(broker) if known else None

@@ -6,9 +6,13 @@ import platform
 import re
 import subprocess
 
-from toolkit.onhost.filesystems import closed
+from toolkit.onhost.filesystems import READ, blocked
 from toolkit.onhost.lib import output, read
 from toolkit.onhost.network import open_redis
+
+# What user airflow passes on its way to what the roles install.
+PARENTS = ("/etc", "/opt", "/usr/local/bin", "/usr/local/lib", "/var/lib", "/var/log")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def os_release():
@@ -70,7 +74,7 @@ def locales():
     return output("locale", "-a").split()
 
 
-def system(dags_folder):
+def system():
     """What may be wrong for a while, or since somebody changed it."""
     return {
         "cloud_init": cloud_init(),
@@ -83,8 +87,20 @@ def system(dags_folder):
         "instance": instance(),
         "open_redis": open_redis(),
         "open_files": int(read("/proc/sys/fs/nr_open") or -1),
-        "closed_dags": closed(dags_folder),
+        "closed_parents": sorted(
+            set(blocked([path + "/airflow-toolkit" for path in PARENTS], READ).values())
+        ),
+        "proxies": proxies(),
     }
+
+
+def proxies():
+    """What systemd gives to every service about proxies: names of variables, and what goes past them."""
+    pairs = [line.split("=", 1) for line in output("systemctl", "show-environment").splitlines()]
+    found = {pair[0]: pair[1].strip("$'\"") for pair in pairs if len(pair) == 2}
+    names = sorted(name for name in found if name.lower() in PROXIES)
+    direct = [found.get(name, "") for name in ("no_proxy", "NO_PROXY")]
+    return {"names": names, "direct": ",".join(filter(None, direct))}
 
 
 def cloud_init():

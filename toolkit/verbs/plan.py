@@ -11,7 +11,7 @@ from toolkit.cluster import Cluster, Host, sizing
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned
 from toolkit.cluster.releases import package_bytes
-from toolkit.cluster.tables import server_groups
+from toolkit.cluster.tables import openings, server_groups
 from toolkit.cluster.topology import (
     Link,
     airflow_components,
@@ -25,6 +25,8 @@ from toolkit.hosts.probe import Facts, Probe
 from toolkit.run.record import recorded
 from toolkit.verbs.provision import PREPARE
 
+CACHE_MB = 55
+"""Disk that uv's cache takes besides the environment, which shares most files with it (measured)."""
 BAR = 60
 """Characters of a memory bar."""
 
@@ -37,6 +39,8 @@ class HostPlan:
         name: inventory name.
         address: where the other hosts reach it.
         components: Airflow's components, and the servers, each with its ports.
+        exposed: ports of Airflow's that the network reaches and no other host needs; Airflow has no option
+            that would close them.
         memory_mb: what it has; None when it was not reached, as everything below then is empty.
         memory: what each part needs, in MB.
         sizes: sizes of Airflow and where each comes from.
@@ -48,6 +52,7 @@ class HostPlan:
     name: str
     address: str
     components: Mapping[str, tuple[int, ...]]
+    exposed: tuple[int, ...] = ()
     memory_mb: int | None = None
     memory: Mapping[str, int] | None = None
     sizes: tuple[sizing.Size, ...] = ()
@@ -99,7 +104,15 @@ def make(cluster: Cluster, probe: Probe, external: Mapping[str, str]) -> Plan:
         probe: facts of its hosts; those without are planned without sizes.
         external: group -> address of a server that is run elsewhere, without user and password.
     """
-    hosts = tuple(_host(cluster, host, probe) for host in cluster.all_hosts)
+    measures = {
+        name: (facts.memory.total_mb, facts.machine.cpus)
+        for name, facts in probe.facts.items()
+        if facts.memory and facts.machine
+    }
+    slots = sizing.worker_slots(cluster, measures)
+    connected = links(cluster)
+    needed = {(link.target, link.setting) for link in connected}
+    hosts = tuple(_host(cluster, host, probe, needed, slots) for host in cluster.all_hosts)
     packages, known_bytes, unknown = _packages(cluster)
     seconds, seconds_of = _seconds(cluster.inventory.identity)
     return Plan(
@@ -108,7 +121,7 @@ def make(cluster: Cluster, probe: Probe, external: Mapping[str, str]) -> Plan:
         executor=cluster.executor,
         servers=_servers(cluster, external),
         hosts=hosts,
-        links=links(cluster),
+        links=connected,
         connections=sizing.RESERVED_CONNECTIONS
         + sum(sum((h.connections or {}).values()) for h in hosts),
         connections_limit=_limit(cluster, probe),
@@ -120,28 +133,41 @@ def make(cluster: Cluster, probe: Probe, external: Mapping[str, str]) -> Plan:
     )
 
 
-def _host(cluster: Cluster, host: Host, probe: Probe) -> HostPlan:
+def _host(
+    cluster: Cluster, host: Host, probe: Probe, needed: set[tuple[str, str]], slots: int
+) -> HostPlan:
     components: dict[str, tuple[int, ...]] = dict.fromkeys(
         (*servers(cluster, host), *airflow_components(cluster, host)), ()
     )
     for port in ports(cluster, host):
         components[port.component] += (port.number,)
+    exposed = _exposed(cluster, host, needed)
     facts = probe.facts.get(host.name)
     if facts is None or facts.memory is None or facts.machine is None:
         problem = probe.problems.get(host.name)
         reason = problem.what if problem else "it was not asked"
-        return HostPlan(host.name, host.base_address, components, problem=reason)
-    return HostPlan(host.name, host.base_address, components, **_measured(cluster, host, facts))
+        return HostPlan(host.name, host.base_address, components, exposed, problem=reason)
+    measured = _measured(cluster, host, facts, slots)
+    return HostPlan(host.name, host.base_address, components, exposed, **measured)
 
 
-def _measured(cluster: Cluster, host: Host, facts: Facts) -> dict[str, Any]:
+def _exposed(cluster: Cluster, host: Host, needed: set[tuple[str, str]]) -> tuple[int, ...]:
+    for_members = {one.setting for one in openings().values() if one.open_to == "members"}
+    return tuple(
+        one.number
+        for one in ports(cluster, host)
+        if one.setting in for_members and (host.name, one.setting) not in needed
+    )
+
+
+def _measured(cluster: Cluster, host: Host, facts: Facts, slots: int) -> dict[str, Any]:
     assert facts.memory
     assert facts.machine
     measures = facts.memory.total_mb, facts.machine.cpus
     return {
         "memory_mb": facts.memory.total_mb,
         "memory": sizing.memory(cluster, host, *measures),
-        "sizes": tuple(sizing.sizes(cluster, host, *measures).values()),
+        "sizes": tuple(sizing.sizes(cluster, host, *measures, slots).values()),
         "connections": sizing.connections(cluster, host, *measures),
         "installed": facts.airflow.current,
     }
@@ -208,6 +234,8 @@ def text(plan: Plan) -> str:
             if plan.packages_of_unknown_size
             else ""
         ),
+        f"disk: {CACHE_MB} MB on each host for uv's cache (/opt/airflow/cache, for root alone; it may be removed), "
+        "besides the environments, which share its files",
         f"time: {plan.seconds[0]:.0f} s the last time, {max(plan.seconds):.0f} s at most "
         f"({plan.seconds_of})"
         if plan.seconds
@@ -221,6 +249,9 @@ def _host_lines(host: HostPlan) -> list[str]:
     runs = [f"{name} ({', '.join(map(str, numbers))})" if numbers else name
             for name, numbers in host.components.items()]  # fmt: skip
     lines.append(f"  runs    {', '.join(runs) or 'nothing'}")
+    if host.exposed:
+        lines.append(f"  exposes {', '.join(map(str, host.exposed))}: logs, to signed requests alone; no other host "
+                     "needs them and Airflow cannot close them, a firewall can")  # fmt: skip
     if host.memory is None or host.memory_mb is None:
         return [*lines, f"  not reached: {host.problem}"]
     needed = sum(host.memory.values())

@@ -269,9 +269,10 @@ class _Provision:
         remote = self.work.connect(self.cluster)
         self.result.checks = verify(self.cluster, remote, self.work.progress.now)
         self.work.record.write("checks.json", [asdict(check) for check in self.result.checks])
-        ok = all(check.ok for check in self.result.checks)
+        ok = all(check.passes for check in self.result.checks)
         if ok:
-            self.work.end_step(f"{len(self.result.checks)} checks hold, the canary DAG ran")
+            held = sum(check.ok for check in self.result.checks)
+            self.work.end_step(f"{held} checks hold, the canary DAG ran")
         return ok
 
     def _take_lease(self) -> None:

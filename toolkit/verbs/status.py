@@ -40,7 +40,7 @@ def rows(found: Iterable[HostState]) -> list[dict[str, Any]]:
                 "sub": unit.sub,
                 "since": unit.since,
                 "restarts": unit.restarts,
-                "heartbeat_age": ages.get((component, state.hostname)),
+                "heartbeat_age": ages.get((component, state.host.name)),
                 "memory_mb": unit.memory_mb,
                 "journal": list(unit.journal),
             })  # fmt: skip

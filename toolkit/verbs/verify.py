@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from toolkit.checks.running import Evidence, prove
 from toolkit.cluster import Cluster, Host, Inventory
 from toolkit.cluster.topology import (
     airflow_components,
+    airflow_option,
     canary_tasks,
     is_enabled,
     records,
@@ -27,19 +29,18 @@ from toolkit.errors import ToolkitError
 from toolkit.findings import errors
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
-from toolkit.hosts.canary import S3, Canary, Workers
+from toolkit.hosts.canary import S3, Canary, Visit, Workers
 from toolkit.hosts.database import examine
 from toolkit.hosts.state import HostState, states
 from toolkit.onhost.bundle import program
 from toolkit.run.session import Options, session
 from toolkit.run.stages import Stage, Step
 from toolkit.verbs.validate import validate
+from toolkit.verbs.visit import CANARY_USER, visits
 
 T = TypeVar("T")
 TIMEOUT = 150
 """Seconds that a just started Airflow may take until it is healthy and knows the canary."""
-CANARY_USER = "toolkit-canary"
-"""The account that the role makes for this proof (roles/airflow/vars/main.yml)."""
 
 
 PROVE = Step("prove", "proving that it works", "proved")
@@ -64,7 +65,7 @@ def run(inventory: Inventory | Path, options: Options, skip: Collection[str] = (
             work.take_lease(cluster)
             proofs = verify(cluster, remote, work.progress.now)
             found.extend(proof for proof in proofs if proof.id not in skip)
-            return all(proof.ok for proof in found)
+            return all(proof.passes for proof in found)
 
         # The canary DAG is run and its runs are removed: that is a change.
         if work.carry_out([Stage(PROVE, prove, changes=True)]):
@@ -86,40 +87,86 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
     """
     hosts = [host for host in cluster.all_hosts if airflow_components(cluster, host)]
     with ThreadPoolExecutor(4) as pool:
-        first = pool.submit(_settled, cluster, remote, hosts, report)
+        database = pool.submit(examine, cluster, remote)
+        # Both count the time until a worker answers, which one that ends its tasks does not.
+        ended = _ended(cluster, remote, hosts, report)
+        first = pool.submit(_settled, cluster, remote, ended, report)
         canary = pool.submit(_canary, cluster, remote)
         workers = pool.submit(_workers, cluster, remote)
-        database = pool.submit(examine, cluster, remote)
         before = first.result()
         report("waiting for health and running the canary DAG")
         ran, queues = canary.result(), workers.result()
-    report("checking units, ports, secrets and clocks")
-    after = states(cluster, remote, hosts)
+    report("signing in to the web UI, checking units, ports, secrets and clocks")
+    with ThreadPoolExecutor(1) as pool:
+        # Once the canary has found that the web server answers.
+        visit = partial(_ask, Visit, remote, cluster.web, "browser")
+        visited = pool.submit(visits, cluster, ran.login, visit) if ran.health else None
+        after = states(cluster, remote, hosts)
     refused = refusals(cluster, remote, ran)
-    return prove(cluster, Evidence(before, after, ran, queues, refused, database.result()))
+    return prove(
+        cluster,
+        Evidence(
+            before,
+            after,
+            ran,
+            queues,
+            refused,
+            database.result(),
+            visited.result() if visited else None,
+        ),
+    )
 
 
-def _settled(
+def _ended(
     cluster: Cluster, remote: Remote, hosts: list[Host], report: Callable[[str], None]
 ) -> list[HostState]:
-    """The hosts' state once no unit is on its way up or down (a worker ends its tasks first)."""
-    deadline = time.monotonic() + TIMEOUT
+    """The hosts' state once no unit is on its way down: it ends its tasks first, as long as systemd lets it."""
+    allowed = [cluster.setting("airflow_worker_stop_timeout", host) for host in hosts]
+    deadline = (
+        time.monotonic()
+        + TIMEOUT
+        + max((one for one in allowed if isinstance(one, int)), default=0)
+    )
     while True:
-        found = states(cluster, remote, hosts, database=False)
-        moving = [
-            f"{component} on {state.host.name}"
-            for state in found
-            for component in state.components
-            if state.unit(component).active in {"activating", "deactivating"}
-        ]
-        if not moving or time.monotonic() > deadline:
+        found = states(cluster, remote, hosts, servers=False)
+        ending = _in(found, "deactivating")
+        if not ending or time.monotonic() > deadline:
             return found
-        report(f"waiting for {', '.join(moving)}")
+        report(f"waiting until the tasks have ended of {', '.join(ending)}")
         time.sleep(1)
 
 
+def _settled(
+    cluster: Cluster, remote: Remote, found: list[HostState], report: Callable[[str], None]
+) -> list[HostState]:
+    """The hosts' state once no unit is on its way up or down.
+
+    Args:
+        found: their state now.
+    """
+    hosts = [state.host for state in found]
+    deadline = time.monotonic() + TIMEOUT
+    while moving := _in(found, "activating", "deactivating"):
+        if time.monotonic() > deadline:
+            break
+        report(f"waiting for {', '.join(moving)}")
+        time.sleep(1)
+        found = states(cluster, remote, hosts, servers=False)
+    return found
+
+
+def _in(found: list[HostState], *wanted: str) -> list[str]:
+    """The units that are in one of systemd's states, in words."""
+    return [
+        f"{component} on {state.host.name}"
+        for state in found
+        for component in state.components
+        if state.unit(component).active in wanted
+    ]
+
+
 def _canary(cluster: Cluster, remote: Remote) -> Canary:
-    web = cluster.web
+    web, server = cluster.web, cluster.web_server()
     line = release_line(cluster) or {}
     components = {
         component.health
@@ -127,16 +174,26 @@ def _canary(cluster: Cluster, remote: Remote) -> Canary:
         if component.health and is_enabled(cluster, component, web)
     }
     payload = {
-        "port": cluster.setting("airflow_web_port", web),
+        "url": server["api"],
+        "authorities": [server["certificate"]] if server["certificate"] else [],
         "api_prefix": line["api_prefix"],
         "health_path": line["health_path"],
         "healthy": ["metadatabase", *sorted(components)],
         "username": CANARY_USER,
         "password": cluster.setting("airflow_canary_password", web),
         "remote_log_folder": remote_logs.folder(cluster),
+        "webserver_config": _webserver_config(cluster),
         "timeout": TIMEOUT,
     }
     return _ask(Canary, remote, web, "canary", payload)
+
+
+def _webserver_config(cluster: Cluster) -> str:
+    """FAB's configuration on the web server's host, which says who can sign in by a password."""
+    chosen = (
+        airflow_option(cluster, cluster.web, one, "config_file") for one in ("fab", "webserver")
+    )
+    return next(filter(None, chosen), "/var/lib/airflow/webserver_config.py")
 
 
 def _workers(cluster: Cluster, remote: Remote) -> Workers:

@@ -13,7 +13,8 @@ from support.preflight_data import CELERY, make_cluster
 from toolkit import checks as rules
 from toolkit.findings import entries
 from toolkit.hosts.external import Service
-from toolkit.hosts.facts import Facts, Probe, Reach, Resolution
+from toolkit.hosts.facts import Facts, Probe
+from toolkit.hosts.tried import Reach, Resolution
 from toolkit.verbs import plan
 
 NAMES = st.sampled_from(list(CELERY))

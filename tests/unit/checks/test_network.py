@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from support.preflight_data import CELERY, good_facts, make_cluster, only, probe
 from toolkit.checks import validate_hosts
 from toolkit.cluster.lock import release_name
 from toolkit.findings import Finding, Severity
-from toolkit.hosts.facts import Airflow, PortCheck, Release, UrlCheck
+from toolkit.hosts.facts import Airflow, Proxies, Release
+from toolkit.hosts.tried import PortCheck, UrlCheck
 
 INDEX = "https://index.example.com/simple/apache-airflow/"
 MIRROR = "http://mirror.example.com/debian/dists/bookworm/InRelease"
@@ -82,3 +84,33 @@ def test_external_servers_must_answer(tmp_path: Path, role: str, setting: str) -
     assert setting in finding.fix
     good = PortCheck("db.example.com", 5432, role, "", "open")
     assert findings(tmp_path, ports=(good,)) == []
+
+
+@pytest.mark.parametrize(("names", "past", "settings"), [
+    (("HTTP_PROXY",), "", {}),
+    (("all_proxy", "http_proxy"), ".corp,10.0.0.1", {}),
+    (("HTTP_PROXY",), "27.0.0.1", {"airflow_environment": {"X": "1"}}),
+])  # fmt: skip
+def test_a_proxy_that_systemd_gives_to_every_service(
+    tmp_path: Path, names: tuple[str, ...], past: str, settings: dict[str, Any]
+) -> None:
+    cluster = make_cluster(tmp_path, **settings)
+    facts = good_facts(system=replace(good_facts().system, proxies=Proxies(names, past)))
+    finding = only(validate_hosts(cluster, probe_of(cluster, h1=facts)), "network.proxy", "h1")
+    assert finding.severity is Severity.ERROR
+    assert names[0] in finding.what
+    assert f"airflow_environment: {{{names[0]}: " in finding.fix
+
+
+@pytest.mark.parametrize(("names", "past", "settings"), [
+    ((), "", {}),
+    (("HTTP_PROXY",), "localhost,127.0.0.1", {}),
+    (("HTTP_PROXY",), "*", {}),
+    (("HTTP_PROXY",), "", {"airflow_environment": {"http_proxy": "http://proxy.example:3128"}}),
+])  # fmt: skip
+def test_a_proxy_that_is_passed_by(
+    tmp_path: Path, names: tuple[str, ...], past: str, settings: dict[str, Any]
+) -> None:
+    cluster = make_cluster(tmp_path, **settings)
+    facts = good_facts(system=replace(good_facts().system, proxies=Proxies(names, past)))
+    assert validate_hosts(cluster, probe_of(cluster, h1=facts)) == []

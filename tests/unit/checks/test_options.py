@@ -135,10 +135,17 @@ def test_a_letter_left_out_leads_back(
 
 def test_what_the_role_writes_is_known() -> None:
     """The options that roles/airflow sets itself, by release line."""
-    names = "base_url load_examples parallelism scheduler_health_port timezone triggerer_log_port"
-    more = "web_address web_host web_port web_workers worker_concurrency worker_log_port"
-    chosen = dict.fromkeys((names + " " + more).split(), 1)
-    chosen |= {"executor": "CeleryExecutor", "remote_log_folder": "s3://b"}  # type: ignore[dict-item]
+    names = "load_examples parallelism scheduler_health_port timezone triggerer_log_port"
+    more = "web_workers worker_concurrency worker_log_port"
+    chosen: dict[str, Any] = dict.fromkeys((names + " " + more).split(), 1)
+    web = {
+        "host": "h",
+        "port": 1,
+        "url": "http://h",
+        "execution": "http://h/execution/",
+        "proxied": True,
+    }
+    chosen |= {"executor": "CeleryExecutor", "remote_log_folder": "s3://b", "web": web}
     for version in BOTH:
         release = known(version)
         assert release

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from support.preflight_data import CELERY, SINGLE, good_facts, make_cluster, onl
 from toolkit.checks import validate_hosts
 from toolkit.findings import Finding, Severity
 from toolkit.hosts.facts import Machine, Names
+from toolkit.hosts.tried import Reach, Resolution
 
 
 def findings(directory: Path, name: str = "w1", number: int = 3, **changes: Any) -> list[Finding]:
@@ -111,3 +113,54 @@ def test_a_single_host_without_ssh_needs_a_name_for_its_users(
     cluster = make_cluster(tmp_path, {"airflow.internal": SINGLE["h1"]}, named)
     found = [one.id for one in validate_hosts(cluster, probe_of(cluster))]
     assert ("peers.local_address" in found) is reported
+
+
+def named(directory: Path, *names: Resolution, **more: Any) -> list[Finding]:
+    cluster = make_cluster(directory, CELERY)
+    return validate_hosts(cluster, replace(probe_of(cluster), names=names, **more))
+
+
+@pytest.mark.parametrize(("addresses", "what"), [
+    ((), "is not known there"),
+    (("127.0.1.1",), "leads to 127.0.1.1 there"),
+    (("127.0.0.1", "::1"), "leads to 127.0.0.1 and ::1 there"),
+])  # fmt: skip
+def test_a_base_address_that_a_host_does_not_know(
+    tmp_path: Path, addresses: tuple[str, ...], what: str
+) -> None:
+    link = Reach("w1", "d1", "db.example", 5432, "postgres_port", "refused", "", True)
+    wrong = Resolution("w1", "d1", "db.example", addresses, connects=True)
+    finding = only(named(tmp_path, wrong, reach=(link,)), "peers.name", "w1")
+    assert finding.severity is Severity.ERROR
+    assert f"db.example, the base_address of d1, {what}" in finding.what
+    assert "echo '10.0.0.1 db.example' | sudo tee -a /etc/hosts" in finding.fix
+
+
+def test_a_base_address_may_be_the_name_of_a_gateway(tmp_path: Path) -> None:
+    assert (
+        named(tmp_path, Resolution("w1", "d1", "db.example", ("203.0.113.7",), connects=True)) == []
+    )
+
+
+@pytest.mark.parametrize("network", [
+    Names("w1", "localhost", ("10.0.0.3",)),
+    Names("w1", "localhost.localdomain", ("10.0.0.3",)),
+    Names("localhost", "ip6-localhost", ("10.0.0.3",)),
+])  # fmt: skip
+def test_a_host_that_calls_itself_localhost(tmp_path: Path, network: Names) -> None:
+    finding = only(findings(tmp_path, network=network), "peers.own_name", "w1")
+    assert finding.severity is Severity.ERROR
+    if network.hostname == "w1":
+        assert "127.0.1.1 w1" in finding.fix
+    else:
+        assert "hostnamectl set-hostname NAME, for example w1" in finding.fix
+
+
+def test_a_host_alone_may_call_itself_localhost(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path)
+    facts = good_facts(network=Names("h1", "localhost", ("10.0.0.1",)))
+    assert validate_hosts(cluster, probe_of(cluster, h1=facts)) == []
+
+
+def test_a_database_host_may_call_itself_localhost(tmp_path: Path) -> None:
+    assert findings(tmp_path, "d1", 1, network=Names("d1", "localhost", ("10.0.0.1",))) == []

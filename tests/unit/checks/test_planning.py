@@ -217,3 +217,37 @@ def test_remote_logs_bring_their_provider(tmp_path: Path) -> None:
     assert validate_plan(cluster) == []
     assert "apache-airflow-providers-amazon" in pinned(ensure_lock(cluster))
     assert validate_plan(cluster) == []
+
+
+@pytest.mark.parametrize(("variables", "found"), [
+    ({"base_address": "fd00::5"}, ["planning.address_family"]),
+    ({"ansible_host": "2001:db8::5"}, ["planning.address_family"]),
+    ({"ansible_host": "2001:db8::5", "base_address": "10.0.0.1"}, []),
+    ({"ansible_host": "2001:db8::5", "base_address": "db.example"}, []),
+])  # fmt: skip
+def test_hosts_that_are_to_reach_each_other_by_ipv6(
+    tmp_path: Path, variables: dict[str, str], found: list[str]
+) -> None:
+    assert ids(validate_plan(make_cluster(tmp_path, CELERY, {"d1": variables}))) == found
+
+
+def test_a_host_alone_may_be_reached_by_ipv6(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path, host_variables={"h1": {"ansible_host": "2001:db8::5"}})
+    assert validate_plan(cluster) == []
+    assert cluster.web_address == "http://[2001:db8::5]:8080"
+
+
+@pytest.mark.parametrize(
+    ("manager", "number"),
+    [
+        ("airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager", 1),
+        ("airflow.providers.keycloak.auth_manager.keycloak_auth_manager.KeycloakAuthManager", 1),
+        ("mine.Manager", 1),
+        ("airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager", 0),
+    ],
+)
+def test_the_proof_s_user_is_of_fab(tmp_path: Path, manager: str, number: int) -> None:
+    cluster = make_cluster(tmp_path, airflow_config={"core": {"auth_manager": manager}})
+    found = [one for one in validate_plan(cluster) if one.id == "planning.auth_manager"]
+    assert len(found) == number
+    assert all("webserver_config.py" in one.fix for one in found)

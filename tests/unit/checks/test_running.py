@@ -13,6 +13,7 @@ from toolkit.checks.running import Evidence, prove
 from toolkit.cluster import Cluster
 from toolkit.hosts import HostProblem
 from toolkit.hosts.canary import Canary, Task
+from toolkit.hosts.database import Examined, Problem
 from toolkit.hosts.state import DatabaseState, HostState, Job, UnitState
 from toolkit.verbs.status import rows, text
 
@@ -58,6 +59,28 @@ def test_all_holds() -> None:
     assert failed(state(), state(), CANARY) == set()
 
 
+def test_files_of_dags_that_cannot_be_imported_are_warnings() -> None:
+    def found(*problems: Problem) -> list[Proof]:
+        seen = Evidence(
+            [state()], [state()], CANARY, database=Examined("current", ("a",), problems)
+        )
+        return [one for one in prove(CLUSTER, seen) if one.id == "running.import_error"]
+
+    broken = [
+        Problem("database.import_error", "warning", f"{name}.py:3 fails", "fix") for name in "ab"
+    ]
+    assert [(one.ok, one.passes, one.detail) for one in found(*broken)] == [
+        (False, True, "a.py:3 fails"),
+        (False, True, "b.py:3 fails"),
+    ]
+    assert [one.ok for one in found(Problem("database.fernet_key", "warning", "what", "fix"))] == [
+        True
+    ]
+    assert not [
+        one for one in proofs(state(), state(), CANARY) if one.id == "database.import_error"
+    ]
+
+
 def test_a_restart_during_the_check_fails() -> None:
     after = state({"triggerer": replace(UNIT, since=500.0)})
     assert failed(state(), after, CANARY) == {("triggerer", "unit")}
@@ -81,6 +104,19 @@ def test_green_health_with_failed_tasks_fails() -> None:
 
 def test_a_silent_port_fails() -> None:
     assert failed(state(), state(ports=(8080, 8793, 8794)), CANARY) == {("scheduler", "port 8974")}
+
+
+def test_a_worker_that_is_not_back_yet_is_said_to_end_its_tasks() -> None:
+    cluster = Cluster.planned(Path("/inventory"), {"h1": GROUPS, "w1": ("worker",)})
+    for active, said in (
+        ("active", "it does not answer"),
+        ("deactivating", "it still ends its tasks"),
+    ):
+        worker = HostState(
+            cluster.host("w1"), ("worker",), units={"worker": replace(UNIT, active=active)}
+        )
+        found = prove(cluster, Evidence([state(), worker], [state(), worker], CANARY))
+        assert [one.detail for one in found if one.id == "running.queues"] == [said]
 
 
 def test_a_wrong_clock_fails() -> None:

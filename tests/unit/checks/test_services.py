@@ -127,3 +127,10 @@ def test_a_release_between_ours_and_the_data(tmp_path: Path) -> None:
     cluster = make_cluster(tmp_path, SINGLE, airflow_version="3.4.0")
     (finding,) = services.schema(cluster, Probe({}, {}, (service,)))
     assert finding.severity is Severity.NOTE
+
+
+def test_a_server_that_could_not_be_asked(tmp_path: Path) -> None:
+    (finding,) = findings(tmp_path, **DATABASE | {"problem": "tunnel", "detail": "h1"})
+    assert (finding.id, finding.severity) == ("services.tunnel", Severity.WARNING)
+    assert finding.host == "h1"
+    assert "db:5432 was not asked whether it takes metadata_db_url" in finding.what

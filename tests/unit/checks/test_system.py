@@ -8,14 +8,8 @@ from support.preflight_data import AMAZON, CELERY, good_facts, make_cluster, onl
 
 from toolkit.checks import validate_hosts
 from toolkit.findings import Severity
-from toolkit.hosts.facts import (
-    Memory,
-    Packages,
-    Probe,
-    Reach,
-    System,
-    Systemd,
-)
+from toolkit.hosts.facts import Memory, Packages, Probe, System, Systemd
+from toolkit.hosts.tried import Reach
 
 
 @pytest.mark.parametrize(
@@ -33,7 +27,11 @@ from toolkit.hosts.facts import (
             "ko_KR.UTF-8",
         ),
         ({"system": System(open_files=1024)}, "system.open_files", "1024 files"),
-        ({"system": System(closed_dags="/home/ann")}, "system.dags_folder", "/home/ann is closed"),
+        (
+            {"system": System(closed_parents=("/opt",))},
+            "system.closed_path",
+            "/opt is closed to other",
+        ),
         ({"system": System(instance="t3.small")}, "capacity.burstable", "t3.small"),
         ({"system": System(open_redis="everywhere")}, "ports.open_redis", "every address"),
         ({"system": System(open_redis="loopback")}, "ports.open_redis", "logged in"),

@@ -24,9 +24,10 @@ from toolkit.cluster.specs import load_specs, roles
 from toolkit.cluster.topology import server_port
 from toolkit.content import CONTENT_VARIABLE, content_dir
 from toolkit.errors import ToolkitError
-from toolkit.hosts.facts import Airflow, Distribution, Facts, Listener, Packages, Probe, Reach
+from toolkit.hosts.facts import Airflow, Distribution, Facts, Listener, Packages, Probe
 from toolkit.hosts.payload import host_and_port, payload
 from toolkit.hosts.problem import NO_PYTHON, Login, of_start
+from toolkit.hosts.tried import Reach
 from toolkit.providers.ec2 import firewall
 from toolkit.verbs import plan
 

@@ -28,7 +28,7 @@ WORK: dict[str, Work] = {
     "read": lambda cluster, _: validate(Cluster.load(cluster.directory)),
     "limit": lambda cluster, _: cluster.limited("worker[1:]:!w1:*").hosts,
     "payload": lambda cluster, _: [payload(cluster, one, "http://x", {}) for one in cluster.hosts],
-    "links": lambda cluster, probe: _payloads(list(links(cluster)), _names(list(links(cluster)), probe.facts)),
+    "links": lambda cluster, probe: _payloads(list(links(cluster)), _names(cluster, list(links(cluster)), probe.facts)),
     "rules": lambda cluster, probe: findings_text(checks.validate_hosts(cluster, probe)),
     "plan": lambda cluster, probe: plan.text(plan.make(cluster, probe, {})),
 }  # fmt: skip

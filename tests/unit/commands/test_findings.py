@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from toolkit.checks.proof import Proof
 from toolkit.cli import main
 from toolkit.commands import check, verify
+from toolkit.findings import Severity
 
 COMMANDS = [check.command, verify.command]
 PROOFS = [
@@ -53,9 +54,23 @@ def test_verify_as_json_has_every_check_and_what_is_wrong() -> None:
     found = json.loads(verify._json(PROOFS))
     assert found["ok"] is False
     assert [list(one) for one in found["checks"]] == [
-        ["id", "host", "component", "name", "ok", "detail", "fix"]
+        ["id", "host", "component", "name", "ok", "detail", "fix", "severity"]
     ] * 2
     assert [one["id"] for one in found["findings"]] == ["running.clock"]
+
+
+def test_a_warning_of_verify_is_printed_and_the_cluster_works() -> None:
+    warned = Proof("running.import_error", "", "", "DAGs", False, "a.py:3 fails", "x", Severity.WARNING)  # fmt: skip
+    assert warned.passes
+    assert verify._text([warned]).splitlines() == [
+        "warning DAGs [running.import_error]: a.py:3 fails",
+        "        fix: x",
+        "0 of 1 checks hold",
+    ]
+    found = json.loads(verify._json([warned]))
+    assert found["ok"] is True
+    assert found["checks"][0]["severity"] == "warning"
+    assert [one["severity"] for one in found["findings"]] == ["warning"]
 
 
 def test_an_error_as_json_has_the_id_that_explain_takes(

@@ -82,6 +82,8 @@ def test_the_state_of_a_host(tmp_path: Path) -> None:
         "secrets": [],
         "nonce": "n",
         "database": True,
+        "asked": [],
+        "jobs": ["SchedulerJob"],
     }
     answer = run("state", asked, PATH=f"{tmp_path}:/usr/bin:/bin")
     assert set(answer) == names(
@@ -104,7 +106,14 @@ def test_the_state_of_a_host(tmp_path: Path) -> None:
 
 
 def test_a_host_without_systemd_has_no_states_of_units() -> None:
-    asked = {"components": ["scheduler"], "secrets": [], "nonce": "n", "database": False}
+    asked = {
+        "components": ["scheduler"],
+        "secrets": [],
+        "nonce": "n",
+        "database": False,
+        "asked": [],
+        "jobs": ["SchedulerJob"],
+    }
     answer = run("state", asked, PATH="/nonexistent")
     assert HostState.from_json(Host("h1", (), {}), ("scheduler",), answer).units == {}
 

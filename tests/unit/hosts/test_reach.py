@@ -10,7 +10,7 @@ from support.preflight_data import CELERY, good_facts, ids, make_cluster, only, 
 
 from toolkit.checks import validate_hosts
 from toolkit.findings import Finding
-from toolkit.hosts.facts import PortCheck, Reach, Resolution
+from toolkit.hosts.tried import PortCheck, Reach, Resolution
 
 OPEN = Reach("w1", "d1", "10.0.0.1", 6379, "redis_port", "open", "", True)
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
@@ -101,6 +102,28 @@ def test_a_default_key_that_ssh_would_ignore_is_named() -> None:
 )
 def test_what_sudo_says_is_understood(stderr: str, kind: str) -> None:
     assert of_start(stderr, LOGIN).kind == kind
+
+
+@pytest.mark.parametrize(("said", "user"), [
+    ('Please login as the user "ubuntu" rather than the user "bob".\n\n', "ubuntu"),
+    ('Welcome!\nPlease login as the user "ec2-user" rather than the user "bob".', "ec2-user"),
+    ("Please log in as user 'admin' rather than user 'bob'", "admin"),
+])  # fmt: skip
+def test_an_image_that_refuses_a_user_names_another(said: str, user: str) -> None:
+    problem = of_start("", replace(LOGIN, user="bob"), said)
+    assert problem.kind == "other_user"
+    assert "refuses user bob: Please log" in problem.what
+    assert str(problem.fix).startswith(f"ansible_user: {user} in the inventory")
+
+
+@pytest.mark.parametrize("said", [
+    "", "do not log in as the user root here", 'login as the user "x" rather than the user "root"',
+    "This account is currently not available.",
+])  # fmt: skip
+def test_other_words_name_no_user(said: str) -> None:
+    problem = of_start("", replace(LOGIN, user="bob"), said)
+    assert problem.kind == "bad_output"
+    assert (said or "it printed nothing") in problem.what
 
 
 def test_the_fix_for_no_python_is_the_family_s_package_manager() -> None:

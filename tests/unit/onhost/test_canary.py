@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toolkit.onhost.canary import remote_log
+from toolkit.onhost.canary import login, remote_log
 
 FOLDER = "s3://my-logs/prod"
 KEY = f"{FOLDER}/dag_id=toolkit_canary/run_id=r/task_id=bash/attempt=1.log"
@@ -53,3 +54,10 @@ def test_the_place_of_a_log_is_read(content: Any) -> None:
 )  # fmt: skip
 def test_a_log_from_elsewhere_does_not_count(status: int, answer: dict[str, Any]) -> None:
     assert asked(status, answer)["place"] is None
+
+
+def test_how_people_sign_in_is_read_from_fab_s_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "webserver_config.py"
+    assert login(str(path)) == ""
+    path.write_text("# AUTH_TYPE = AUTH_LDAP\nimport os\nAUTH_TYPE = AUTH_OAUTH  # Keycloak\n")
+    assert login(str(path)) == "AUTH_OAUTH"

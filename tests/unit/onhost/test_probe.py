@@ -27,7 +27,7 @@ class Index(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.busy.get(self.path):
             self.busy[self.path] -= 1
-            time.sleep(2)
+            time.sleep(3)
             return
         expected = "Basic dXNlcjpwQHNz"  # user:p@ss
         secret = self.path == "/private/" and self.headers["Authorization"] != expected

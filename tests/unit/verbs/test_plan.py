@@ -48,7 +48,25 @@ def test_one_host(tmp_path: Path) -> None:
     assert made.packages > 190
     assert 90 < made.packages_mb < 130
     assert "no earlier run" in plan.text(made)
+    assert "55 MB on each host for uv's cache (/opt/airflow/cache, for root alone" in plan.text(
+        made
+    )
     assert json.loads(json.dumps(made.as_json()))["hosts"][0]["memory_mb"] == 8000
+
+
+@pytest.mark.parametrize(("hosts", "exposed"), [
+    (SINGLE, {"h1": (8794, 8793)}),
+    ({"h1": ("metadata_db", "scheduler"), "h2": ("webserver",)}, {"h1": (), "h2": ()}),
+    (CELERY, {"d1": (), "a1": (8794,), "w1": (), "w2": ()}),
+])  # fmt: skip
+def test_ports_that_no_other_host_needs(
+    tmp_path: Path, hosts: dict[str, tuple[str, ...]], exposed: dict[str, tuple[int, ...]]
+) -> None:
+    cluster = make_cluster(tmp_path, hosts)
+    made = plan.make(cluster, probe_of(cluster), {})
+    assert {host.name: host.exposed for host in made.hosts} == exposed
+    ports = ", ".join(map(str, exposed.get("h1", ())))
+    assert (f"exposes {ports}: " in plan.text(made)) == bool(ports)
 
 
 def test_a_cluster_and_who_connects_to_whom(tmp_path: Path) -> None:
@@ -59,7 +77,10 @@ def test_a_cluster_and_who_connects_to_whom(tmp_path: Path) -> None:
         ("a1", "d1", 5432), ("a1", "d1", 6379), ("a1", "w1", 8793), ("a1", "w2", 8793),
         ("w1", "d1", 6379), ("w2", "d1", 6379), ("w1", "a1", 8080), ("w2", "a1", 8080),
     }  # fmt: skip
-    assert "airflow_parallelism 32 (from default)" in plan.text(made)
+    slots = 2 * next(s.value for h in made.hosts for s in h.sizes if h.name == "w1")
+    assert f"airflow_parallelism {slots} (from workers)" in plan.text(made)
+    unknown = plan.make(cluster, replace(probe_of(cluster), facts={"a1": good_facts()}), {})
+    assert "airflow_parallelism 32 (from default)" in plan.text(unknown)
 
 
 def test_workers_of_airflow_2_use_the_database_and_no_api(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
-"""Schema version and running jobs, from Airflow's database: PostgreSQL or MySQL."""
+"""database.py TYPE...: schema version and jobs of these types, from Airflow's database: PostgreSQL or MySQL."""
 
 import json
 import os
+import sys
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-JOBS = "SELECT job_type, hostname, %s FROM job WHERE state = 'running' GROUP BY job_type, hostname"
+# The newest of a host alone: one that was killed is called running until somebody looks at its heartbeat.
+JOBS = """SELECT job_type, hostname, {age} FROM job WHERE state = 'running' AND id IN (
+    SELECT max(id) FROM job WHERE job_type IN ({types}) GROUP BY job_type, hostname)"""
 
 
 def connect(url):
@@ -22,26 +25,26 @@ def connect(url):
         import psycopg2
 
         login.update(parse_qsl(parts.query))
-        age = "extract(epoch from now() - max(latest_heartbeat))"
+        age = "extract(epoch from now() - latest_heartbeat)"
         return psycopg2.connect(port=parts.port or 5432, dbname=name, **login), age
     if parts.scheme.endswith("pymysql"):
         from pymysql import connect as connect_mysql
     else:
         from MySQLdb import connect as connect_mysql
-    age = "timestampdiff(MICROSECOND, max(latest_heartbeat), utc_timestamp(6)) / 1000000"
+    age = "timestampdiff(MICROSECOND, latest_heartbeat, utc_timestamp(6)) / 1000000"
     return connect_mysql(port=parts.port or 3306, database=name, **login), age
 
 
-def main():
-    """Versions of the schema, and the running jobs with the seconds since their heartbeats."""
+def main(types):
+    """Versions of the schema, and the running jobs of these types with the seconds since their heartbeats."""
     connection, age = connect(os.environ[CONNECTION])
     cursor = connection.cursor()
     cursor.execute("SELECT version_num FROM alembic_version")
     schema = ",".join(sorted(row[0] for row in cursor))
-    cursor.execute(JOBS % age)
+    cursor.execute(JOBS.format(age=age, types=", ".join(["%s"] * len(types))), types)
     jobs = [{"type": kind, "hostname": host, "age": float(age)} for kind, host, age in cursor]
     return {"schema": schema, "jobs": jobs}
 
 
 if __name__ == "__main__":
-    print(json.dumps(main()))
+    print(json.dumps(main(sys.argv[1:])))

@@ -39,11 +39,11 @@ def expected(config: Config, cluster: Cluster) -> dict[str, Any]:
         _refuse_other(config, cluster, service)
         _password(cluster, service)
         if not cluster.setting(service.url):
-            found[service.url] = f"{_SCHEMES[service.name]}://{_name(config)}.amazonaws.com"
+            found[service.url] = _EXPECTED[service.name].format(f"{_name(config)}.amazonaws.com")
     return found
 
 
-_SCHEMES: Mapping[str, str] = {"rds": "postgresql", "elasticache": "rediss"}
+_EXPECTED: Mapping[str, str] = {"rds": "postgresql://{}/airflow", "elasticache": "rediss://{}"}
 
 
 def _chosen(config: Config) -> tuple[Service, ...]:

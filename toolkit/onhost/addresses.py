@@ -1,0 +1,1 @@
+../../roles/base/module_utils/addresses.py

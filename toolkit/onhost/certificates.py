@@ -1,0 +1,97 @@
+"""TLS certificates of the web server: whom a client trusts, and whether a certificate would be accepted."""
+
+import contextlib
+import os
+import ssl
+
+from toolkit.onhost.filesystems import READ, blocked, service_user
+
+# ProtectHome= keeps the units from there; a path that is there itself opens it (unit_plan.py), not a link's target.
+HIDDEN = ("/home/", "/root/", "/run/user/")
+
+
+def trusting(files=(), texts=()):
+    """A context that trusts this host's authorities, and those in some files and texts (PEM) beside them.
+
+    As Airflow's own client does it with the certificate that the web server is given. A file that cannot
+    be read is left out.
+    """
+    context = ssl.create_default_context()
+    for path in files:
+        with contextlib.suppress(OSError):  # of which SSLError is one
+            context.load_verify_locations(path)
+    for text in texts:
+        context.load_verify_locations(cadata=text)
+    return context
+
+
+def examine(wanted):
+    """What is wrong with the web server's certificate: {} without one, {"problem": ""} when nothing is.
+
+    `wanted`: certificate and key, paths; names, by which members reach the server; texts, authorities
+    that the hosts are going to trust; elsewhere, whether other hosts connect.
+    """
+    if not wanted:
+        return {}
+    certificate, key = wanted["certificate"], wanted["key"]
+    if os.geteuid() != 0:
+        return {}
+    for path in (certificate, key):
+        problem = unusable(path)
+        if problem:
+            return {"problem": problem, "path": path}
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        server.load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as error:
+        return {"problem": "pair", "path": key, "detail": str(error)}
+    for name in wanted["names"]:
+        refused = handshake(server, trusting([certificate], wanted["texts"]), name)
+        if refused:
+            return {"problem": "refused", "path": certificate, "detail": refused, "name": name,
+                    "names": names(certificate)}  # fmt: skip
+        if wanted["elsewhere"] and handshake(server, trusting([], wanted["texts"]), name):
+            return {"problem": "untrusted", "path": certificate}
+    return {"problem": ""}
+
+
+def unusable(path):
+    """Why the service user cannot use a file: "missing", "hidden", "unreadable", "early" or ""."""
+    if not path or not os.path.isfile(path):
+        return "missing"
+    if os.path.realpath(path).startswith(HIDDEN) and not path.startswith(HIDDEN):
+        return "hidden"
+    # A link has to be passed where it is and where it leads.
+    if not blocked([path, os.path.realpath(path)], READ):
+        return ""
+    return "unreadable" if service_user() else "early"
+
+
+def handshake(server, client, name):
+    """Why a client would refuse to go on with a server of that name; "" when it would not."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for _ in range(10):
+        for end in list(ends):
+            try:
+                end.do_handshake()
+                ends.remove(end)
+            except ssl.SSLWantReadError:
+                pass
+            except (ssl.SSLError, ValueError) as error:  # ValueError: another name, in Python 3.6
+                return str(getattr(error, "verify_message", "") or error)
+        if not ends:
+            break
+    return ""
+
+
+def names(path):
+    """The names that a certificate is for."""
+    try:
+        found = ssl._ssl._test_decode_cert(path)  # no public function reads a file
+    except Exception:
+        return []
+    return [value for _, value in found.get("subjectAltName", ())]
