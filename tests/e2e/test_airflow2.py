@@ -13,18 +13,21 @@ import pytest
 import yaml
 from support.lab_cluster import Cluster
 
+from toolkit.cluster import Cluster as Inventory
+
+SETTINGS: dict[str, Any] = {
+    "airflow_version": "2.11.2",
+    "metadata_db_password": "p/a@s:s%w$o'r\"d#?`é",
+}
+
 
 @pytest.fixture(scope="module")
 def provisioned(make_cluster: Callable[..., Cluster]) -> Cluster:
     cluster = make_cluster("e2etwo")
     user = {"username": "kim", "password": "-a $tr`an\"ge' p%w\\d", "email": "kim@example.com",
             "role": "Op"}  # fmt: skip
-    settings = {
-        "airflow_version": "2.11.2",
-        "airflow_users": [user],
-        "metadata_db_password": "p/a@s:s%w$o'r\"d#?`é",
-    }
-    cluster.set(yaml.safe_dump(settings))
+    SETTINGS["airflow_users"] = [user]
+    cluster.set(yaml.safe_dump(SETTINGS))
     cluster.toolkit("provision")
     return cluster
 
@@ -58,3 +61,30 @@ def test_a_user_starts_a_dag_through_the_rest_api(provisioned: Cluster) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.5)
     assert call(f"/{run}")["state"] == "success"
+
+
+def test_a_path_and_a_low_port(provisioned: Cluster) -> None:
+    """Airflow 2 serves everything below the path, the REST API and health included."""
+    address = Inventory.load(provisioned.directory).web.base_address
+    url = f"http://{address}/airflow"
+    provisioned.set(yaml.safe_dump({**SETTINGS, "airflow_base_url": url, "airflow_web_port": 80}))
+    found = provisioned.json("provision")
+    assert found["url"] == url
+    assert [one["ok"] for one in found["checks"] if one["id"] == "web.sign_in"] == [True]
+
+
+def test_a_file_of_dags_that_cannot_be_imported_is_a_warning(provisioned: Cluster) -> None:
+    path = "/var/lib/airflow/dags/current/broken.py"
+    provisioned.ssh(
+        "e2etwo1", f"printf 'from airflow import DAG\\nx = (\\n' > {path}; chmod 0644 {path}"
+    )
+    # A scheduler that begins lists the folder at once, else every five minutes.
+    provisioned.ssh("e2etwo1", "systemctl restart airflow-scheduler")
+    deadline = time.monotonic() + 120
+    found: dict[str, dict[str, str]] = {}
+    while "database.import_error" not in found:
+        assert time.monotonic() < deadline
+        found = {one["id"]: one for one in provisioned.json("check")["findings"]}
+    assert found["database.import_error"]["severity"] == "warning"
+    assert f"{path}:2 cannot be imported: SyntaxError" in found["database.import_error"]["what"]
+    provisioned.ssh("e2etwo1", f"rm {path}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.lab_cluster import assert_no_secret
-from support.saved_clusters import Provisioned
+from support.saved_clusters import Provisioned, wait_for_heartbeats
 
 DATA, CONTROL, *WORKERS = [f"e2efour{number}" for number in range(1, 5)]
 
@@ -88,6 +88,41 @@ def test_a_host_that_left_is_reported_with_what_is_still_there(
     ):
         assert words in reported[0]["what"]
     assert not [one for one in four.json("check")["findings"] if one["id"] == "ownership.left"]
+
+
+def test_status_is_not_green_without_the_broker(four: Provisioned) -> None:
+    four.ssh(DATA, "systemctl stop redis-server")
+    found = four.json("status", expect=1)["findings"]
+    four.ssh(DATA, "systemctl start redis-server")
+    (broker,) = [one for one in found if one["id"] == "alive.broker"]
+    assert "systemctl status 'redis*'" in broker["fix"]
+
+
+def test_status_is_not_green_while_the_web_server_hangs(four: Provisioned) -> None:
+    four.ssh(CONTROL, "systemctl kill --signal=STOP airflow-api-server")
+    found = four.json("status", expect=1)["findings"]
+    four.ssh(CONTROL, "systemctl kill --signal=CONT airflow-api-server")
+    assert [one["id"] for one in found] == ["alive.silent"]
+
+
+def test_servers_come_back_by_themselves(four: Provisioned) -> None:
+    four.ssh(DATA, "kill -9 $(head -n 1 /var/lib/postgresql/*/main/postmaster.pid)")
+    # Redis ends when it cannot have its address, longer than a start limit lasts.
+    late = (
+        "address=$(ip -4 -o addr show eth0 | awk '{print $4}'); route=$(ip route show default); "
+        "ip addr del $address dev eth0; systemctl restart --no-block redis-server; sleep 15; "
+        "ip addr add $address dev eth0; ip route add $route"
+    )
+    four.ssh(
+        DATA,
+        f"echo {base64.b64encode(late.encode()).decode()} | base64 -d > /root/late; systemd-run -q sh /root/late",
+    )
+    assert not four.json("status", expect=1)["ok"]
+    wait_for_heartbeats(four)
+    started = four.ssh(
+        DATA, "systemctl show -p NRestarts --value redis-server 'postgresql@15-main'"
+    )
+    assert all(int(count) > 0 for count in started.split())
 
 
 @pytest.mark.scenario

@@ -124,6 +124,7 @@ def test_second_provision_changes_nothing(cluster: Cluster) -> None:
     assert cluster.json("provision", "--no-verify", "--limit", AIRFLOW)["changes"] == []
 
 
+@pytest.mark.extended
 def test_a_key_that_does_not_fit_the_database_is_never_written(cluster: Cluster) -> None:
     """Where Airflow runs it is found by the check, on a host without it by the role."""
     cluster.ssh(AIRFLOW, "airflow variables set colour blue >/dev/null")

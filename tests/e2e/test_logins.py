@@ -122,6 +122,7 @@ def test_ansible_goes_the_same_way(setup: Setup) -> None:
     assert "0 changes" in plain.stdout
 
 
+@pytest.mark.extended
 def test_the_machine_that_one_sits_on(gate: Cluster, tmp_path: Path) -> None:
     """The toolkit as it is released, on the gate: no SSH, and sudo with a password."""
     (door,) = Inventory.load(gate.directory).all_hosts

@@ -123,7 +123,7 @@ def test_a_user_with_processes_is_not_taken_over(cluster: Cluster) -> None:
 def test_what_is_named_is_taken_over_with_a_copy_and_the_rest_stays(cluster: Cluster) -> None:
     cluster.ssh(HOST, "systemctl stop theirs")
     backup = cluster.ssh(HOST, BACKUP)
-    result = cluster.json("provision")
+    result = cluster.json("provision", "--no-verify")
     assert result["ok"]
     (kept,) = (line for line in result["groups"] if line.startswith("taken over"))
     for thing in THINGS:
@@ -208,8 +208,8 @@ def test_two_control_machines_at_once_on_a_bare_host(cluster: Cluster) -> None:
         running.wait(TIMEOUT)
     # It was the first's from its first change on.
     if cluster.ssh(BARE, "ls /usr/local/lib/airflow-toolkit 2>/dev/null || true"):
-        (found,) = errors(second, "provision")
-        assert found["id"] == "ownership.other_cluster"
+        # Others may be about the packages that were being installed.
+        assert "ownership.other_cluster" in [one["id"] for one in errors(second, "provision")]
 
 
 @pytest.mark.scenario

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from support.lab_cluster import Cluster
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.extended]
 HOST = "e2erepo1"
 # Debian's own packages under a newer version, so that it shows where they came from.
 REPOSITORY_OF_OURS = """set -e

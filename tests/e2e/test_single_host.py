@@ -31,9 +31,15 @@ def test_status_shows_every_component(single: Provisioned) -> None:
 
 
 def test_units_are_hardened(single: Provisioned) -> None:
-    for unit in ("api-server", "scheduler", "dag-processor", "triggerer"):
+    """By what they run: the web server runs no code of DAGs (docs/hardening.md)."""
+    for unit, most in {
+        "api-server": 1.2,
+        "scheduler": 3.5,
+        "dag-processor": 3.5,
+        "triggerer": 3.5,
+    }.items():
         said = single.ssh(HOST, f"systemd-analyze security airflow-{unit}.service | tail -1")
-        assert float(said.split("exposure level for")[1].split(":")[1].split()[0]) <= 1.5
+        assert float(said.split("exposure level for")[1].split(":")[1].split()[0]) <= most, unit
 
 
 def test_secrets_are_private_on_the_host(single: Provisioned) -> None:
@@ -78,7 +84,8 @@ def test_a_killed_scheduler_comes_back(single: Provisioned) -> None:
         HOST,
         f"""systemctl kill --signal=KILL airflow-scheduler
 timeout 60 sh -c 'until systemctl is-active -q airflow-scheduler &&
-    [ "$(systemctl show --value -p MainPID airflow-scheduler)" != {before} ]; do sleep 0.2; done'""",
+    [ "$(systemctl show --value -p MainPID airflow-scheduler)" != {before} ] &&
+    [ $(ss -Hltn "sport = :8974 or sport = :8793" | wc -l) -ge 2 ]; do sleep 0.2; done'""",
     )
     rows = {row["component"]: row for row in single.json("status")["rows"]}
     assert rows["scheduler"]["state"] == "active"

@@ -209,6 +209,7 @@ def test_redis_with_a_configuration_of_its_own(data: Cluster) -> None:
     refused(data, DATA, engine, "configuration of its own", "broker_url", "redis_adopt: true")
 
 
+@pytest.mark.extended
 @pytest.mark.scenario("mariadb")
 def test_mariadb_is_not_replaced(single: Cluster) -> None:
     bare = yaml.safe_load((single.directory.parent / "bare.yml").read_text())
@@ -223,6 +224,7 @@ def test_mariadb_is_not_replaced(single: Cluster) -> None:
     refused(single, AIRFLOW, settings, "MariaDB", "would remove it")
 
 
+@pytest.mark.extended
 @pytest.mark.scenario("mariadb")
 def test_mariadb_by_setting(single: Cluster) -> None:
     path = single.directory / "hosts.yml"

@@ -218,7 +218,8 @@ sed -i s/schedule=/schedule_interval=/ {FOLDER}/nightly.py
     cluster.toolkit("lock")
     assert of(cluster.json("provision", expect=2), "versions.upgrade")["host"] == HOST
     result = cluster.json("provision", "--allow-upgrade")
-    assert all(check["ok"] for check in result["checks"])
+    # What the dump knows of files that could not be imported is a warning.
+    assert all(check["ok"] or check["severity"] == "warning" for check in result["checks"])
     rows = cluster.json("status")["rows"]
     assert {row["component"] for row in rows} == {"webserver", "scheduler", "triggerer"}
     assert "secret" in cluster.ssh(HOST, "airflow connections get warehouse -o json 2>/dev/null")
