@@ -34,7 +34,7 @@ def test_mapped_tasks_run_on_both_workers(four: Provisioned) -> None:
     dag = base64.b64encode((Path(__file__).parent / "dags/mapped.py").read_bytes()).decode()
     for host in (CONTROL, *WORKERS):
         four.ssh(host, f"echo {dag} | base64 -d > /var/lib/airflow/dags/current/mapped.py")
-    four.toolkit("airflow", "--", "dags", "reserialize")
+    four.reserialize(CONTROL)
     four.toolkit("airflow", "--", "dags", "trigger", "mapped")
 
     def database(query: str) -> list[str]:

@@ -112,7 +112,7 @@ def _a_dag_uses_s3(cluster: Cluster, account: Aws) -> None:
     dag = base64.b64encode((Path(__file__).parent / "dags/uses_s3.py").read_bytes()).decode()
     for host in ("main1", "worker1"):
         cluster.ssh(host, f"echo {dag} | base64 -d > /var/lib/airflow/dags/current/uses_s3.py")
-    cluster.toolkit("airflow", "--", "dags", "reserialize")
+    cluster.reserialize("main1")
     cluster.toolkit("airflow", "--", "dags", "trigger", "uses_s3", "--run-id", "one")
     key = f"{PREFIX}/dag_id=uses_s3/run_id=one/task_id=count/attempt=1.log"
     account.client("s3").get_waiter("object_exists").wait(

@@ -117,7 +117,7 @@ def test_a_restart_waits_for_running_tasks(single: Provisioned) -> None:
     """The task outlasts the wait after which a lost stop signal is sent again."""
     file = "/var/lib/airflow/dags/toolkit/e2e_slow.py"
     single.ssh(HOST, f"cat > {file} <<'END'\n{SLOW_DAG}END\nchmod 644 {file}")
-    single.toolkit("airflow", "--", "dags", "reserialize")
+    single.reserialize(HOST)
     single.toolkit("airflow", "--", "dags", "trigger", "e2e_slow", "--run-id", "e2e")
     single.ssh(HOST, "timeout 60 sh -c 'until ls /var/lib/airflow/e2e_began; do sleep 0.5; done'; "
                     "systemctl restart airflow-scheduler")  # fmt: skip

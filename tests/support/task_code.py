@@ -69,10 +69,8 @@ def kinds(cluster: Cluster, host: str, report: Callable[[str], None]) -> list[Re
 def _put(cluster: Cluster, host: str, path: Path) -> None:
     """Have a DAG in the folder, and known to Airflow at once."""
     name = f"/var/lib/airflow/dags/current/{path.name}"
-    cluster.ssh(
-        host,
-        f"cat > {name} <<'END'\n{path.read_text()}\nEND\nchmod 0644 {name}\nairflow dags reserialize",
-    )
+    cluster.ssh(host, f"cat > {name} <<'END'\n{path.read_text()}\nEND\nchmod 0644 {name}")
+    cluster.reserialize(host)
 
 
 def examples(cluster: Cluster, report: Callable[[str], None]) -> list[Result]:

@@ -11,7 +11,9 @@ def test_the_canary_dag_succeeds(host: Any) -> None:
     if not host.service("airflow-scheduler").exists:
         return
     with host.sudo():
-        host.check_output("airflow dags reserialize 2>/dev/null")
+        # It fails when the dag-processor registers the same new DAG at that moment.
+        once = "airflow dags reserialize 2>/dev/null"
+        host.check_output(f"{once} || {once}")
         host.check_output("airflow dags trigger toolkit_canary 2>/dev/null")
         for _ in range(40):
             told = host.check_output("airflow dags list-runs toolkit_canary -o json 2>/dev/null")

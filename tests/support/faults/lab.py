@@ -149,7 +149,7 @@ def _make(saved: str, version: str, directory: Path) -> None:
         lab.cluster.set(SETTINGS.format(slots=SLOTS, version=version))
         lab.cluster.toolkit("provision")
         lab.place()
-        lab.cluster.ssh(lab.scheduler, "airflow dags reserialize >/dev/null 2>&1")
+        lab.cluster.reserialize(lab.scheduler)
         _lab("save", saved, "-i", str(directory))
     finally:
         _lab("down", NAME)
