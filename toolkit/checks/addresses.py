@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +13,7 @@ from toolkit.cluster.topology import major, reports_to_web, uses
 from toolkit.cluster.yamlfile import VaultedValue, is_template
 from toolkit.content import expanded
 from toolkit.findings import Finding
+from toolkit.onhost.addresses import literal
 
 _FILES = (
     "airflow_lock", "metadata_db_ca_certificate", "mysql_repository_key", "base_ca_certificates"
@@ -125,18 +125,11 @@ def web_server(cluster: Cluster) -> Iterator[Finding]:
             what=f"airflow_web_host is {listens}, and tasks on {listed(host.name for host in others)} report to the web server",
             fix=f"set airflow_web_host to an address that they reach in {SETTINGS_FILE}, or leave it out",
         )
-    v4 = _is_v4(cluster.web.base_address)
-    if listens == "::" and v4:
+    address = literal(cluster.web.base_address)
+    if listens == "::" and address and address.version == 4:
         yield error(
             "addresses.web_host",
             host=cluster.web.name,
             what=f"airflow_web_host is ::, where the web server may answer IPv6 alone, and {cluster.web.base_address} is IPv4",
             fix=f"leave airflow_web_host out, or set base_address of {cluster.web.name} to an address of IPv6",
         )
-
-
-def _is_v4(text: str) -> bool:
-    try:
-        return ipaddress.ip_address(text).version == 4
-    except ValueError:
-        return False

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from toolkit.checks.common import answering, error, host_rule, listed, warning
 from toolkit.checks.peers import misnamed
-from toolkit.cluster import Cluster
+from toolkit.cluster import Cluster, planner
 from toolkit.cluster.lock import release_name
 from toolkit.cluster.tables import with_sudo, words
 from toolkit.cluster.topology import reports_to_web
@@ -88,11 +88,7 @@ def proxies(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             if isinstance(chosen, dict)
             else {}
         )
-        if (
-            not found.names
-            or set(chosen) & {"http_proxy", "https_proxy", "all_proxy"}
-            or not reports_to_web(cluster, host)
-        ):
+        if not found.names or set(chosen) & planner.PROXIES or not reports_to_web(cluster, host):
             continue
         url = urlsplit(cluster.web_server(host)["api"])
         web = url.hostname or ""

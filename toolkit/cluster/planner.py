@@ -22,6 +22,7 @@ _PLUGINS = (
 
 if TYPE_CHECKING:  # mypy_path in pyproject.toml leads there
     from airflow_plan import (
+        PROXIES,
         components,
         database_url,
         executor,
@@ -60,6 +61,7 @@ else:
 __all__ = [
     "OFF",
     "OWN_OPTIONS",
+    "PROXIES",
     "WEB_SETTINGS",
     "address",
     "chosen_level",

@@ -19,7 +19,6 @@ class Api:
     def __init__(self, payload):
         self.prefix = payload["api_prefix"]
         self.root = payload["url"]
-        # The environment's proxy is no way to the cluster's own web server.
         # Nobody asks the cluster's own web server through a proxy, whatever pam_env(8) gives to sudo.
         handlers = [urllib.request.ProxyHandler({})]
         if self.root.startswith("https:"):

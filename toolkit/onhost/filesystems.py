@@ -51,11 +51,12 @@ def blocked(paths, needs):
 
 def blocker(path, needs):
     """The directory or file that keeps user airflow from one path; "" for none."""
-    there = os.path.normpath(os.path.join("/", path))
+    path = os.path.normpath(os.path.join("/", path))
+    there = path
     while not os.path.lexists(there):
         there = os.path.dirname(there)
     closed = next((one for one in parents(there) if not may(one, "x")), "")
-    if closed or there != os.path.normpath(os.path.join("/", path)):
+    if closed or there != path:
         return closed or ("" if may(there, "x") else there)
     letters = needs + "x" * os.path.isdir(there)
     return "" if may(there, letters) else there

@@ -19,6 +19,8 @@ import yaml
 CELERY, LOCAL = "CeleryExecutor", "LocalExecutor"
 DEFAULT_PARALLELISM = 32
 """Airflow's own default, for Celery while nobody knows how much the workers run at once."""
+PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+"""Environment variables that name a proxy, in lower case."""
 
 Line = Mapping[str, Any]
 
@@ -120,7 +122,7 @@ def environment(chosen: Mapping[str, Any], direct: Iterable[str]) -> dict[str, A
         direct: addresses and names that are reached without a proxy.
     """
     names = {str(name).lower() for name in chosen}
-    if not names & {"http_proxy", "https_proxy", "all_proxy"}:
+    if not names & PROXIES:
         return dict(chosen)
     theirs = [
         str(value).split(",") for name, value in chosen.items() if str(name).lower() == "no_proxy"
