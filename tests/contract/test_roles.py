@@ -100,8 +100,8 @@ def test_templates_and_files_exist_and_are_used(role: str) -> None:
         for entry in task.get("write_files", {}).get("files", ()) if isinstance(entry, dict)
     }  # fmt: skip
     there = {
-        path.name for folder in ("templates", "files") for path in root.glob(f"{folder}/*")
-        if path.is_file()
+        str(path.relative_to(root / folder)) for folder in ("templates", "files") for path in root.glob(f"{folder}/**/*")
+        if path.is_file() and "locks" not in path.parts and "__pycache__" not in path.parts
     }  # fmt: skip
     named = {name for name in sources if name != "None" and "{{" not in name}
     assert named <= there

@@ -55,7 +55,7 @@ def in_python(path: Path) -> set[str]:
 
 
 def _used() -> Iterator[set[str]]:
-    for pattern in ("roles/*/templates/*", "templates/*"):
+    for pattern in ("roles/*/templates/*.j2", "templates/*.j2"):
         for path in REPOSITORY.glob(pattern):
             yield in_jinja(path.read_text(encoding="utf-8"))
     folders = ("tasks", "handlers", "vars", "platforms", "files")

@@ -7,6 +7,7 @@ Pure functions, which the role uses as Jinja filters and the toolkit as function
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -21,6 +22,21 @@ DEFAULT_PARALLELISM = 32
 """Airflow's own default, for Celery while nobody knows how much the workers run at once."""
 PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 """Environment variables that name a proxy, in lower case."""
+
+BUNDLES = [
+    # Airflow's own default, below core.dags_folder: the canary, and DAGs that somebody copied.
+    {
+        "name": "dags-folder",
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {},
+    },
+    {
+        "name": "deployed",
+        "classpath": "airflow_toolkit_bundle.ReleaseDagBundle",
+        "kwargs": {},
+    },
+]
+"""The DAG bundles of Airflow 3. The names are in its database, with every run."""
 
 Line = Mapping[str, Any]
 
@@ -121,15 +137,65 @@ def environment(chosen: Mapping[str, Any], direct: Iterable[str]) -> dict[str, A
     Args:
         direct: addresses and names that are reached without a proxy.
     """
+    chosen = {name: value for name, value in chosen.items() if name != "PYTHONPATH"}
     names = {str(name).lower() for name in chosen}
     if not names & PROXIES:
-        return dict(chosen)
+        return chosen
     theirs = [
         str(value).split(",") for name, value in chosen.items() if str(name).lower() == "no_proxy"
     ]
     hosts = [host.strip() for part in [*theirs, direct] for host in part]
     merged = ",".join(dict.fromkeys(host for host in hosts if host))
     return {**chosen, "NO_PROXY": merged, "no_proxy": merged}
+
+
+def python_path(chosen: Mapping[str, Any]) -> str:
+    """PYTHONPATH of Airflow: what airflow_environment names, the DAGs, and our modules.
+
+    airflow_toolkit_releases.py puts the release that a run began with in place of the current one.
+    """
+    theirs = str(chosen.get("PYTHONPATH", ""))
+    dags = "/var/lib/airflow/dags"
+    ours = [f"{dags}/current", f"{dags}/release", f"{dags}/release/plugins"]
+    return ":".join([*([theirs] if theirs else []), *ours, "/usr/local/lib/airflow-toolkit/python"])
+
+
+def ignored_dags(major: str, deployed: bool) -> list[str]:
+    """Lines of the .airflowignore above all DAGs: what nobody looks for DAGs in.
+
+    Each is there for both syntaxes, as an upgrade reads the file of the release line before it. What is a pattern in
+    one fits nothing in the other: [!x] is "not x" in a glob, and "! or x" in a regular expression. They name the folders
+    themselves, as Airflow refuses two links to one folder, even where it passes over its files.
+
+    Args:
+        major: the release line, "2" or "3".
+        deployed: whether the DAGs are deployed; Airflow 3 has a bundle of its own for them.
+    """
+    names = ["releases", "release", *["current"] * (deployed and major != "2")]
+    return [pattern for name in names for pattern in (f"^{name}(/|$)", f"/[!x]{name[1:]}/")]
+
+
+def dags_host(
+    groups: Mapping[str, Iterable[str]],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    own: str,
+    known: Iterable[str],
+) -> str:
+    """The host that one that joins takes the deployed DAGs from; "" where there is none.
+
+    Args:
+        hostvars: of every host, with what tasks/detect.yml has found on those of this run.
+        own: the host that joins.
+        known: the hosts of this run.
+    """
+    names = [
+        name for group in ("scheduler", "worker") for name in groups.get(group, ()) if name != own
+    ]
+    for name in names:
+        found = hostvars[name].get("_airflow_here") or {}
+        if "dags release/dags" in str(found.get("stdout", "")).splitlines():
+            return name
+    return next((name for name in names if name not in set(known)), "")
 
 
 # The lock
@@ -363,6 +429,8 @@ def _common(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "parallelism": settings["parallelism"],
             "load_examples": settings["load_examples"],
             "default_timezone": settings["timezone"],
+            # A DAG that is deployed twice within 30 s is seen twice.
+            "min_serialized_dag_update_interval": 0,
         },
         "logging": {
             "base_log_folder": "/var/log/airflow",
@@ -446,6 +514,15 @@ def _line_3(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "base_url": web["url"],
         },
         "fab": {"enable_proxy_fix": web["proxied"]},
+        "dag_processor": {
+            # Whoever leaves a bundle out of the list stops the runs that began in it.
+            "dag_bundle_config_list": json.dumps(BUNDLES),
+            # Each costs two small queries; a deploy is seen as soon.
+            "bundle_refresh_check_interval": 1,
+            # Releases are removed by `toolkit deploy`, which knows what runs need.
+            "stale_bundle_cleanup_interval": 0,
+            "dag_bundle_storage_path": "/var/lib/airflow/dag_bundles",
+        },
         "logging": {
             "dag_processor_child_process_log_directory": "/var/log/airflow/dag_processor",
         },
@@ -500,7 +577,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Filters by name."""
         return {f"plan_{function.__name__}": function for function in (
-            release_lines, executor, components, switches, units, unit_files, removed_units, unit_commands, secrets, environment, wanted_packages, shipped_lock,
+            release_lines, executor, components, switches, units, unit_files, removed_units, unit_commands, secrets, environment, python_path, ignored_dags, dags_host, wanted_packages, shipped_lock,
             lock_plan, engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes, worker_slots,
             configuration, sentence, import_errors, stops,
         )}  # fmt: skip

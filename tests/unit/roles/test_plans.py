@@ -12,14 +12,17 @@ from airflow_plan import (
     broker_url,
     components,
     configuration,
+    dags_host,
     database_url,
     driver,
     engine,
     engines,
     environment,
     executor,
+    ignored_dags,
     lock_hash,
     lock_plan,
+    python_path,
     secrets,
     shipped_lock,
     sizes,
@@ -307,3 +310,59 @@ def test_connections_come_in_steps() -> None:
 
 def test_buffers_have_bounds() -> None:
     assert [server_buffer_mb(memory) for memory in (512, 8000, 64000)] == [128, 1000, 2048]
+
+
+@pytest.mark.parametrize(
+    "path", ["releases", "releases/r1/dags/a.py", "release", "release/dags/a.py"]
+)
+def test_airflow_passes_over_releases_in_either_syntax(path: str) -> None:
+    import re
+
+    import pathspec
+
+    for major in "23":
+        lines = ignored_dags(major, deployed=False)
+        folder = path if path.endswith(".py") else f"{path}/"
+        assert pathspec.PathSpec.from_lines("gitignore", lines).match_file(folder)
+        assert any(re.search(line, path) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "path", ["current/releases/a.py", "current/team/release/a.py", "toolkit/a.py", "releases.py"]
+)
+def test_folders_of_these_names_among_the_dags_are_read(path: str) -> None:
+    import re
+
+    import pathspec
+
+    lines = ignored_dags("2", deployed=True)
+    assert not pathspec.PathSpec.from_lines("gitignore", lines).match_file(path)
+    assert not any(re.search(line, path) for line in lines)
+
+
+def test_airflow_3_passes_over_copies_once_dags_are_deployed() -> None:
+    assert "^current(/|$)" in ignored_dags("3", deployed=True)
+    # Airflow 2 has no bundle for what is deployed.
+    assert ignored_dags("2", deployed=True) == ignored_dags("2", deployed=False)
+
+
+def test_python_finds_ours_beside_what_the_user_names() -> None:
+    ours = python_path({})
+    assert ours.startswith("/var/lib/airflow/dags/current:/var/lib/airflow/dags/release:")
+    assert python_path({"PYTHONPATH": "/mine"}) == f"/mine:{ours}"
+    assert environment({"PYTHONPATH": "/mine", "A": "b"}, []) == {"A": "b"}
+
+
+def test_a_host_that_joins_takes_the_dags_of_one_that_has_them() -> None:
+    groups = {"scheduler": ["s1", "s2"], "worker": ["w1", "w2"]}
+    has, has_not = (
+        {"_airflow_here": {"stdout": f"current x\ndags {link}"}}
+        for link in ("release/dags", "releases/none")
+    )
+    everyone = ["s1", "s2", "w1", "w2"]
+    hostvars = {"s1": has_not, "s2": has, "w1": has, "w2": {}}
+    assert dags_host(groups, hostvars, "w2", everyone) == "s2"
+    assert dags_host(groups, dict.fromkeys(everyone, has_not), "w2", everyone) == ""
+    # With --limit nobody knows: the first scheduler host is asked.
+    assert dags_host(groups, {name: {} for name in everyone}, "w2", ["w2"]) == "s1"
+    assert dags_host({}, {}, "h", ["h"]) == ""

@@ -1,0 +1,1 @@
+../../roles/airflow/files/python/airflow_toolkit_releases.py
