@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -63,6 +63,13 @@ def listed(names: Iterable[object]) -> str:
     """Names as a sentence has them: "a, b and c"."""
     *most, last = [str(name) for name in names]
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def few(names: Sequence[object], most: int = 10) -> str:
+    """The same, without those that would make it too long to read."""
+    if len(names) <= most:
+        return listed(names)
+    return f"{', '.join(str(name) for name in names[:most])} and {len(names) - most} more"
 
 
 @dataclass(frozen=True)

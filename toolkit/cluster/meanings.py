@@ -227,6 +227,15 @@ def _pasted(value: str) -> Problem:
     return None
 
 
+def url_problem(value: str) -> Problem:
+    """What is wrong with a URL that may have a password, which is not repeated."""
+    return _pasted(value) or _server_url(value)
+
+
+def _dags_source(value: Any) -> Problem:
+    return url_problem(value) if "://" in value else None
+
+
 def _database_url(value: Any) -> Problem:
     if not value or value.startswith("sqlite"):  # which has a finding of its own
         return None
@@ -322,6 +331,8 @@ _MEANINGS: tuple[tuple[str, Callable[[Any], Problem], str], ...] = (
     (r"airflow_worker_queues\[\d+\]", _matches(r"[^\s,'\"%$\\]+", "name of a queue"), "letters, digits, . _ and -"),
     (r"airflow_writable_paths\[\d+\]", _directory, "for example /data/exports"),
     (r"airflow_dags_folder", _or_empty(_directory), "for example /data/dags; empty for the one that the toolkit makes"),
+    (r"airflow_dags_source", _dags_source, f"write https://HOST/PATH or ssh://USER@HOST/PATH; in a password {_PASSWORD_FORMS}"),
+    (r"airflow_dags_keep", _between(1, float("inf"), "no number of releases to keep"), "1 or more, such as 10"),
     (r"airflow_log_retention_days", _between(1, float("inf"), "no time to keep logs"), "1 or more; 36500 for ever"),
     (r"airflow_admin_username|airflow_users\[\d+\]\.username", _user_name, "for example airflow_admin_username: admin"),
     (r"airflow_admin_email|airflow_users\[\d+\]\.email", _matches(r"[^@\s]+@[^@\s]+", "e-mail address"),

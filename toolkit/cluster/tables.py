@@ -168,6 +168,7 @@ class Component:
     connections: Connections = field(default_factory=Connections)
     restart_seconds: int = 5
     loses_signals: bool = False
+    parses_dags: bool = False
     proxy_argument: str = ""
 
 

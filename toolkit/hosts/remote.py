@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import chain
 from typing import IO, Any
 
 import click
@@ -25,6 +26,9 @@ from toolkit.hosts.connection import Opener
 from toolkit.hosts.problem import NO_PYTHON, HostProblem, last_line
 from toolkit.hosts.trust import Trust
 from toolkit.hosts.way import EXIT_UNKNOWN, STDERR, STDOUT, Way
+
+_READ = "import sys; exec(compile(sys.stdin.buffer.read(%d), '<stdin>', 'exec'))"
+"""Runs the script, of so many bytes, and leaves the rest of standard input to it."""
 
 report_on_stderr = partial(click.echo, err=True)
 
@@ -81,6 +85,7 @@ class Remote:
         *,
         become: bool = True,
         timeout: float = 60,
+        data: Iterable[bytes] | None = None,
     ) -> dict[str, Any]:
         """Run a Python script on a host, in one round trip, and return what it finds.
 
@@ -94,6 +99,7 @@ class Remote:
             payload: JSON data handed to `main`.
             become: as root; False for the login user.
             timeout: seconds until the host counts as hanging.
+            data: what the script reads from its standard input; without it there is nothing to read.
 
         Returns:
             What `main` returned, plus "sent" and "received": this machine's clock (seconds since
@@ -107,12 +113,17 @@ class Remote:
         source = (
             f"{script}\n\nimport json as _json\n"
             f'print("\\n" + {mark!r} + _json.dumps(main(_json.loads({json.dumps(payload)!r}))))\n'
+        ).encode("ascii")
+        words = (
+            '"$python" -' if data is None else f'"$python" -c {shlex.quote(_READ % len(source))}'
         )
         way = self._open(host)
         sent = time.time()
         with self._command(way, host, timeout) as command:
-            command.start('"$python" -', become=become, setup=_find_python(host))
-            command.give(source.encode("ascii"))
+            command.start(words, become=become, setup=_find_python(host))
+            for chunk in chain([source], data or ()):
+                command.give(chunk, end=False)
+            command.give(b"")
             output = {STDOUT: b"", STDERR: b""}
             for stream, chunk in command.chunks():
                 output[stream] += chunk
@@ -137,8 +148,12 @@ class Remote:
         *,
         become: bool = True,
         timeout: float = 60,
+        data: Callable[[Host], Iterable[bytes] | None] = lambda _: None,
     ) -> dict[str, dict[str, Any] | HostProblem]:
         """Run a script on all hosts at once (see `run_script`).
+
+        Args:
+            data: what the script reads from standard input, for each host.
 
         Returns:
             For each host's name what the script returned, or what is wrong with the host.
@@ -152,7 +167,7 @@ class Remote:
                 self._open(host)  # first, as making the payload may take a while
                 given = payload(host) if callable(payload) else payload
                 results[host.name] = self.run_script(
-                    host, script, given, become=become, timeout=timeout
+                    host, script, given, become=become, timeout=timeout, data=data(host)
                 )
             except HostProblem as problem:
                 results[host.name] = problem
@@ -197,17 +212,83 @@ class Remote:
         if pty:
             method = Become.on(host.access) if become else None
             return run_on_terminal(way, argv, method, self._password_of(host))
-        with self._command(way, host) as command:
-            command.start(shlex.join(argv), become=become)
+        streams = {STDOUT: sys.stdout.buffer, STDERR: sys.stderr.buffer}
+
+        def pass_on(stream: int, chunk: bytes) -> None:
+            streams[stream].write(chunk)
+            streams[stream].flush()
+
+        try:
+            return self.follow(host, shlex.join(argv), pass_on, become=become, stdin=stdin)
+        except BrokenPipeError:
+            return EXIT_UNKNOWN  # our reader, such as `head`, has seen enough
+
+    def follow(
+        self,
+        host: Host,
+        words: str,
+        hear: Callable[[int, bytes], None],
+        *,
+        become: bool = True,
+        stdin: IO[bytes] | None = None,
+    ) -> int:
+        """Run a command on a host, and hear what it writes as it comes.
+
+        Args:
+            host: where to run it.
+            words: the command, quoted for sh.
+            hear: called with STDOUT or STDERR, and the bytes.
+            become: as root; False for the login user.
+            stdin: passed on to the command; None for nothing.
+
+        Returns:
+            The command's exit status; 255 when a signal ended it.
+
+        Raises:
+            HostProblem: no connection, no sudo, or the connection broke.
+        """
+        with self._command(self._open(host), host) as command:
+            command.start(words, become=become)
             command.forward(stdin)
-            streams = {STDOUT: sys.stdout.buffer, STDERR: sys.stderr.buffer}
-            try:
-                for stream, chunk in command.chunks():
-                    streams[stream].write(chunk)
-                    streams[stream].flush()
-            except BrokenPipeError:
-                return EXIT_UNKNOWN  # our reader, such as `head`, has seen enough
+            for stream, chunk in command.chunks():
+                hear(stream, chunk)
             return command.exit_status()
+
+    def follow_all(
+        self,
+        hosts: Iterable[Host],
+        words: Callable[[Host], str],
+        hear: Callable[[Host, int, bytes], None],
+        *,
+        become: bool = True,
+    ) -> dict[str, int | HostProblem]:
+        """The same on all hosts at once; `hear` is called by one thread at a time.
+
+        Returns:
+            For each host's name the exit status, or what is wrong with the host.
+        """
+        found: dict[str, int | HostProblem] = {}
+        turn = threading.Lock()
+
+        def work(host: Host) -> None:
+            def heard(stream: int, chunk: bytes) -> None:
+                with turn:
+                    hear(host, stream, chunk)
+
+            try:
+                found[host.name] = self.follow(host, words(host), heard, become=become)
+            except HostProblem as problem:
+                found[host.name] = problem
+            except BrokenPipeError:
+                found[host.name] = EXIT_UNKNOWN
+
+        threads = [threading.Thread(target=work, args=(host,), daemon=True) for host in hosts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():  # so that Ctrl-C is heard
+                thread.join(0.2)
+        return found
 
     @contextmanager
     def tunnel(self, host: Host, address: str, port: int) -> Iterator[int]:

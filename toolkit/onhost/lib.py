@@ -2,6 +2,7 @@
 
 import grp
 import json
+import os
 import pwd
 import re
 import shutil
@@ -42,6 +43,14 @@ def group_name(gid):
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
+
+
+def become(name):
+    """Go on as another user, for good."""
+    user = pwd.getpwnam(name)
+    os.initgroups(name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
 
 
 # Commands

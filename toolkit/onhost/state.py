@@ -3,7 +3,7 @@
 import os
 import time
 
-from toolkit.onhost import addresses, answering, claim, digests, units
+from toolkit.onhost import addresses, answering, claim, digests, releases, units
 from toolkit.onhost.in_airflow import broker, database
 from toolkit.onhost.lib import CURRENT, environment, in_airflow, in_parallel, listening
 
@@ -23,6 +23,7 @@ def main(payload):
     database_answer, broker_answer = answers or (None, None)
     return {
         "units": units.components(payload["components"]),
+        "dags": releases.current(),
         "release": os.path.basename(os.path.realpath(CURRENT)) if os.path.exists(CURRENT) else None,
         "digests": digests.digests(nonce, payload["secrets"]),
         "secrets": digests.secrets(nonce, payload["secrets"]),
@@ -40,7 +41,7 @@ def main(payload):
 def database_state(variables, jobs):
     """What in_airflow/database.py finds, where the host has the URL of a server."""
     known = variables.get(database.CONNECTION, "").startswith(("postgres", "mysql"))
-    return in_airflow(database, *jobs) if known else None
+    return in_airflow(database, "jobs", *jobs) if known else None
 
 
 def broker_state(variables):

@@ -25,8 +25,6 @@ from toolkit.cluster.topology import (
     records,
     release_line,
 )
-from toolkit.errors import ToolkitError
-from toolkit.findings import errors
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
 from toolkit.hosts.canary import S3, Canary, Visit, Workers
@@ -35,8 +33,8 @@ from toolkit.hosts.state import HostState, states
 from toolkit.onhost.bundle import program
 from toolkit.run.session import Options, session
 from toolkit.run.stages import Stage, Step
-from toolkit.verbs.validate import validate
-from toolkit.verbs.visit import CANARY_USER, visits
+from toolkit.verbs.validate import refuse_wrong
+from toolkit.verbs.visit import api_login, visits
 
 T = TypeVar("T")
 TIMEOUT = 150
@@ -56,7 +54,7 @@ def run(inventory: Inventory | Path, options: Options, skip: Collection[str] = (
         ToolkitError: the inventory is wrong, or another run works on the cluster.
     """
     cluster = Cluster.load(inventory)
-    _refuse_wrong(cluster)
+    refuse_wrong(cluster)
     found: list[Proof] = []
     with session(cluster.inventory.identity, "verify", options) as work:
 
@@ -71,12 +69,6 @@ def run(inventory: Inventory | Path, options: Options, skip: Collection[str] = (
         if work.carry_out([Stage(PROVE, prove, changes=True)]):
             work.exit_code = 0
     return found
-
-
-def _refuse_wrong(cluster: Cluster) -> None:
-    """What no provision could have made has no web server to ask, for example."""
-    for finding in errors(validate(cluster))[:1]:
-        raise ToolkitError(finding.what, fix=finding.fix, id=finding.id)
 
 
 def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> list[Proof]:
@@ -166,21 +158,16 @@ def _in(found: list[HostState], *wanted: str) -> list[str]:
 
 
 def _canary(cluster: Cluster, remote: Remote) -> Canary:
-    web, server = cluster.web, cluster.web_server()
-    line = release_line(cluster) or {}
+    web, line = cluster.web, release_line(cluster) or {}
     components = {
         component.health
         for component in records(cluster).values()
         if component.health and is_enabled(cluster, component, web)
     }
     payload = {
-        "url": server["api"],
-        "authorities": [server["certificate"]] if server["certificate"] else [],
-        "api_prefix": line["api_prefix"],
+        **api_login(cluster),
         "health_path": line["health_path"],
         "healthy": ["metadatabase", *sorted(components)],
-        "username": CANARY_USER,
-        "password": cluster.setting("airflow_canary_password", web),
         "remote_log_folder": remote_logs.folder(cluster),
         "webserver_config": _webserver_config(cluster),
         "timeout": TIMEOUT,

@@ -1,4 +1,4 @@
-"""Visits the web UI as a browser does: from this machine, else from the web server's host."""
+"""Asks the web server: its API, and its UI as a browser does, from this machine or from the web server's host."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ from toolkit.onhost import browser
 CANARY_USER = "toolkit-canary"
 """The account that the role makes for the proof (roles/airflow/vars/main.yml)."""
 _VISIT: Callable[[dict[str, Any]], dict[str, Any]] = browser.main
+
+
+def api_login(cluster: Cluster) -> dict[str, Any]:
+    """What onhost/api.py needs to ask Airflow's API on the web server's host, as the account of the proof."""
+    server = cluster.web_server()
+    return {
+        "url": server["api"],
+        "authorities": [server["certificate"]] if server["certificate"] else [],
+        "api_prefix": (release_line(cluster) or {})["api_prefix"],
+        "username": CANARY_USER,
+        "password": cluster.setting("airflow_canary_password", cluster.web),
+    }
 
 
 def visits(cluster: Cluster, login: str, ask: Callable[[dict[str, Any]], Visit]) -> Visits:

@@ -1,4 +1,8 @@
-"""database.py TYPE...: schema version and jobs of these types, from Airflow's database: PostgreSQL or MySQL."""
+"""What Airflow's database says, PostgreSQL or MySQL:
+
+database.py jobs TYPE...   schema version, and jobs of these types
+database.py releases       how many unfinished runs each release of DAGs has, and which releases DAGs are of
+"""
 
 import json
 import os
@@ -35,16 +39,36 @@ def connect(url):
     return connect_mysql(port=parts.port or 3306, database=name, **login), age
 
 
-def main(types):
+def jobs(cursor, age, types):
     """Versions of the schema, and the running jobs of these types with the seconds since their heartbeats."""
-    connection, age = connect(os.environ[CONNECTION])
-    cursor = connection.cursor()
     cursor.execute("SELECT version_num FROM alembic_version")
     schema = ",".join(sorted(row[0] for row in cursor))
     cursor.execute(JOBS.format(age=age, types=", ".join(["%s"] * len(types))), types)
-    jobs = [{"type": kind, "hostname": host, "age": float(age)} for kind, host, age in cursor]
-    return {"schema": schema, "jobs": jobs}
+    found = [{"type": kind, "hostname": host, "age": float(age)} for kind, host, age in cursor]
+    return {"schema": schema, "jobs": found}
+
+
+def releases(cursor, _age, _arguments):
+    """What Airflow 3 needs of the DAG bundles' versions; the names of bundles are not with a run."""
+    cursor.execute(
+        "SELECT bundle_version, count(*) FROM dag_run WHERE state IN ('queued', 'running') "
+        "AND bundle_version IS NOT NULL GROUP BY bundle_version"
+    )
+    runs = dict(cursor.fetchall())
+    cursor.execute(
+        "SELECT DISTINCT bundle_version FROM dag WHERE NOT is_stale AND bundle_version IS NOT NULL"
+    )
+    return {"runs": runs, "parsed": [row[0] for row in cursor]}
+
+
+QUESTIONS = {"jobs": jobs, "releases": releases}
+
+
+def main(question, *arguments):
+    """The answer to one of them."""
+    connection, age = connect(os.environ[CONNECTION])
+    return QUESTIONS[question](connection.cursor(), age, arguments)
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1:])))
+    print(json.dumps(main(*sys.argv[1:])))

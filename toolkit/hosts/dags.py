@@ -1,0 +1,393 @@
+"""Releases of DAGs on the hosts of a cluster, and what Airflow finds in one before it is deployed."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+import tempfile
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.cluster import Cluster, Host
+from toolkit.cluster.dags import File, fingerprints
+from toolkit.cluster.topology import airflow_components, records
+from toolkit.errors import ToolkitError
+from toolkit.hosts.answer import read
+from toolkit.hosts.problem import HostProblem
+from toolkit.hosts.remote import Remote
+from toolkit.onhost.bundle import program
+
+PATIENCE = 600
+"""Seconds for what depends on how much there is: contents on their way, DAGs that are imported."""
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Switched:
+    """When a release became the current one.
+
+    Attributes:
+        when: ISO 8601 in UTC.
+        by: user@machine.
+        dags: how many DAGs it has.
+        former: the id of the release that was current before; "" for the first one.
+    """
+
+    when: str = ""
+    by: str = ""
+    dags: int = 0
+    former: str = ""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release on a host.
+
+    Attributes:
+        digest: of its files.
+        made: when, ISO 8601 in UTC.
+        by: user@machine.
+        source: the folder or repository that it is from, without a password.
+        ref: branch or tag; "" where there is none.
+        commit: of git; "" where nobody knows.
+        modified: whether the folder had changes that were in no commit.
+        switched: when it was made the current one; None when it never was.
+    """
+
+    id: str
+    digest: str
+    made: str = ""
+    by: str = ""
+    source: str = ""
+    ref: str = ""
+    commit: str = ""
+    modified: bool = False
+    switched: Switched | None = None
+
+
+@dataclass(frozen=True)
+class HostDags:
+    """What onhost/dags.py says of a host.
+
+    Attributes:
+        ready: whether the toolkit that provisioned it knew of deploys.
+        current: the id of the current release; "" where DAGs are not deployed.
+        folder: where dags/current leads; "" when it is no link.
+        files: of the current release, path -> what makes a file the same (cluster/dags.py, `fingerprints`).
+        releases: all complete ones.
+        lacks: digests of contents that it has not.
+        free: bytes.
+    """
+
+    ready: bool
+    current: str = ""
+    folder: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    releases: tuple[Release, ...] = ()
+    lacks: tuple[str, ...] = ()
+    free: int = 0
+
+    def has(self, release: str) -> bool:
+        """Whether a release is there, and nothing of what was asked for is missing."""
+        return not self.lacks and any(one.id == release for one in self.releases)
+
+
+@dataclass(frozen=True)
+class KnownDag:
+    """A DAG that Airflow has: its bundle ("" in Airflow 2), its file, and how many runs are unfinished."""
+
+    dag: str
+    bundle: str = ""
+    file: str = ""
+    runs: int = 0
+
+
+@dataclass(frozen=True)
+class Tests:
+    """How pytest ended: its exit status, and the end of its output."""
+
+    status: int
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What Airflow finds in a release (onhost/in_airflow/dags.py).
+
+    Attributes:
+        files: how many files may have DAGs.
+        dags: id -> file.
+        errors: file -> what Python says.
+        seconds: file -> how long it takes to import, where that is more than one.
+        known: the DAGs that Airflow has now.
+        tests: of --pytest.
+        error: why there is no answer.
+        reading: the file that was being imported when it ended.
+    """
+
+    files: int = 0
+    dags: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    known: tuple[KnownDag, ...] = ()
+    tests: Tests | None = None
+    error: str = ""
+    reading: str = ""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """DAGs that were written into Airflow's database: since when (UTC, by that host's clock); or why they were not."""
+
+    since: str = ""
+    error: str = ""
+
+
+def dag_hosts(cluster: Cluster) -> list[Host]:
+    """The hosts that get DAGs: all that run a part of Airflow."""
+    return [host for host in cluster.all_hosts if airflow_components(cluster, host)]
+
+
+def parsing_hosts(cluster: Cluster) -> list[tuple[Host, str]]:
+    """The hosts whose component reads DAG files for the database, with its unit."""
+    parsing = [one.name for one in records(cluster).values() if one.parses_dags]
+    return [
+        (host, f"airflow-{name}.service")
+        for host in cluster.all_hosts
+        for name in parsing
+        if name in airflow_components(cluster, host)
+    ]
+
+
+def inspect(
+    remote: Remote, hosts: Iterable[Host], files: Iterable[File] = ()
+) -> dict[str, HostDags]:
+    """What is on each host, and which of these files' contents it lacks.
+
+    Raises:
+        HostProblem: a host cannot be asked; the first of them.
+    """
+    payload = {"action": "inspect", "files": [one.as_json() for one in files]}
+    answers = remote.fan_out(hosts, program("dags"), payload, timeout=PATIENCE)
+    return {name: read(HostDags, answer) for name, answer in _right(answers).items()}
+
+
+def send(
+    remote: Remote, lacking: Mapping[str, tuple[str, ...]], hosts: list[Host],
+    manifest: Mapping[str, Any], files: Iterable[File],
+) -> None:  # fmt: skip
+    """Build a release on hosts, all at once.
+
+    Args:
+        lacking: host -> digests of contents that it has not.
+        manifest: of the release, without its files.
+
+    Raises:
+        ToolkitError: it could not be built on a host.
+        HostProblem: a host cannot be reached.
+    """
+    files = list(files)
+    payload = {
+        "action": "receive",
+        "manifest": {**manifest, "files": [one.as_json() for one in files]},
+    }
+    with tempfile.TemporaryDirectory(prefix="toolkit-deploy-") as scratch:
+        archives = {
+            digests: _archive(f"{scratch}/{number}", digests, files)
+            for number, digests in enumerate({lacking[host.name] for host in hosts})
+        }
+        answers = remote.fan_out(
+            hosts, program("dags"), payload, timeout=PATIENCE,
+            data=lambda host: _chunks(archives[lacking[host.name]]),
+        )  # fmt: skip
+    for host in hosts:
+        error = _right(answers)[host.name]["error"]
+        if error:
+            raise ToolkitError(
+                f"the DAGs cannot be stored on this host: {error}",
+                where=host.name,
+                fix="see how full it is: toolkit status; then: df -h /var/lib/airflow"
+                if "space" in error
+                else "run it again; see /var/lib/airflow/dags/releases on this host",
+            )
+
+
+def files_of(remote: Remote, host: Host, release: str) -> dict[str, str]:
+    """The files of a release on a host: path -> what makes a file the same.
+
+    Raises:
+        HostProblem: the host cannot be reached.
+        ToolkitError: the release is not there.
+    """
+    return fingerprints(_given(remote, host, release, contents=False)["files"])
+
+
+def copy(remote: Remote, source: Host, release: str, hosts: list[Host]) -> None:
+    """Bring a release from one host to others.
+
+    Raises:
+        HostProblem: a host cannot be reached.
+        ToolkitError: it is not on that host, or could not be built on another.
+    """
+    manifest = _given(remote, source, release, contents=True)
+    with tempfile.TemporaryDirectory(prefix="toolkit-deploy-") as scratch:
+        files = []
+        for number, one in enumerate(manifest.pop("files")):
+            content = Path(scratch, str(number))
+            content.write_bytes(b64decode(one.pop("content", "")))
+            files.append(File(source=content, **one))
+        there = inspect(remote, hosts, files)
+        send(remote, {name: one.lacks for name, one in there.items()}, hosts, manifest, files)
+
+
+def _given(remote: Remote, host: Host, release: str, *, contents: bool) -> dict[str, Any]:
+    payload = {"action": "give", "id": release, "contents": contents}
+    answer = remote.run_script(host, program("dags"), payload, timeout=PATIENCE)
+    if answer["error"]:
+        raise ToolkitError(
+            answer["error"], where=host.name, fix="toolkit deploy --list shows which are there"
+        )
+    manifest: dict[str, Any] = answer["manifest"]
+    return manifest
+
+
+def _archive(path: str, digests: Iterable[str], files: Iterable[File]) -> str:
+    """A tar of contents, each under its digest."""
+    sources = {one.sha256: one for one in files if not one.link}
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for digest in digests:
+            content = sources[digest].source.read_bytes()
+            member = tarfile.TarInfo(digest)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def _chunks(path: str) -> Iterator[bytes]:
+    with open(path, "rb") as file:  # noqa: PTH123
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def switch(
+    remote: Remote, hosts: Iterable[Host], release: str, *, versioned: bool,
+    switched: Mapping[str, Any], touched: Iterable[str] = (), back: bool = False,
+) -> None:  # fmt: skip
+    """Make a release the current one on hosts.
+
+    Args:
+        versioned: whether Airflow has a bundle for deployed DAGs.
+        switched: who does it, when, and how many DAGs there are.
+        touched: files that differ from those before, so that Airflow parses them at once.
+        back: whether it is the way back, which changes nothing of what was before the release.
+
+    Raises:
+        HostProblem: a host cannot be reached.
+        ToolkitError: the release is not on a host.
+    """
+    payload = {
+        "action": "switch", "id": release, "versioned": versioned, "switched": dict(switched), "touched": list(touched), "back": back,
+    }  # fmt: skip
+    answers = remote.fan_out(hosts, program("dags"), payload, timeout=60)
+    for name, answer in _right(answers).items():
+        if answer["error"]:
+            raise ToolkitError(answer["error"], where=name, fix="run it again")
+
+
+def remove(remote: Remote, hosts: Iterable[Host], ids: Iterable[str]) -> None:
+    """Remove releases; a host that cannot be reached keeps them for the next time."""
+    ids = list(ids)
+    if ids:
+        payload = {"action": "remove", "ids": ids}
+        remote.fan_out(hosts, program("dags"), payload, timeout=PATIENCE)
+
+
+def _right(answers: Mapping[str, dict[str, Any] | HostProblem]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for name, answer in answers.items():
+        if isinstance(answer, HostProblem):
+            raise answer
+        found[name] = answer
+    return found
+
+
+class Importing:
+    """Airflow's reading of a release on one host, which goes on while the release is brought to the others.
+
+    Args:
+        unit: whose sandbox, user and environment it has.
+        release: the id.
+        tests: a path in the release that pytest runs; "" for none.
+    """
+
+    def __init__(
+        self, remote: Remote, host: Host, unit: str, release: str, tests: str = ""
+    ) -> None:
+        self._remote = remote
+        self.host = host
+        self._token = secrets.token_hex(8)
+        self._begin = {
+            "unit": unit,
+            "question": {"release": release, "patience": PATIENCE, "tests": tests},
+        }
+
+    def begin(self) -> None:
+        """Start it; it waits for the release.
+
+        Raises:
+            ToolkitError: the unit is not there, or could not be started.
+            HostProblem: the host cannot be reached.
+        """
+        answer = self._ask("begin", self._begin, 60)
+        if answer["error"]:
+            raise ToolkitError(
+                f"DAGs cannot be imported on this host: {answer['error']}",
+                where=self.host.name,
+                fix="toolkit provision",
+            )
+
+    def found(self) -> Gate:
+        """What it found."""
+        answer = self._ask("examine", {"timeout": PATIENCE}, PATIENCE + 30)
+        return read(Gate, answer.get("found", answer))
+
+    def keep(self, files: list[str] | None, removed: list[str]) -> Kept:
+        """Have DAGs of these files (of all: None) written into Airflow's database."""
+        dags = {"files": files, "removed": removed}
+        answer = self._ask("keep", {"dags": dags, "timeout": PATIENCE}, PATIENCE + 30)
+        return read(Kept, answer.get("stored", answer))
+
+    def end(self) -> None:
+        """Stop it."""
+        self._ask("end", {}, 60)
+
+    def _ask(self, action: str, payload: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        return self._remote.run_script(
+            self.host,
+            program("gate"),
+            {"action": action, "token": self._token, **payload},
+            timeout=timeout,
+        )
+
+
+def end_left(remote: Remote, host: Host) -> None:
+    """Stop what deploys that were killed have left on a host."""
+    remote.run_script(host, program("gate"), {"action": "clear"})
+
+
+@contextmanager
+def importing(
+    remote: Remote, host: Host, unit: str, release: str, tests: str = ""
+) -> Iterator[Importing]:
+    """The same, stopped at the end whatever happens; one that cannot be stopped ends by itself."""
+    one = Importing(remote, host, unit, release, tests)
+    try:
+        yield one
+    finally:
+        with suppress(HostProblem):
+            one.end()

@@ -1,0 +1,221 @@
+"""Brings a release of DAGs to all hosts, and makes it the current one once Airflow has imported it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.checks import dags as rules
+from toolkit.cluster import Cluster, Inventory
+from toolkit.cluster.dag_source import Fetched, Source, fetch, source_of
+from toolkit.cluster.dags import DAGS, FILE_MB, REQUIREMENTS, Tree, fingerprints, pack, release_id
+from toolkit.cluster.lock import lock_file
+from toolkit.cluster.lockfile import pinned, read_header
+from toolkit.content import content_dir
+from toolkit.errors import EXIT_FAILED, ToolkitError
+from toolkit.findings import Finding
+from toolkit.hosts.dags import inspect, send
+from toolkit.run.session import Options, Session, session
+from toolkit.run.stages import Stage, Step
+from toolkit.verbs.releases import now, refuse_hosts, refuse_inventory
+from toolkit.verbs.switching import Result, Switching
+
+PACK = Step("pack", "reading the DAGs", "DAGs read")
+SPREAD = Step("spread", "bringing the DAGs to the hosts", "on all hosts")
+EXAMPLE = "templates/dags"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says of a deploy.
+
+    Attributes:
+        source: a folder or repository; None for the setting's.
+        ref: branch, tag or commit; None for the setting's.
+        example: the example that comes with the toolkit, in place of a source.
+        removal: whether DAGs may disappear.
+        tests: a path in the project that pytest runs; "" for none.
+        file_mb: how large a file may be.
+        skip: ids of findings that do not count.
+    """
+
+    source: str | None = None
+    ref: str | None = None
+    example: bool = False
+    removal: bool = False
+    tests: str = ""
+    file_mb: int = FILE_MB
+    skip: tuple[str, ...] = ()
+
+
+def deploy(inventory: Inventory | Path, options: Options, wanted: Wanted) -> Result:
+    """Do all stages; what Airflow finds wrong ends in a Result, not in an exception.
+
+    Raises:
+        ToolkitError: the inventory or the source is wrong, a host is, or another run works on the cluster.
+    """
+    cluster = Cluster.load(inventory)
+    refuse_inventory(cluster)
+    source = _source(cluster, wanted)
+    result = Result(EXIT_FAILED, cluster.name, source=source.shown)
+    with session(cluster.inventory.identity, "deploy", options) as work:
+        result.record = str(work.record.directory)
+        with _Deploy(cluster, work, result, wanted, source) as deploying:
+            if work.carry_out(deploying.stages()):
+                result.exit_code = 0
+        work.exit_code = result.exit_code
+        result.seconds = round(work.progress.elapsed(), 1)
+        result.stages = work.record.stages
+    return result
+
+
+def _source(cluster: Cluster, wanted: Wanted) -> Source:
+    if wanted.example:
+        return Source("the toolkit's example", folder=content_dir() / EXAMPLE)
+    return source_of(cluster, wanted.source, wanted.ref)
+
+
+class _Deploy(Switching):
+    """The stages of one deploy, and what they hand on to each other."""
+
+    def __init__(
+        self, cluster: Cluster, work: Session, result: Result, wanted: Wanted, source: Source
+    ) -> None:
+        super().__init__(cluster, work, result, removal=wanted.removal, skip=wanted.skip)
+        self.wanted = wanted
+        self.source = source
+        self.tree = Tree(Path(), is_project=False, files=())
+        self.fetched = Fetched(Path())
+        self.fresh: set[str] = set()
+        """Hosts that have the release since this run."""
+
+    def stages(self) -> list[Stage]:
+        """From the source to Airflow's answer."""
+        return [Stage(PACK, self.pack), Stage(SPREAD, self.spread), *super().stages()]
+
+    def pack(self) -> bool:
+        """Read the files, and compare their requirements with the lock."""
+        scratch = self.open.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-deploy-"))
+        if self.source.url:
+            self.work.progress.now(f"fetching {self.source.shown}")
+        self.fetched = fetch(self.source, Path(scratch))
+        self.tree = pack(self.fetched.root, self.wanted.file_mb)
+        lines = [one.as_json() for one in self.tree.files]
+        self.files = fingerprints(lines)
+        self.result.ref, self.result.commit = self.fetched.ref, self.fetched.commit
+        self.result.files = len(lines)
+        self._refuse_missing_tests()
+        if not self.goes_on(self._requirements()):
+            return False
+        self.work.end_step(f"{len(lines)} files")
+        return True
+
+    def _refuse_missing_tests(self) -> None:
+        if self.wanted.tests and not (self.fetched.root / self.wanted.tests).exists():
+            raise ToolkitError(
+                f"there is no {self.wanted.tests} in {self.source.shown}",
+                where="--pytest",
+                fix="name a file or folder as it is in there, such as tests",
+            )
+
+    def _requirements(self) -> list[Finding]:
+        path, lock = self.fetched.root / REQUIREMENTS, lock_file(self.cluster)
+        if not path.is_file() or lock is None:
+            return []
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise ToolkitError(
+                "it is not UTF-8", where=str(path), fix=f"iconv -t utf-8 {path}"
+            ) from None
+        return list(
+            rules.requirements(
+                text,
+                pinned(lock),
+                read_header(lock).pythons,
+                REQUIREMENTS,
+                str(self.cluster.inventory),
+            )
+        )
+
+    def spread(self) -> bool:
+        """Bring what each host lacks, and have Airflow begin to import on one of them."""
+        self.work.connect(self.cluster)
+        # A dry run as well: it imports the release on a host, as no two may at once.
+        self.work.take_lease(self.cluster)
+        self.there = inspect(self.remote, self.hosts, self.tree.files)
+        refuse_hosts(self.cluster, self.there)
+        self._name_release()
+        if self.is_current():
+            return False
+        self.open.callback(self._forget_unless_switched)
+        airflow = self.begin_import(self._tests())
+        with ThreadPoolExecutor(1) as pool:
+            begun = pool.submit(airflow.begin)
+            self._send()
+            begun.result()
+        return True
+
+    def _name_release(self) -> None:
+        """A release that has the same files is the same release, so that a deploy that was cut off goes on."""
+        currents = [one.current for one in self.there.values()]
+        same = {
+            release.id
+            for one in self.there.values()
+            for release in one.releases
+            if release.digest == self.tree.digest
+        }
+        self.result.former = self.there[self.parsing[0][0].name].current
+        first = next((one for one in currents if one in same), "")
+        self.result.release = first or max(same, default=release_id(self.tree.digest))
+
+    def _send(self) -> None:
+        only = {self.parsing[0][0].name} if self.work.options.dry else set(self.there)
+        lacking = {
+            name: one.lacks
+            for name, one in self.there.items()
+            if name in only and not one.has(self.result.release)
+        }
+        sizes = {one.sha256: one.size for one in self.tree.files}
+        needs = {name: sum(sizes[one] for one in digests) for name, digests in lacking.items()}
+        self._refuse_full(needs)
+        self.result.sent = sum(needs.values())
+        self.fresh |= set(lacking)
+        hosts = [host for host in self.hosts if host.name in lacking]
+        send(self.remote, lacking, hosts, self._manifest(), self.tree.files)
+
+    def _refuse_full(self, needs: Mapping[str, int]) -> None:
+        for name, size in needs.items():
+            free = self.there[name].free
+            if size + 2**20 > free:
+                raise ToolkitError(
+                    f"the DAGs need {size / 2**20:.1f} MB below /var/lib/airflow, and {free / 2**20:.1f} MB are free",
+                    where=name,
+                    fix="see what takes the space: sudo du -xh -d1 /var/lib/airflow; keep fewer releases: airflow_dags_keep",
+                )
+
+    def _manifest(self) -> dict[str, Any]:
+        return {
+            "id": self.result.release,
+            "digest": self.tree.digest,
+            "made": now(),
+            "by": self.who(),
+            "source": self.source.shown,
+            "ref": self.fetched.ref,
+            "commit": self.fetched.commit,
+            "modified": self.fetched.modified,
+        }
+
+    def _tests(self) -> str:
+        """Where the tests are in the release."""
+        inside = self.tree.is_project or not self.wanted.tests
+        return self.wanted.tests if inside else f"{DAGS}/{self.wanted.tests}"
+
+    def _forget_unless_switched(self) -> None:
+        """One that is not going to be current leaves the hosts again, however it came to that."""
+        if not self.switching:
+            self.forget([host for host in self.hosts if host.name in self.fresh])
