@@ -46,16 +46,20 @@ def command(
         findings = unwell + vault.differences(found) + left(cluster, remote, found)
     table = rows(found)
     releases = sorted({state.release for state in found if state.release})
+    dags = sorted({state.dags for state in found if state.dags})
     database = next((state.database for state in found if state.database), DatabaseState())
     ok = bool(table) and all(row["state"] == "active" for row in table) and not unwell
     schema = database.schema or database.error or None
     if as_json:
-        click.echo(json.dumps({"ok": ok, "cluster": cluster.name, "releases": releases,
+        click.echo(json.dumps({"ok": ok, "cluster": cluster.name, "releases": releases, "dag_releases": dags,
                                "schema": schema, "rows": table,
                                "findings": [one.as_json() for one in findings]}, indent=2))  # fmt: skip
     else:
         click.echo(text(table))
-        click.echo(f"release {', '.join(releases) or 'none'}, schema {schema or 'not read'}")
+        click.echo(
+            f"release {', '.join(releases) or 'none'}, schema {schema or 'not read'}"
+            + (f", DAGs {', '.join(dags)}" if dags else "")
+        )
         if findings:
             click.echo(findings_text(findings))
         if not ok:

@@ -56,6 +56,7 @@ class HostState:
         problem: why nothing else is known.
         units: component -> its unit.
         release: name of the current one below /opt/airflow/releases; None without one.
+        dags: id of the current release of DAGs; "" where they are not deployed.
         digests: environment variable -> keyed digest of its value, comparable between hosts.
         secrets: environment variable -> keyed digest of what is secret in it, of a URL its password.
         nonce: the key of the digests.
@@ -74,6 +75,7 @@ class HostState:
     problem: HostProblem | None = None
     units: Mapping[str, UnitState] = field(default_factory=dict)
     release: str | None = None
+    dags: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     nonce: str = ""
