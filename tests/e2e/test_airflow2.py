@@ -7,6 +7,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,3 +89,55 @@ def test_a_file_of_dags_that_cannot_be_imported_is_a_warning(provisioned: Cluste
     assert found["database.import_error"]["severity"] == "warning"
     assert f"{path}:2 cannot be imported: SyntaxError" in found["database.import_error"]["what"]
     provisioned.ssh("e2etwo1", f"rm {path}")
+
+
+PAIR = """
+from datetime import datetime
+from airflow.decorators import dag, task
+from include.which import NAME
+
+for word in ("first", "second"):
+    @dag(dag_id=f"{NAME}_{word}", schedule=None, start_date=datetime(2026, 1, 1), is_paused_upon_creation=False)
+    def pair():
+        @task
+        def one():
+            return NAME
+        one()
+    pair()
+"""
+
+
+def test_dags_are_deployed_and_rolled_back(provisioned: Cluster, tmp_path: Path) -> None:
+    """Airflow 2 has no bundles: the folder that it reads becomes another one."""
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "include").mkdir()
+    (tmp_path / "dags/pair.py").write_text(PAIR)
+    (tmp_path / "include/which.py").write_text('NAME = "red"\n')
+
+    def active() -> set[str]:
+        return set(
+            database("select dag_id from dag where is_active and dag_id != 'toolkit_canary'")
+        )
+
+    def database(query: str) -> list[str]:
+        said = provisioned.ssh("e2etwo1", f'runuser -u postgres -- psql -Atc "{query}" airflow')
+        return said.split()
+
+    first = provisioned.json("deploy", str(tmp_path))
+    assert (first["dags"], active()) == (2, {"red_first", "red_second"})
+    (tmp_path / "include/which.py").write_text('NAME = "blue"\n')
+    (refused,) = provisioned.json("deploy", str(tmp_path), expect=2)["findings"]
+    assert refused["id"] == "dags.removed"
+    provisioned.json("deploy", str(tmp_path), "--allow-removal")
+    assert active() == {"blue_first", "blue_second"}
+    (tmp_path / "dags/broken.py").write_text("from airflow import DAG\nx = (\n")
+    (refused,) = provisioned.json("deploy", str(tmp_path), expect=2)["findings"]
+    assert "broken.py:2: SyntaxError" in refused["what"]
+    assert provisioned.json("rollback")["release"] == first["release"]
+    assert active() == {"red_first", "red_second"}
+    provisioned.toolkit("airflow", "--", "dags", "trigger", "red_first")
+    deadline = time.monotonic() + 60
+    while database("select state from dag_run where dag_id = 'red_first'") != ["success"]:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    assert provisioned.json("provision", "--no-verify")["changes"] == []

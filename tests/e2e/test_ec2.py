@@ -170,6 +170,7 @@ def _running_since(cluster: Cluster) -> str:
     )
 
 
+@pytest.mark.extended
 def test_from_an_account_to_a_cluster_and_back(cluster: Cluster, account: Aws) -> None:
     _workers(cluster, account, 1)
     made = _ec2(cluster, account, "up")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
+import pytest
 from support.lab_cluster import REPOSITORY
 from support.saved_clusters import Provisioned, wait_for_heartbeats
 
@@ -22,6 +23,7 @@ def test_check_mode_finds_nothing_to_change(single: Provisioned) -> None:
     assert result["changes"] == []
 
 
+@pytest.mark.extended
 def test_plain_pipelining_does_the_same_as_mitogen(single: Provisioned) -> None:
     result = single.json("provision", "--no-verify", TOOLKIT_STRATEGY="free")
     assert result["ok"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,53 @@ def test_a_vault_that_was_lost_is_recovered_from_the_host(
     assert found == {name: lost[name] for name in found}
     assert not [value for value in found.values() if value in done.stdout + done.stderr]
     assert copy.json("check")["ok"]
+
+
+OLD_RUN = """
+from datetime import datetime
+from airflow.sdk import dag, task
+from include.which import NAME
+
+def tell(context):
+    open("/var/lib/airflow/told", "w").write(NAME)
+
+@dag(schedule=None, start_date=datetime(2026, 1, 1), is_paused_upon_creation=False, on_failure_callback=tell)
+def old_run():
+    @task
+    def fails():
+        import time
+        time.sleep(12)
+        raise RuntimeError(NAME)
+    fails()
+old_run()
+"""
+
+
+def test_a_callback_of_an_old_run_leaves_the_new_code_to_the_dag_processor(
+    single: Provisioned, tmp_path: Path
+) -> None:
+    """Under the LocalExecutor, too, a run keeps its release; the process that reads DAGs does not."""
+    for name, text in (("dags/old_run.py", OLD_RUN), ("include/which.py", 'NAME = "one"\n')):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    single.toolkit("deploy", str(tmp_path))
+    single.toolkit("airflow", "--", "dags", "trigger", "old_run")
+    time.sleep(4)
+    (tmp_path / "include/which.py").write_text('NAME = "two"\n')
+    # It cannot be imported with the include/ of the release before.
+    (tmp_path / "dags/new.py").write_text(
+        'import include.which\nassert include.which.NAME == "two", "dag airflow"\n'
+        + OLD_RUN.replace("old_run", "new_run")
+    )
+    single.toolkit("deploy", str(tmp_path))
+    deadline = time.monotonic() + 90
+    while not single.ssh(HOST, "cat /var/lib/airflow/told 2>/dev/null || true"):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    # The files are parsed again after 30 s.
+    single.ssh(HOST, "sleep 2; touch -h /var/lib/airflow/dags/release/dags/new.py; sleep 6")
+    assert [one for one in single.json("check")["findings"] if "import" in one["id"]] == []
+    assert single.ssh(HOST, "cat /var/lib/airflow/told") in ("one", "two")
 
 
 def test_the_canary_leaves_no_history(single: Provisioned) -> None:

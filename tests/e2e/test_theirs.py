@@ -164,6 +164,7 @@ def test_adopted_server_keeps_what_it_has(single: Cluster) -> None:
     assert single.json("provision", "--no-verify")["changes"] == []
 
 
+@pytest.mark.extended
 @pytest.mark.scenario("mysql")
 def test_mysql_with_data_of_others(data: Cluster) -> None:
     data.ssh(DATA, APT.format("mysql-server redis-server"))
@@ -178,6 +179,7 @@ def test_mysql_with_data_of_others(data: Cluster) -> None:
     mysql(data, "DROP DATABASE shop")
 
 
+@pytest.mark.extended
 @pytest.mark.scenario("mysql")
 def test_mysql_whose_root_has_a_password(data: Cluster) -> None:
     engine = "metadata_db_engine: mysql\n"
@@ -192,6 +194,7 @@ def test_mysql_whose_root_has_a_password(data: Cluster) -> None:
     )
 
 
+@pytest.mark.extended
 @pytest.mark.scenario("mysql")
 def test_mysql_database_and_user_of_another_application(data: Cluster) -> None:
     engine = "metadata_db_engine: mysql\n"
@@ -202,6 +205,7 @@ def test_mysql_database_and_user_of_another_application(data: Cluster) -> None:
     mysql(data, "DROP DATABASE airflow; DROP USER airflow@localhost")
 
 
+@pytest.mark.extended
 @pytest.mark.scenario("mysql")
 def test_redis_with_a_configuration_of_its_own(data: Cluster) -> None:
     engine = "metadata_db_engine: mysql\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 from support.saved_clusters import Provisioned
 from support.task_code import kinds
@@ -34,6 +35,7 @@ def test_a_folder_that_is_closed_is_refused_with_the_command_that_opens_it(
     single.ssh(HOST, command)
 
 
+@pytest.mark.extended
 def test_folders_elsewhere_work_under_strict(single: Provisioned) -> None:
     single.ssh(
         HOST,
@@ -61,6 +63,7 @@ def test_folders_elsewhere_work_under_strict(single: Provisioned) -> None:
     assert single.json("provision", "--no-verify")["changes"] == []
 
 
+@pytest.mark.extended
 def test_off_and_back(single: Provisioned) -> None:
     single.set("airflow_hardening: off\n")
     single.toolkit("provision", "--no-verify")
