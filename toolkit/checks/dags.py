@@ -14,11 +14,10 @@ from toolkit.checks.common import few, listed
 from toolkit.cluster.lockfile import outside_index
 from toolkit.findings import Finding
 from toolkit.hosts.dags import Gate, KnownDag
-from toolkit.onhost.releases import RELEASES
+from toolkit.onhost.in_airflow.dags import BUNDLE
+from toolkit.onhost.releases import CURRENT, RELEASES
 
-BUNDLE = "deployed"
-"""The bundle of deployed DAGs (roles/airflow/filter_plugins/airflow_plan.py)."""
-_COPIED = ("current/", "/var/lib/airflow/dags/current/")
+_COPIED = ("current/", f"{CURRENT}/")
 """Where files of DAGs are that somebody copied, or that Airflow 2 has deployed."""
 _PINS = "airflow_requirements in group_vars/all/airflow.yml, then: toolkit lock -i {0} && toolkit provision -i {0}"
 
@@ -198,8 +197,3 @@ def described(file: str, text: str) -> tuple[str, str]:
         path, line = inner[-1]
         return file, f"{what} ({Path(*Path(path).parts[7:])}:{line})"
     return file, what
-
-
-def import_errors(found: Iterable[Finding]) -> bool:
-    """Whether a file cannot be imported."""
-    return any(one.id == "dags.import_error" for one in found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,15 +79,10 @@ class Tree:
         return found.hexdigest()
 
 
-def fingerprints(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Path -> what makes a file the same, of a manifest's lines."""
-    return {one["path"]: one.get("link") or f"{one['mode']} {one['sha256']}" for one in files}
-
-
 def differences(
     former: Mapping[str, str], now: Mapping[str, str]
 ) -> tuple[list[str], list[str], list[str]]:
-    """Paths that are new, that differ and that are gone; both are `fingerprints`."""
+    """Paths that are new, that differ and that are gone; both are `fingerprints` (hosts/dags.py)."""
     return (
         sorted(now.keys() - former.keys()),
         sorted(path for path in now.keys() & former.keys() if now[path] != former[path]),
@@ -144,10 +139,7 @@ def _files(root: Path, is_project: bool, limit: int) -> Iterator[File]:
     ignored = root / IGNORE
     if is_project and ignored.is_file() and not (root / DAGS / IGNORE).exists():
         # Airflow reads it beside the DAGs.
-        content = ignored.read_bytes()
-        yield File(
-            f"{DAGS}/{IGNORE}", ignored, "444", hashlib.sha256(content).hexdigest(), len(content)
-        )
+        yield _read(f"{DAGS}/{IGNORE}", ignored, "444")
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -212,11 +204,14 @@ def _file(root: Path, path: Path, is_project: bool, limit: int) -> File:
                 fix="keep data elsewhere, or allow it: --max-file-size "
                 f"{-(-status.st_size // 2**20)}",
             )
-        content = path.read_bytes()
+        return _read(name, path, "555" if status.st_mode & 0o100 else "444")
     except OSError as error:
         _refuse(error)
         raise
-    mode = "555" if status.st_mode & 0o100 else "444"
+
+
+def _read(name: str, path: Path, mode: str) -> File:
+    content = path.read_bytes()
     return File(name, path, mode, hashlib.sha256(content).hexdigest(), len(content))
 
 

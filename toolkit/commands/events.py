@@ -26,16 +26,9 @@ Exit status: 0; 1 a host could not be asked.
 )
 @options.inventory
 @options.limit
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
-@click.option("--since", default="", metavar="TIME", help="Only newer ones: 10m, 2h, 7d, today.")
-@click.option(
-    "-n",
-    "--lines",
-    type=click.IntRange(1),
-    default=100,
-    show_default=True,
-    help="How many of the newest.",
-)
+@options.follow
+@options.since
+@options.lines
 @options.become_password
 @options.as_json
 def command(

@@ -30,24 +30,12 @@ Exit status: 0; 1 a host could not be asked; 2 no such component; 130 after Ctrl
 @options.inventory
 @options.limit
 @click.argument("components", nargs=-1, metavar="[COMPONENT]...")
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
-@click.option(
-    "--since",
-    default="",
-    metavar="TIME",
-    help="Only newer lines: 10m, 2h, today, '2026-11-27 21:33'.",
-)
+@options.follow
+@options.since
 @click.option(
     "--grep", default="", metavar="PATTERN", help="Only lines that match a regular expression."
 )
-@click.option(
-    "-n",
-    "--lines",
-    type=click.IntRange(1),
-    default=100,
-    show_default=True,
-    help="How many of the newest.",
-)
+@options.lines
 @options.become_password
 @options.as_json
 def command(

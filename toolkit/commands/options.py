@@ -161,6 +161,21 @@ explain = click.option(
     callback=_explain,
     help="Print what a finding means, and stop.",
 )
+follow = click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
+since = click.option(
+    "--since",
+    default="",
+    metavar="TIME",
+    help="Only newer lines: 10m, 2h, 7d, today, '2026-11-27 21:33'.",
+)
+lines = click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="How many of the newest.",
+)
 verbose = click.option("-v", "--verbose", is_flag=True, help="Show every task.")
 
 

@@ -7,21 +7,24 @@ import secrets
 import tarfile
 import tempfile
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toolkit.cluster import Cluster, Host
-from toolkit.cluster.dags import File, fingerprints
+from toolkit.cluster.dags import File
 from toolkit.cluster.topology import airflow_components, records
 from toolkit.errors import ToolkitError
 from toolkit.hosts.answer import read
 from toolkit.hosts.problem import HostProblem
 from toolkit.hosts.remote import Remote
+from toolkit.onhost import dags
 from toolkit.onhost.bundle import program
 
+fingerprints: Callable[[Iterable[Mapping[str, Any]]], dict[str, str]] = dags.fingerprints
+"""Path -> what makes a file the same, of a manifest's lines; here as on a host."""
 PATIENCE = 600
 """Seconds for what depends on how much there is: contents on their way, DAGs that are imported."""
 _CHUNK = 1 << 18
@@ -78,7 +81,7 @@ class HostDags:
         ready: whether the toolkit that provisioned it knew of deploys.
         current: the id of the current release; "" where DAGs are not deployed.
         folder: where dags/current leads; "" when it is no link.
-        files: of the current release, path -> what makes a file the same (cluster/dags.py, `fingerprints`).
+        files: of the current release, path -> what makes a file the same (`fingerprints`).
         releases: all complete ones.
         lacks: digests of contents that it has not.
         free: bytes.
@@ -123,7 +126,6 @@ class Gate:
         files: how many files may have DAGs.
         dags: id -> file.
         errors: file -> what Python says.
-        seconds: file -> how long it takes to import, where that is more than one.
         known: the DAGs that Airflow has now.
         tests: of --pytest.
         error: why there is no answer.
@@ -133,7 +135,6 @@ class Gate:
     files: int = 0
     dags: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
     known: tuple[KnownDag, ...] = ()
     tests: Tests | None = None
     error: str = ""
@@ -356,10 +357,10 @@ class Importing:
         answer = self._ask("examine", {"timeout": PATIENCE}, PATIENCE + 30)
         return read(Gate, answer.get("found", answer))
 
-    def keep(self, files: list[str] | None, removed: list[str]) -> Kept:
-        """Have DAGs of these files (of all: None) written into Airflow's database."""
-        dags = {"files": files, "removed": removed}
-        answer = self._ask("keep", {"dags": dags, "timeout": PATIENCE}, PATIENCE + 30)
+    def keep(self, files: list[str], removed: list[str]) -> Kept:
+        """Have DAGs of these files written into Airflow's database."""
+        wanted = {"files": files, "removed": removed}
+        answer = self._ask("keep", {"dags": wanted, "timeout": PATIENCE}, PATIENCE + 30)
         return read(Kept, answer.get("stored", answer))
 
     def end(self) -> None:

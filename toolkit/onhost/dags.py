@@ -60,7 +60,7 @@ def inspect(payload):
 
 
 def fingerprints(files):
-    """Path -> what makes a file the same; as toolkit/cluster/dags.py has it."""
+    """Path -> what makes a file the same, of a manifest's lines; the control machine calls it as well."""
     return {one["path"]: one.get("link") or "%s %s" % (one["mode"], one["sha256"]) for one in files}
 
 

@@ -12,17 +12,17 @@ from typing import Any
 from toolkit.checks import dags as rules
 from toolkit.cluster import Cluster, Inventory
 from toolkit.cluster.dag_source import Fetched, Source, fetch, source_of
-from toolkit.cluster.dags import DAGS, FILE_MB, REQUIREMENTS, Tree, fingerprints, pack, release_id
+from toolkit.cluster.dags import DAGS, FILE_MB, REQUIREMENTS, Tree, pack, release_id
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned, read_header
 from toolkit.content import content_dir
 from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.findings import Finding
-from toolkit.hosts.dags import inspect, send
-from toolkit.run.session import Options, Session, session
+from toolkit.hosts.dags import fingerprints, inspect, send
+from toolkit.run.session import Options, Session
 from toolkit.run.stages import Stage, Step
 from toolkit.verbs.releases import now, refuse_hosts, refuse_inventory
-from toolkit.verbs.switching import Result, Switching
+from toolkit.verbs.switching import Result, Switching, carry_out
 
 PACK = Step("pack", "reading the DAGs", "DAGs read")
 SPREAD = Step("spread", "bringing the DAGs to the hosts", "on all hosts")
@@ -62,15 +62,13 @@ def deploy(inventory: Inventory | Path, options: Options, wanted: Wanted) -> Res
     refuse_inventory(cluster)
     source = _source(cluster, wanted)
     result = Result(EXIT_FAILED, cluster.name, source=source.shown)
-    with session(cluster.inventory.identity, "deploy", options) as work:
-        result.record = str(work.record.directory)
-        with _Deploy(cluster, work, result, wanted, source) as deploying:
-            if work.carry_out(deploying.stages()):
-                result.exit_code = 0
-        work.exit_code = result.exit_code
-        result.seconds = round(work.progress.elapsed(), 1)
-        result.stages = work.record.stages
-    return result
+    return carry_out(
+        cluster,
+        "deploy",
+        options,
+        result,
+        lambda work: _Deploy(cluster, work, result, wanted, source),
+    )
 
 
 def _source(cluster: Cluster, wanted: Wanted) -> Source:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from toolkit.checks.dags import BUNDLE
 from toolkit.cluster import Cluster, Host, Inventory
 from toolkit.cluster.topology import airflow_option, major
 from toolkit.errors import ToolkitError
@@ -18,6 +17,7 @@ from toolkit.hosts.answer import read
 from toolkit.hosts.dags import HostDags, Release, dag_hosts, inspect, parsing_hosts, remove
 from toolkit.onhost import canary
 from toolkit.onhost.bundle import program
+from toolkit.onhost.in_airflow.dags import BUNDLE
 from toolkit.onhost.releases import CURRENT, RELEASES, THROUGH
 from toolkit.verbs.status import aligned
 from toolkit.verbs.validate import refuse_wrong

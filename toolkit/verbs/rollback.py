@@ -8,10 +8,10 @@ from pathlib import Path
 from toolkit.cluster import Cluster, Inventory
 from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.hosts.dags import HostDags, copy, files_of, inspect
-from toolkit.run.session import Options, Session, session
+from toolkit.run.session import Options, Session
 from toolkit.run.stages import Stage, Step
 from toolkit.verbs.releases import refuse_hosts, refuse_inventory
-from toolkit.verbs.switching import Result, Switching
+from toolkit.verbs.switching import Result, Switching, carry_out
 
 FIND = Step("find", "looking for the release", "release found")
 
@@ -31,15 +31,13 @@ def rollback(
     cluster = Cluster.load(inventory)
     refuse_inventory(cluster)
     result = Result(EXIT_FAILED, cluster.name)
-    with session(cluster.inventory.identity, "rollback", options) as work:
-        result.record = str(work.record.directory)
-        with _Rollback(cluster, work, result, release, skip) as back:
-            if work.carry_out(back.stages()):
-                result.exit_code = 0
-        work.exit_code = result.exit_code
-        result.seconds = round(work.progress.elapsed(), 1)
-        result.stages = work.record.stages
-    return result
+    return carry_out(
+        cluster,
+        "rollback",
+        options,
+        result,
+        lambda work: _Rollback(cluster, work, result, release, skip),
+    )
 
 
 class _Rollback(Switching):

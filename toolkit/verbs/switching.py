@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -27,7 +27,8 @@ from toolkit.hosts.dags import (
     remove,
     switch,
 )
-from toolkit.run.session import Session
+from toolkit.onhost.in_airflow.dags import BUNDLE
+from toolkit.run.session import Options, Session, session
 from toolkit.run.stages import Stage, Step
 from toolkit.verbs.releases import now, prune, seen
 
@@ -113,6 +114,7 @@ class Switching:
         """The release's files: path -> what makes a file the same."""
         self.importing: Importing
         self.gate = Gate()
+        self.changed_dags: list[str] = []
         self.kept = Kept()
         self.switching = False
         """Whether the release may be current by now."""
@@ -202,6 +204,7 @@ class Switching:
         result.added, result.changed, result.removed = differences(former, self.files)
         result.removed_dags = sorted(one.dag for one in rules.disappearing(self.gate))
         result.restart = any(path.startswith(f"{PLUGINS}/") for path in self._differing())
+        self.changed_dags = self._changed_dags()
 
     def _differing(self) -> list[str]:
         return [*self.result.added, *self.result.changed, *self.result.removed]
@@ -212,9 +215,7 @@ class Switching:
             path.removeprefix(f"{DAGS}/") if path.startswith(f"{DAGS}/") else f"../{path}"
             for path in self._differing()
         }
-        ours = {
-            one.dag for one in self.gate.known if one.bundle == rules.BUNDLE or not self.versioned
-        }
+        ours = {one.dag for one in self.gate.known if one.bundle == BUNDLE or not self.versioned}
         every = bool(differing - set(self.gate.dags.values()))
         return [
             dag
@@ -225,7 +226,7 @@ class Switching:
     def switch(self) -> bool:
         """Make it the current release: for Airflow 3 by its version, for Airflow 2 by the files there are."""
         self.switching, self.since = True, now()
-        files = sorted({self.gate.dags[dag] for dag in self._changed_dags()})
+        files = sorted({self.gate.dags[dag] for dag in self.changed_dags})
         if self.versioned:
             # New runs begin with the release from here on: it is on every host. The link comes after it, so that
             # Airflow's own reading does not register the same new DAG at the same moment.
@@ -265,7 +266,7 @@ class Switching:
             pruned = pool.submit(self._prune)
             answer = seen(
                 self.cluster, self.remote, result.release, list(self.gate.dags),
-                self._changed_dags(), result.removed_dags, self.kept.since or self.since,
+                self.changed_dags, result.removed_dags, self.kept.since or self.since,
                 copies=self.versioned and any(map(rules.is_copied, self.gate.known)),
             )  # fmt: skip
             pruned.result()
@@ -283,5 +284,30 @@ class Switching:
 
     def forget(self, hosts: list[Host]) -> None:
         """Remove the release from hosts that have it since this run."""
-        if hosts:
-            remove(self.remote, hosts, [self.result.release])
+        remove(self.remote, hosts, [self.result.release])
+
+
+def carry_out(
+    cluster: Cluster,
+    verb: str,
+    options: Options,
+    result: Result,
+    made: Callable[[Session], Switching],
+) -> Result:
+    """Do all stages of a deploy or a rollback, as a run.
+
+    Args:
+        made: the stages, of the run.
+
+    Raises:
+        ToolkitError: a host or the source is wrong, or another run works on the cluster.
+    """
+    with session(cluster.inventory.identity, verb, options) as work:
+        result.record = str(work.record.directory)
+        with made(work) as switching:
+            if work.carry_out(switching.stages()):
+                result.exit_code = 0
+        work.exit_code = result.exit_code
+        result.seconds = round(work.progress.elapsed(), 1)
+        result.stages = work.record.stages
+    return result

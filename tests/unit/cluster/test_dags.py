@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from toolkit.cluster import dags
-from toolkit.cluster.dags import differences, fingerprints, pack, release_id
+from toolkit.cluster.dags import differences, pack, release_id
 from toolkit.errors import ToolkitError
+from toolkit.hosts.dags import fingerprints
 
 
 def made(root: Path, *names: str) -> Path:

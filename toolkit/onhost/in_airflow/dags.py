@@ -14,9 +14,8 @@ import time
 import traceback
 
 BUNDLE = "deployed"
+"""The bundle of deployed DAGs (roles/airflow/filter_plugins/airflow_plan.py)."""
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
-DAGS_FOLDER = "/var/lib/airflow/dags/current"
-"""Where Airflow 2 finds the DAGs of a release that is current."""
 
 
 def main(path):
@@ -82,20 +81,18 @@ class Reader:
         """The DAGs and errors of a folder, and the DAGs that Airflow knows already."""
         self.folder = folder
         self.bag = self._empty_bag()
-        errors, dags, seconds = {}, {}, {}
+        errors, dags = {}, {}
         safe = self.conf.getboolean("core", "dag_discovery_safe_mode")
         files = self._files(safe)
         for path in files:
             name = self._relative(path)
             reading(name)
-            begun = time.monotonic()
             try:
                 for dag in self.bag.process_file(path, only_if_updated=False, safe_mode=safe):
                     dags[dag.dag_id] = name
             # One that calls sys.exit() would end this program; the unit reads each in a process of its own.
             except BaseException:
                 errors[name] = traceback.format_exc(limit=-3)
-            seconds[name] = round(time.monotonic() - begun, 2)
         reading("")
         errors.update({self._relative(path): text for path, text in self.bag.import_errors.items()})
         errors.update(self._not_serializable(dags, errors))
@@ -103,7 +100,6 @@ class Reader:
             "files": len(files),
             "dags": dags,
             "errors": errors,
-            "seconds": {name: took for name, took in seconds.items() if took > 1},
             "known": self._known(),
         }
 
@@ -178,17 +174,18 @@ class Reader:
             ]
 
     def store(self, release, wanted):
-        """Write DAGs of some files, or of all, into Airflow's database; how many these were.
+        """Write DAGs of some files into Airflow's database; how many these were.
 
-        `wanted` has "files", None for all, and "removed", ids of DAGs that are gone.
+        `wanted` has "files", and "removed", ids of DAGs that are gone.
         """
-        files = wanted["files"]
+        import airflow_toolkit_releases as releases
+
         for dag_id, dag in list(self.bag.dags.items()):
             name = self._relative(dag.fileloc)
-            if files is not None and name not in files:
+            if name not in wanted["files"]:
                 del self.bag.dags[dag_id]
-            elif not self.modern:
-                dag.fileloc = os.path.join(DAGS_FOLDER, name)
+            elif not self.modern:  # where it finds the DAGs of a release that is current
+                dag.fileloc = os.path.join(releases.CURRENT, name)
         # The unit that parses DAGs may register the same new DAG at that moment: one of the two fails.
         for left in (2, 1, 0):
             try:
