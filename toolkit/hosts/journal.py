@@ -112,19 +112,16 @@ def refuse_unknown(cluster: Cluster, hosts: Iterable[Host], wanted: Iterable[str
 
 
 def command(units: Iterable[str], wanted: Wanted) -> str:
-    """The line that reads a host's journal."""
-    words = [
-        "journalctl",
-        "--no-pager",
-        "--quiet",
-        "--output=json",
-        f"--output-fields={_FIELDS}",
-        f"--lines={wanted.lines}",
-    ]
+    """The line that reads a host's journal; those that are there come newest first, unless it is followed.
+
+    From --since on journalctl would count the oldest lines (252), and one that is followed has no other way.
+    """
+    words = ["journalctl", "--no-pager", "--quiet", "--output=json", f"--output-fields={_FIELDS}"]
     words += [f"--identifier={AUDIT}"] if wanted.audit else [f"--unit={unit}" for unit in units]
     words += [f"--since={since_words(wanted.since)}"] if wanted.since else []
     words += [f"--grep={wanted.grep}"] if wanted.grep else []
-    words += ["--follow"] if wanted.follow else []
+    words += [] if wanted.follow and wanted.since else [f"--lines={wanted.lines}"]
+    words += ["--follow" if wanted.follow else "--reverse"]
     return shlex.join(words)
 
 

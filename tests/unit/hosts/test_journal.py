@@ -129,6 +129,13 @@ def test_the_line_that_is_run() -> None:
     assert "--identifier=airflow-toolkit" in command([], Wanted(audit=True))
 
 
+def test_the_newest_lines_are_asked_for_whatever_the_time() -> None:
+    """With --since journalctl counts from the oldest on, unless it reads backwards."""
+    assert command([], Wanted(since="10m", lines=7)).endswith("--lines=7 --reverse")
+    assert "--lines" not in command([], Wanted(follow=True, since="10m", lines=7))
+    assert command([], Wanted(follow=True, lines=7)).endswith("--lines=7 --follow")
+
+
 @pytest.mark.skipif(not shutil.which("journalctl"), reason="no journalctl here")
 def test_journalctl_understands_it() -> None:
     line = command(["airflow-x.service"], Wanted(since="10m", lines=1))
