@@ -267,8 +267,10 @@ class Remote:
         Returns:
             For each host's name the exit status, or what is wrong with the host.
         """
+        hosts = list(hosts)
         found: dict[str, int | HostProblem] = {}
         turn = threading.Lock()
+        closed = threading.Event()
 
         def work(host: Host) -> None:
             def heard(stream: int, chunk: bytes) -> None:
@@ -281,14 +283,15 @@ class Remote:
                 found[host.name] = problem
             except BrokenPipeError:
                 found[host.name] = EXIT_UNKNOWN
+                closed.set()  # nobody reads what the others have to say
 
         threads = [threading.Thread(target=work, args=(host,), daemon=True) for host in hosts]
         for thread in threads:
             thread.start()
         for thread in threads:
-            while thread.is_alive():  # so that Ctrl-C is heard
+            while thread.is_alive() and not closed.is_set():  # so that Ctrl-C is heard
                 thread.join(0.2)
-        return found
+        return {host.name: found.get(host.name, EXIT_UNKNOWN) for host in hosts}
 
     @contextmanager
     def tunnel(self, host: Host, address: str, port: int) -> Iterator[int]:

@@ -46,6 +46,8 @@ def logs(
         ended = remote.follow_all(
             hosts, lambda host: command(patterns[host.name], wanted), merging.hear
         )
+    if merging.closed:
+        raise merging.closed
     if not wanted.follow:
         for line in newest(merging.lines, wanted.lines):
             show(line)
@@ -74,6 +76,7 @@ class _Merging:
         self._thread = threading.Thread(target=self._pass_on, daemon=True)
         self.lines: list[Line] = []
         self.errors: dict[str, str] = {}
+        self.closed: BrokenPipeError | None = None
 
     def __enter__(self) -> None:
         if self._show:
@@ -87,6 +90,8 @@ class _Merging:
     def hear(self, host: Host, stream: int, chunk: bytes) -> None:
         """Part of what a host says."""
         name = host.name
+        if self.closed:
+            raise self.closed
         if stream == STDERR:
             self._parts.hear(name, STDERR, chunk, lambda text: self.errors.setdefault(name, text))
             return
@@ -102,9 +107,12 @@ class _Merging:
             heapq.heappush(self._waiting, (line.time, next(self._number), time.monotonic(), line))
 
     def _pass_on(self) -> None:
-        while not self._done.wait(0.1):
-            self._flush(time.monotonic() - _PATIENCE)
-        self._flush(time.monotonic())
+        try:
+            while not self._done.wait(0.1):
+                self._flush(time.monotonic() - _PATIENCE)
+            self._flush(time.monotonic())
+        except BrokenPipeError as error:  # our reader, such as `head`, has seen enough
+            self.closed = error
 
     def _flush(self, before: float) -> None:
         """Show what has waited long enough, and what is older than that."""
