@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from support.lab_cluster import TIMEOUT, TOOLKIT, Cluster
 from support.saved_clusters import SINGLE, Provisioned
+
+from toolkit.providers.lab.hosts import OWNER
+from toolkit.providers.lab.machine import podman
+from toolkit.providers.lab.saved import LABEL
 
 HOST = "e2eone1"
 
@@ -38,12 +45,29 @@ def test_the_same_addresses_are_given_once(single: Provisioned) -> None:
     assert f"toolkit lab down {SINGLE.lab}" in lab(single, "forget", SINGLE.saved, expect=2)
 
 
-def test_what_is_refused(single: Provisioned, make_cluster: Callable[..., Cluster]) -> None:
+@contextlib.contextmanager
+def idle_image(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
+    """An image of a saved host of this cluster's state directory, that no host runs from."""
+    reference = "localhost/e2e-idle:1"
+    with tarfile.open(tmp_path / "empty.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("empty"))
+    state = Path(cluster.environment["XDG_STATE_HOME"]) / "toolkit"
+    labels = (f"{LABEL}={SINGLE.saved}", f"{OWNER}={state}")
+    changes = [f"--change=LABEL {label}" for label in labels]
+    podman("import", "--quiet", *changes, str(tmp_path / "empty.tar"), reference)
+    yield reference
+    podman("rmi", reference)  # fails when it is gone
+
+
+def test_what_is_refused(
+    single: Provisioned, make_cluster: Callable[..., Cluster], tmp_path: Path
+) -> None:
     directory = str(single.directory)
     assert "already" in lab(single, "save", SINGLE.saved, "-i", directory, expect=2)
     assert "cannot be the name" in lab(single, "save", "../x", "-i", directory, expect=2)
     bare = make_cluster("e2ebare")
-    said = lab(bare, "save", "bare", "-i", str(bare.directory), expect=2)
+    with idle_image(single, tmp_path):  # what another state directory has saved stays
+        said = lab(bare, "save", "bare", "-i", str(bare.directory), expect=2)
     assert "nothing is provisioned" in said
     assert saved_names(bare) == []
 

@@ -86,9 +86,14 @@ def remove_images(
     Args:
         everywhere: those of other state directories too.
     """
-    mine = [] if everywhere else [f"--filter=label={OWNER}={state_dir()}"]
-    listed = podman("images", f"--filter=label={LABEL}", *mine, "--format", "json").stdout
-    gone = [one["Id"] for one in json.loads(listed or b"[]") if unwanted(one["Labels"])]
+    # One filter only: of two, podman lists what has either label (of containers what has both).
+    listed = podman("images", f"--filter=label={LABEL}", "--format", "json").stdout
+    mine = str(state_dir())
+    gone = [
+        one["Id"]
+        for one in json.loads(listed or b"[]")
+        if (everywhere or one["Labels"].get(OWNER) == mine) and unwanted(one["Labels"])
+    ]
     if gone:
         podman("rmi", *gone, check=False, timeout=600)
     return gone
