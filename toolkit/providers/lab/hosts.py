@@ -81,11 +81,16 @@ def listing(lab: str | None = None) -> list[LabHost]:
 def containers(*labels: str) -> list[dict[str, Any]]:
     """What podman knows of every container that has these labels, or of all containers."""
     filters = [f"--filter=label={label}" for label in labels]
-    names = podman("ps", "--all", *filters, "--format", "{{.Names}}").stdout.decode().split()
-    if not names:
-        return []
-    found: list[dict[str, Any]] = json.loads(podman("inspect", "--type=container", *names).stdout)
-    return found
+    for last in (False, False, False, False, True):
+        names = podman("ps", "--all", *filters, "--format", "{{.Names}}").stdout.decode().split()
+        if not names:
+            break
+        # Another lab's host may be removed between the two.
+        done = podman("inspect", "--type=container", *names, check=last)
+        if not done.returncode:
+            found: list[dict[str, Any]] = json.loads(done.stdout)
+            return found
+    return []
 
 
 def remove_abandoned() -> list[str]:
