@@ -52,6 +52,8 @@ def units(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             unit = there.get(f"airflow-{component}.service")
             if unit is None:
                 problem = "is not there"
+            elif facts.airflow.drained and component == "worker":
+                continue
             elif unit.enabled not in ("enabled", ""):
                 problem = f"is {unit.enabled}"
             elif unit.overrides:

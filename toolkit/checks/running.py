@@ -15,6 +15,7 @@ from toolkit.cluster.topology import canary_tasks, ports
 from toolkit.findings import Severity
 from toolkit.hosts.canary import S3, Canary, Visits, Workers
 from toolkit.hosts.database import Examined
+from toolkit.hosts.draining import queues
 from toolkit.hosts.state import HostState
 from toolkit.hosts.typed import journal
 
@@ -56,7 +57,7 @@ def _units(seen: Evidence) -> Iterator[Proof]:
             found = state.problem.finding
             yield Proof(found.id, state.host.name, "", "reached", False, found.what, found.fix)
             continue
-        for component in state.components:
+        for component in state.at_work:
             yield _unit(state, earlier[state.host.name], component)
 
 
@@ -77,7 +78,7 @@ def _unit(state: HostState, earlier: HostState, component: str) -> Proof:
 def _ports(cluster: Cluster, found: list[HostState]) -> Iterator[Proof]:
     for state in found:
         for port in ports(cluster, state.host) if not state.problem else ():
-            if port.component in state.components:
+            if port.component in state.at_work:
                 ok = port.number in state.ports
                 yield Proof("running.port", state.host.name, port.component, f"port {port.number}", ok,
                             "listens" if ok else "nothing listens there",
@@ -102,8 +103,11 @@ def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
         for state in seen.after
         if state.unit("worker").active == "deactivating"
     }
+    drained = _drained(seen.after)
     for host in cluster.group("worker"):
-        wanted = [*cluster.setting("airflow_worker_queues", host), f"toolkit.{host.name}"]
+        if host.name in drained:
+            continue
+        wanted = queues(cluster, host)
         consumed = seen.workers.queues.get(hostnames.get(host.name, ""), ())
         missing = [queue for queue in wanted if queue not in consumed]
         detail = (
@@ -184,7 +188,10 @@ def _canary_ran(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
     states_ = {task.task: task.state for task in canary.tasks}
     log = f"\n    {canary.log}" if canary.log else ""
     fix = "toolkit airflow -- tasks states-for-dag-run, or the web UI's log of toolkit_canary"
+    drained = _drained(seen.after)
     for host, names in canary_tasks(cluster):
+        if host.name in drained:
+            continue
         results = [states_.get(name) for name in names]
         ok = results == ["success", "success"]
         seconds = f" in {canary.seconds} s" if ok and canary.seconds is not None else ""
@@ -208,6 +215,11 @@ def _restricted(cluster: Cluster, canary: Canary) -> Iterator[Proof]:
                     or "write, spawn, execute memory, list interfaces, make virtual environments",
                     "airflow_writable_paths, airflow_hardening or airflow_unit_options: docs/hardening.md",
                     Severity.WARNING)  # fmt: skip
+
+
+def _drained(found: list[HostState]) -> set[str]:
+    """Hosts whose workers are out of work, and have nothing to prove."""
+    return {state.host.name for state in found if state.drained}
 
 
 def _refusal(attempt: str, said: str) -> str:

@@ -45,6 +45,8 @@ switch; 2 refused, the DAGs before go on; 130 interrupted (run it again to conti
 )
 @click.option("--pytest", "tests", metavar="PATH", default="",
               help="Run the project's own tests there before the switch; PATH is in the project.")  # fmt: skip
+@click.option("--restart", is_flag=True,
+              help="When plugins differ, restart Airflow afterwards, one host at a time.")  # fmt: skip
 @click.option("--max-file-size", "file_mb", type=click.IntRange(1), default=20, show_default=True, metavar="MB",
               help="Refuse larger files.")  # fmt: skip
 @click.option("-C", "--check", is_flag=True, help="Do all but the switch, and change nothing.")
@@ -60,6 +62,7 @@ def command(
     lists: bool,
     allow_removal: bool,
     tests: str,
+    restart: bool,
     file_mb: int,
     check: bool,
     skip: tuple[str, ...],
@@ -86,6 +89,7 @@ def command(
         example=example,
         removal=allow_removal,
         tests=tests,
+        restart=restart,
         file_mb=file_mb,
         skip=skip,
     )
@@ -151,7 +155,7 @@ def text(result: Result, inventory: Inventory, check: bool) -> str:
     gone = [f"  DAGs that are gone: {few(result.removed_dags)}"] if result.removed_dags else []
     again = (
         [
-            "  plugins differ: units read them when they start, so they count from the next start of Airflow's units on"
+            f"  plugins differ, and units read them when they start: toolkit restart -i {inventory} --rolling"
         ]
         if result.restart
         else []

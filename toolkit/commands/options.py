@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from toolkit.errors import DeclinedError
 
 if TYPE_CHECKING:
     from toolkit.cluster import Inventory
+    from toolkit.run.session import Options
 
 
 def _ask_password(_context: click.Context, _option: click.Parameter, asked: bool) -> str | None:
@@ -79,6 +81,37 @@ def sources(named: tuple[str, ...]) -> Inventory:
     from toolkit.cluster.inventory import Inventory
 
     return Inventory.of(*named)
+
+
+def run(as_json: bool, check: bool, become_password: str | None) -> Options:
+    """The options of a run, as the command line has them."""
+    from toolkit.run.session import Options
+
+    return Options(command_line(), quiet=as_json, dry=check, become_password=become_password)
+
+
+def show(result: Any, done: str, *, as_json: bool, check: bool) -> None:
+    """What a verb about hosts came to.
+
+    Args:
+        result: with exit_code, hosts and seconds.
+        done: what was done to them, in one word.
+    """
+    if as_json:
+        click.echo(json.dumps(result.as_json(), indent=2))
+    elif not check:
+        click.echo(f"{done} on {', '.join(result.hosts)}, in {result.seconds:.0f} s")
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(_context: click.Context, _option: click.Parameter, text: str) -> float:
+    """Seconds, of a time such as 90s, 30m, 2h or 1d."""
+    found = re.fullmatch(r"(\d+)\s*([smhd])", text.strip())
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no time: write 90s, 30m, 2h or 1d")
+    return float(found[1]) * _UNITS[found[2]]
 
 
 def _sources(_context: click.Context, _option: click.Parameter, named: tuple[str, ...]) -> Any:

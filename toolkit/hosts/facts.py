@@ -167,13 +167,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Airflow:
-    """What there is of Airflow; `ours` once the toolkit has been at work on the host."""
+    """What there is of Airflow; `ours` once the toolkit has been at work on the host, `drained` while its worker is
+    out of work."""
 
     ours: bool = False
     current: str = ""
     configured: bool = False
     releases: tuple[Release, ...] = ()
     units: tuple[Unit, ...] = ()
+    drained: bool = False
     foreign: tuple[ForeignAirflow, ...] = ()
 
     @property

@@ -74,21 +74,18 @@ def since_words(text: str) -> str:
     return f"-{short[1]}{short[2]}" if short else text
 
 
+def patterns(component: str) -> list[str]:
+    """The units of a component of Airflow or of a server, as patterns of fnmatch(3)."""
+    if component not in engines():
+        return [f"airflow-{component}.service"]
+    return sorted({unit for one in engines()[component].platforms.values() for unit in one.units})
+
+
 def units(cluster: Cluster, host: Host, wanted: Iterable[str] = ()) -> list[str]:
     """The units of a host's components and servers, as patterns for journalctl; of those wanted, where any are."""
     chosen = set(wanted)
-    found = [
-        f"airflow-{name}.service"
-        for name in airflow_components(cluster, host)
-        if not chosen or name in chosen
-    ]
-    for name in servers(cluster, host):
-        if not chosen or name in chosen:
-            patterns = (
-                one for platform in engines()[name].platforms.values() for one in platform.units
-            )
-            found += sorted(set(patterns))
-    return found
+    there = (*airflow_components(cluster, host), *servers(cluster, host))
+    return [unit for name in there if not chosen or name in chosen for unit in patterns(name)]
 
 
 def refuse_unknown(cluster: Cluster, hosts: Iterable[Host], wanted: Iterable[str]) -> None:

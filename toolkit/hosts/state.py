@@ -47,6 +47,24 @@ class DatabaseState:
 
 
 @dataclass(frozen=True)
+class Drained:
+    """Since when a host is drained (seconds since the epoch), by whom (user@machine) and by which verb."""
+
+    since: float = 0.0
+    by: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """Since when all DAGs are paused (seconds since the epoch), by whom, and which go on afterwards."""
+
+    since: float = 0.0
+    by: str = ""
+    dags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class HostState:
     """One host's answer (toolkit/onhost/state.py), or the problem in its place.
 
@@ -55,6 +73,8 @@ class HostState:
         components: that it should run, those of another release line where that is the current one.
         problem: why nothing else is known.
         units: component -> its unit.
+        drained: since when its worker consumes nothing; None where it works.
+        maintenance: of the cluster, on its first scheduler host; None while there is none.
         release: name of the current one below /opt/airflow/releases; None without one.
         dags: id of the current release of DAGs; "" where they are not deployed.
         digests: environment variable -> keyed digest of its value, comparable between hosts.
@@ -74,6 +94,8 @@ class HostState:
     components: tuple[str, ...]
     problem: HostProblem | None = None
     units: Mapping[str, UnitState] = field(default_factory=dict)
+    drained: Drained | None = None
+    maintenance: Maintenance | None = None
     release: str | None = None
     dags: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
@@ -100,6 +122,11 @@ class HostState:
     def unit(self, component: str) -> UnitState:
         """State of a component's unit."""
         return self.units.get(component, UnitState())
+
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        """Its components that have to run: without the worker where the host is drained."""
+        return tuple(one for one in self.components if not self.drained or one != "worker")
 
     @property
     def clock_offset(self) -> float:

@@ -3,6 +3,7 @@
 import glob
 import os
 
+from toolkit.onhost import drained
 from toolkit.onhost.lib import CURRENT, read
 from toolkit.onhost.processes import process, processes
 from toolkit.onhost.units import unit_states
@@ -28,6 +29,7 @@ def airflow(commands):
         "configured": os.path.isfile("/etc/airflow/airflow.cfg"),
         "releases": releases,
         "units": units,
+        "drained": drained.drained() is not None,
         "foreign": foreign_airflow([unit["name"] for unit in units if unit["ours"]], commands),
     }
 

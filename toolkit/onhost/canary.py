@@ -21,6 +21,26 @@ class Canary(Api):
         """Start the canary: status and answer."""
         return self.call("POST", self.runs(), {"logical_date": None} if self.modern else {})
 
+    def tasks(self):
+        """Names of the DAG's tasks, as Airflow knows it."""
+        found = self.call("GET", self.prefix + "/dags/" + DAG + "/tasks")[1].get("tasks", [])
+        return {task["task_id"] for task in found}
+
+    def parse(self):
+        """Have Airflow read the DAG's file at once."""
+        answer = self.call("GET", self.prefix + "/dags/" + DAG)[1]
+        self.call("PUT", self.prefix + "/parseDagFile/" + answer.get("file_token", ""))
+
+    def pause(self, paused):
+        """Have the scheduler pass it over, or not."""
+        self.call("PATCH", self.prefix + "/dags/" + DAG, {"is_paused": paused})
+
+    def leave_out(self, run_id, task):
+        """Have a task of a run that is not scheduled yet count as skipped."""
+        body = {"new_state": "skipped"}
+        path = self.runs(run_id, "/taskInstances/" + task)
+        self.call("PATCH", path, body if self.modern else dict(body, dry_run=False))
+
     def log(self, run_id, task):
         """Path of a task's log."""
         rest = "/taskInstances/%s/logs/%s" % (task["task_id"], task["try_number"])
@@ -38,7 +58,7 @@ def main(payload):
     wait_until(lambda: api.call("GET", payload["health_path"])[0], bool, left())
     # Started before all is healthy: components that are on their way run it while others come up.
     begun = time.monotonic()
-    run_id, error = start(api, left)
+    run_id, error = start(api, set(payload["tasks"]), left)
     result = dict(
         health(api, payload, left()), error=error, login=login(payload["webserver_config"])
     )
@@ -47,6 +67,7 @@ def main(payload):
     result["state"] = ended(api, run_id, max(60, left()))
     result["seconds"] = round(time.monotonic() - begun, 1)
     tasks = api.call("GET", api.runs(run_id, "/taskInstances"))[1].get("task_instances", [])
+    tasks = [task for task in tasks if task["task_id"] in payload["tasks"]]
     result["tasks"] = [{"task": task["task_id"], "state": task["state"]} for task in tasks]
     if result["state"] == "success":
         result["refused"] = refused(api, run_id, tasks)
@@ -57,14 +78,24 @@ def main(payload):
     return result
 
 
-def start(api, left):
-    """Sign in and start the canary: its run id and None, or None and why not."""
+def start(api, wanted, left):
+    """Sign in and start these tasks of the canary: its run id and None, or None and why not."""
     status = wait_until(api.sign_in, lambda status: status in (200, 400, 401, 403, 404), left())
     if status != 200:
         return None, "signing in as %s got HTTP %s" % (api.login[0], status)
-    # Airflow may not know the DAG yet.
+    # Airflow may not know the DAG yet, or not those of its tasks that are for a new host.
+    known = api.tasks()
+    if not wanted <= known:
+        api.parse()
+        known = wait_until(api.tasks, lambda known: wanted <= known, left())
+    # A queue that nobody consumes would keep a task, so the others are out before the scheduler sees the run.
+    others = known - wanted
+    api.pause(bool(others))
     status, answer = wait_until(api.trigger, lambda answer: answer[0] in (200, 401, 403), left())
     if status == 200:
+        for task in sorted(others):
+            api.leave_out(answer["dag_run_id"], task)
+        api.pause(False)
         return answer["dag_run_id"], None
     if status in (401, 403):
         return None, (

@@ -3,7 +3,16 @@
 import os
 import time
 
-from toolkit.onhost import addresses, answering, claim, digests, releases, units
+from toolkit.onhost import (
+    addresses,
+    answering,
+    claim,
+    digests,
+    drained,
+    maintenance,
+    releases,
+    units,
+)
 from toolkit.onhost.in_airflow import broker, database
 from toolkit.onhost.lib import CURRENT, environment, in_airflow, in_parallel, listening
 
@@ -23,6 +32,8 @@ def main(payload):
     database_answer, broker_answer = answers or (None, None)
     return {
         "units": units.components(payload["components"]),
+        "drained": drained.drained(),
+        "maintenance": maintenance.maintenance(),
         "dags": releases.current(),
         "release": os.path.basename(os.path.realpath(CURRENT)) if os.path.exists(CURRENT) else None,
         "digests": digests.digests(nonce, payload["secrets"]),

@@ -21,6 +21,7 @@ from toolkit.findings import Finding
 from toolkit.hosts.dags import fingerprints, inspect, send
 from toolkit.run.session import Options, Session
 from toolkit.run.stages import Stage, Step
+from toolkit.verbs import control
 from toolkit.verbs.releases import now, refuse_hosts, refuse_inventory
 from toolkit.verbs.switching import Result, Switching, carry_out
 
@@ -40,6 +41,7 @@ class Wanted:
         removal: whether DAGs may disappear.
         tests: a path in the project that pytest runs; "" for none.
         file_mb: how large a file may be.
+        restart: whether units start again, one host at a time, when plugins differ.
         skip: ids of findings that do not count.
     """
 
@@ -49,6 +51,7 @@ class Wanted:
     removal: bool = False
     tests: str = ""
     file_mb: int = FILE_MB
+    restart: bool = False
     skip: tuple[str, ...] = ()
 
 
@@ -94,6 +97,13 @@ class _Deploy(Switching):
     def stages(self) -> list[Stage]:
         """From the source to Airflow's answer."""
         return [Stage(PACK, self.pack), Stage(SPREAD, self.spread), *super().stages()]
+
+    def afterwards(self) -> list[Stage]:
+        """Units read plugins when they start."""
+        if not (self.result.restart and self.wanted.restart):
+            return []
+        rolling = control.Wanted(rolling=True)
+        return control.stages(self.cluster, self.work, "restart", rolling)
 
     def pack(self) -> bool:
         """Read the files, and compare their requirements with the lock."""

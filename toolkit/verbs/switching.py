@@ -49,7 +49,7 @@ class Result:
         removed_dags: ids of DAGs that are gone.
         sent: bytes that were sent to all hosts together.
         unchanged: whether there was nothing to do.
-        restart: whether plugins differ, which units read when they start.
+        restart: whether plugins differ, and units still have to start again to read them.
     """
 
     exit_code: int
@@ -140,6 +140,10 @@ class Switching:
             ),
             Stage(SEEN, self.await_seen, dry="wait until Airflow shows it"),
         ]
+
+    def afterwards(self) -> list[Stage]:
+        """What follows once Airflow shows it."""
+        return []
 
     def begin_import(self, tests: str = "") -> Importing:
         """Airflow takes seconds to be imported, so it begins before the release is there."""
@@ -306,7 +310,10 @@ def carry_out(
         result.record = str(work.record.directory)
         with made(work) as switching:
             if work.carry_out(switching.stages()):
-                result.exit_code = 0
+                afterwards = switching.afterwards()
+                if work.carry_out(afterwards):
+                    result.exit_code = 0
+                    result.restart = result.restart and not afterwards
         work.exit_code = result.exit_code
         result.seconds = round(work.progress.elapsed(), 1)
         result.stages = work.record.stages

@@ -82,12 +82,13 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
         database = pool.submit(examine, cluster, remote)
         # Both count the time until a worker answers, which one that ends its tasks does not.
         ended = _ended(cluster, remote, hosts, report)
+        at_work = [state.host for state in ended if not state.drained]
         first = pool.submit(_settled, cluster, remote, ended, report)
-        canary = pool.submit(_canary, cluster, remote)
-        workers = pool.submit(_workers, cluster, remote)
+        canary_run = pool.submit(canary, cluster, remote, at_work)
+        workers = pool.submit(_workers, cluster, remote, at_work)
         before = first.result()
         report("waiting for health and running the canary DAG")
-        ran, queues = canary.result(), workers.result()
+        ran, queues = canary_run.result(), workers.result()
     report("signing in to the web UI, checking units, ports, secrets and clocks")
     with ThreadPoolExecutor(1) as pool:
         # Once the canary has found that the web server answers.
@@ -157,7 +158,12 @@ def _in(found: list[HostState], *wanted: str) -> list[str]:
     ]
 
 
-def _canary(cluster: Cluster, remote: Remote) -> Canary:
+def canary(cluster: Cluster, remote: Remote, hosts: Collection[Host]) -> Canary:
+    """Wait until Airflow is healthy, and run the canary DAG.
+
+    Args:
+        hosts: where its tasks are to run; of those that run none there are no tasks.
+    """
     web, line = cluster.web, release_line(cluster) or {}
     components = {
         component.health
@@ -168,6 +174,7 @@ def _canary(cluster: Cluster, remote: Remote) -> Canary:
         **api_login(cluster),
         "health_path": line["health_path"],
         "healthy": ["metadatabase", *sorted(components)],
+        "tasks": [name for host, names in canary_tasks(cluster) if host in hosts for name in names],
         "remote_log_folder": remote_logs.folder(cluster),
         "webserver_config": _webserver_config(cluster),
         "timeout": TIMEOUT,
@@ -183,10 +190,12 @@ def _webserver_config(cluster: Cluster) -> str:
     return next(filter(None, chosen), "/var/lib/airflow/webserver_config.py")
 
 
-def _workers(cluster: Cluster, remote: Remote) -> Workers:
-    if not cluster.group("worker"):
+def _workers(cluster: Cluster, remote: Remote, hosts: Collection[Host]) -> Workers:
+    """What the workers of these hosts consume."""
+    count = sum(host in hosts for host in cluster.group("worker"))
+    if not count:
         return Workers()
-    payload = {"workers": len(cluster.group("worker")), "timeout": 60}
+    payload = {"workers": count, "timeout": 60}
     return _ask(Workers, remote, cluster.group("scheduler")[0], "workers", payload)
 
 

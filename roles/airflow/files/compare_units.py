@@ -11,6 +11,8 @@ import time
 
 UNITS = "/etc/systemd/system"
 RECORD = "/usr/local/lib/airflow-toolkit/cluster.json"
+# Written by `toolkit drain`, which stops this unit until `toolkit undrain`.
+DRAINED, WORKER = "/usr/local/lib/airflow-toolkit/drained.json", "airflow-worker.service"
 CONFIGURATION = ("/etc/airflow/airflow.cfg", "/etc/airflow/airflow.env", "/opt/airflow/current")
 
 
@@ -49,6 +51,8 @@ def compare(wanted):
     found = {"remove": [unit for unit in leaving if unit in there],
              "gone": [unit for unit in leaving if unit not in there], "start": [], "restart": []}  # fmt: skip
     for unit in wanted_here:
+        if unit == WORKER and os.path.exists(DRAINED):
+            continue
         values = states[unit]
         if is_stale(unit, int(values["ActiveEnterTimestampMonotonic"] or 0) / 1e6):
             found["restart"].append(unit)

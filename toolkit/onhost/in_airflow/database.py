@@ -2,6 +2,9 @@
 
 database.py jobs TYPE...   schema version, and jobs of these types
 database.py releases       how many unfinished runs each release of DAGs has, and which releases DAGs are of
+database.py unpaused DAG   the DAGs that are not paused, without this one, and how many tasks run
+database.py pause DAG...   pauses them
+database.py unpause DAG...
 """
 
 import json
@@ -61,13 +64,42 @@ def releases(cursor, _age, _arguments):
     return {"runs": runs, "parsed": [row[0] for row in cursor]}
 
 
-QUESTIONS = {"jobs": jobs, "releases": releases}
+def unpaused(cursor, _age, without):
+    """The DAGs that are scheduled, and how many tasks run or are about to."""
+    cursor.execute("SELECT dag_id FROM dag WHERE NOT is_paused AND dag_id <> %s", without)
+    dags = sorted(row[0] for row in cursor)
+    cursor.execute("SELECT count(*) FROM task_instance WHERE state IN ('queued', 'running')")
+    return {"dags": dags, "tasks": cursor.fetchone()[0]}
+
+
+def pause(cursor, _age, dags):
+    """Have the scheduler pass them over; what runs goes on."""
+    return switch(cursor, "true", dags)
+
+
+def unpause(cursor, _age, dags):
+    """Have the scheduler look at them again."""
+    return switch(cursor, "false", dags)
+
+
+def switch(cursor, paused, dags):
+    """How many were found."""
+    names = ", ".join(["%s"] * len(dags))
+    cursor.execute("UPDATE dag SET is_paused = %s WHERE dag_id IN (%s)" % (paused, names), dags)
+    return {"changed": cursor.rowcount}
+
+
+QUESTIONS = {
+    "jobs": jobs, "releases": releases, "unpaused": unpaused, "pause": pause, "unpause": unpause,
+}  # fmt: skip
 
 
 def main(question, *arguments):
     """The answer to one of them."""
     connection, age = connect(os.environ[CONNECTION])
-    return QUESTIONS[question](connection.cursor(), age, arguments)
+    answer = QUESTIONS[question](connection.cursor(), age, arguments)
+    connection.commit()
+    return answer
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+"""The mark of a host that is drained: its worker consumes nothing, and stays down over reboots and provisions.
+
+The role reads it as well (roles/airflow/files/compare_units.py).
+"""
+
+import json
+import os
+
+from toolkit.onhost.lib import read
+
+MARK = "/usr/local/lib/airflow-toolkit/drained.json"
+
+
+def drained():
+    """Since when (seconds since the epoch), by whom and by which verb; None where the host is not drained."""
+    text = read(MARK)
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return {"since": os.lstat(MARK).st_mtime, "by": "", "why": ""}
+
+
+def mark(since, by, why):
+    """Mark the host; one that is marked already keeps its mark."""
+    if drained():
+        return
+    with open(MARK + ".new", "w", encoding="utf-8") as file:
+        json.dump({"since": since, "by": by, "why": why}, file)
+    os.replace(MARK + ".new", MARK)
+
+
+def unmark():
+    """Remove the mark, if there is one."""
+    if os.path.exists(MARK):
+        os.remove(MARK)

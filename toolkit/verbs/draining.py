@@ -1,0 +1,123 @@
+"""Workers taken out of work: told to consume nothing more, waited for, stopped; and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from toolkit.cluster import Cluster, Host
+from toolkit.errors import EXIT_FAILED, ToolkitError
+from toolkit.hosts import draining
+from toolkit.hosts.draining import Running, Tasks
+from toolkit.hosts.typed import journal
+from toolkit.run.session import Session
+
+DEADLINE = 7200.0
+"""Seconds that tasks may take to end, unless the command line says otherwise."""
+
+
+class Draining:
+    """The steps for some workers of a cluster, within a run."""
+
+    def __init__(self, cluster: Cluster, work: Session, hosts: Iterable[Host]) -> None:
+        self.cluster = cluster
+        self.work = work
+        self.hosts = list(hosts)
+        self.left: dict[str, Tasks] = {}
+        """Host -> what its worker has to do yet."""
+
+    def begin(self) -> bool:
+        """They are marked, and consume nothing more.
+
+        Raises:
+            ToolkitError: a worker that runs does not do so.
+        """
+        remote, holder = self.work.connect(self.cluster), self.work.holder
+        told = draining.begin(
+            remote, self.hosts, f"{holder.user}@{holder.machine}", self.work.record.verb
+        )
+        return self._all_well({name: one.error for name, one in told.items()})
+
+    def wait(self, deadline: float) -> bool:
+        """Wait until they have no task any more.
+
+        Args:
+            deadline: seconds.
+
+        Returns:
+            Whether none has.
+
+        Raises:
+            ToolkitError: a worker that runs does not answer.
+        """
+        remote, until = self.work.connect(self.cluster), time.monotonic() + deadline
+        waiting = self.hosts
+        while waiting:
+            self.left = draining.tasks(remote, waiting)
+            self._all_well({
+                name: one.error or ("" if one.answers else "its worker does not answer")
+                for name, one in self.left.items()
+            })  # fmt: skip
+            waiting = [host for host in waiting if self.left[host.name].tasks]
+            if waiting and time.monotonic() > until:
+                return False
+            for host in self.hosts:
+                found = self.left[host.name].tasks if host in waiting else ()
+                self.work.progress.host(host.name, listed(found))
+        return True
+
+    def stop(self) -> bool:
+        """Stop them, also over reboots.
+
+        Raises:
+            ToolkitError: systemd does not.
+        """
+        remote = self.work.connect(self.cluster)
+        timeouts = [
+            self.cluster.setting("airflow_worker_stop_timeout", host) for host in self.hosts
+        ]
+        allowed = max((one for one in timeouts if isinstance(one, int)), default=0)
+        stopped = draining.stop(remote, self.hosts, allowed)
+        return self._all_well({
+            name: one.error or ("" if one.active in ("inactive", "failed") else f"it is {one.active}")
+            for name, one in stopped.items()
+        })  # fmt: skip
+
+    def back(self) -> bool:
+        """They work again.
+
+        Raises:
+            ToolkitError: one does not consume its queues.
+        """
+        told = draining.back(self.cluster, self.work.connect(self.cluster), self.hosts)
+        return self._all_well({
+            name: one.error or ("" if one.answers else "its worker does not answer yet")
+            for name, one in told.items()
+        })  # fmt: skip
+
+    def _all_well(self, errors: dict[str, str]) -> bool:
+        """True, unless something is wrong with one of them."""
+        for name, error in errors.items():
+            if error:
+                raise ToolkitError(
+                    error, where=name, fix=journal(self.cluster.host(name).access, "worker"),
+                    exit_code=EXIT_FAILED,
+                )  # fmt: skip
+        return True
+
+
+def listed(tasks: Iterable[Running]) -> str:
+    """Tasks for people, the one that has run longest first: "3 tasks: report.load for 12 min, ..."."""
+    found = sorted(tasks, key=lambda one: one.since or time.time())
+    if not found:
+        return ""
+    words = [f"{one.dag}.{one.task}{_since(one)}" for one in found[:2]]
+    more = ", ..." if len(found) > 2 else ""
+    return f"{len(found)} task{'s' * (len(found) > 1)}: {', '.join(words)}{more}"
+
+
+def _since(task: Running) -> str:
+    if task.since is None:
+        return ""
+    seconds = max(0.0, time.time() - task.since)
+    return f" for {seconds:.0f} s" if seconds < 120 else f" for {seconds / 60:.0f} min"
