@@ -68,8 +68,24 @@ def _host(cluster: Cluster, name: str, member: Member) -> Host:
     return Host(name, (), login | {key: value for key, value in given.items() if value is not None})
 
 
-def write_members(cluster: Cluster, remote: Remote, left: Mapping[str, Left]) -> None:
-    """Have every host in play remember the members, those that left among them."""
+def newcomers(cluster: Cluster, remote: Remote, host: Host) -> list[Host]:
+    """Hosts in play that a host outside of the limit does not know as members yet; [] where it knows none.
+
+    Raises:
+        HostProblem: it cannot be asked.
+    """
+    claim = read(Claim, remote.run_script(host, program("members"), {}))
+    return [
+        one
+        for one in cluster.hosts
+        if claim.members and claim.members.get(one.name, Member()).address != one.address
+    ]
+
+
+def write_members(
+    cluster: Cluster, remote: Remote, left: Mapping[str, Left], hosts: Iterable[Host]
+) -> None:
+    """Have hosts remember the members, those that left among them."""
     now = time.time()
     ours = set(tables.groups())
     members = {
@@ -83,4 +99,4 @@ def write_members(cluster: Cluster, remote: Remote, left: Mapping[str, Left]) ->
         if now - since < KEPT_DAYS * 86400 or not one.problem:
             members[name] = replace(one.member, left=since)
     payload = {"members": {name: member.as_json() for name, member in members.items()}}
-    remote.fan_out(cluster.hosts, program("members"), payload, timeout=20)
+    remote.fan_out(hosts, program("members"), payload, timeout=20)

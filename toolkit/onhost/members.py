@@ -19,6 +19,7 @@ def main(payload):
         return {"broken": str(error)}
     return {
         "id": record.get("cluster", {}).get("id", ""),
+        "members": record.get("members", {}),
         "running": running(record.get("owned", {}).get("units", [])),
         "files": sum(os.path.lexists(path) for path in record.get("owned", {}).get("files", {})),
         "secrets": os.path.exists(ENVIRONMENT),

@@ -144,6 +144,7 @@ class Playbook:
         become_password: str | None = None,
         variables: Mapping[str, Any] | None = None,
         cancelled: Callable[[], bool] = bool,
+        prefix: str = "",
     ) -> None:
         """Begin.
 
@@ -152,6 +153,7 @@ class Playbook:
             become_password: for becoming root, kept in a private file while the run lasts.
             variables: extra variables of this run, typed as they are.
             cancelled: asked again and again; when it says so, ansible-playbook is ended.
+            prefix: of the names that log and events have in the record, where a run has several playbooks.
         """
         self._cluster = cluster
         self._record = record
@@ -162,7 +164,8 @@ class Playbook:
             str(value) for name, value in (variables or {}).items() if name in secrets.GENERATED
         ]
         self._on_event: Callable[[Event], object] = bool  # nothing happens before `run`
-        self._outcome = Outcome(ok=False, log=record.directory / "ansible.log")
+        self._prefix = prefix
+        self._outcome = Outcome(ok=False, log=record.directory / f"{prefix}ansible.log")
         self._events: list[dict[str, Any]] = []
         self._command = playbook_command(cluster, name, check=check)
         self._extra = dict(variables or {}) | {"mitogen_ssh_compression": False}
@@ -247,7 +250,7 @@ class Playbook:
         log = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
         assert outcome.log is not None
         write_private(outcome.log, secrets.mask(log, self._hidden))
-        self._record.write("events.json", self._events)
+        self._record.write(f"{self._prefix}events.json", self._events)
         if not outcome.ok and not outcome.failures and not outcome.interrupted:
             lines = [line for line in log.splitlines() if line.strip()]
             cause = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "")

@@ -27,6 +27,7 @@ from toolkit.run.narrate import Narrator, grouped
 from toolkit.run.playbook import Event, Playbook
 from toolkit.run.session import Options, Session, session
 from toolkit.run.stages import Stage, Step
+from toolkit.verbs.admission import Admission
 from toolkit.verbs.validate import validate
 from toolkit.verbs.verify import PROVE, verify
 
@@ -154,6 +155,7 @@ class _Provision:
         self.variables = variables
         self.probe = Probe({})
         self.open = ExitStack()
+        self.admission = self.open.enter_context(Admission(cluster, work))
 
     def __enter__(self) -> _Provision:
         return self
@@ -208,6 +210,7 @@ class _Provision:
             lease = pool.submit(self._take_lease)
             self.probe = collect(self.cluster, remote)
             lease.result()
+        self.admission.find(remote)
         found = checks.validate_hosts(self.cluster, self.probe)
         name = "airflow_allow_upgrade"
         if self.variables.get(name) or self.cluster.setting(name):
@@ -252,15 +255,20 @@ class _Provision:
             self.work.step,
             lambda host, what: counting.under_way(hosts[host], what) if host in hosts else None,
         )
+        self.admission.begin(self.variables)
         with counting.going() if progress.live else nullcontext():
             outcome = self.playbook.run(ansible_facts(self.cluster, self.probe), narrator.hear)
-        self.result.failures, self.result.changes = outcome.failures, outcome.changes
+        admitted = self.admission.ended()
+        outcome.ok = outcome.ok and admitted.ok
+        self.result.failures = admitted.failures + outcome.failures
+        self.result.changes = outcome.changes = admitted.changes + outcome.changes
         self.result.groups = grouped(self.cluster, outcome.changes)
         self.result.details = [event.detail for event in outcome.changes if event.detail]
         if outcome.interrupted:
             raise KeyboardInterrupt
         if outcome.ok and not self.work.options.dry:
-            write_members(self.cluster, remote, self.probe.left)
+            knowing = self.cluster.all_hosts if self.admission.new else self.cluster.hosts
+            write_members(self.cluster, remote, self.probe.left, knowing)
         self.result.url = self.cluster.web_address
         return outcome.ok
 
