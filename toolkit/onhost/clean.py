@@ -1,0 +1,130 @@
+"""Removes what is ours from a host that leaves its cluster, as root, and by its list alone.
+
+What Airflow and its users have written stays unless `purge` is said: logs, copied DAGs, what tasks left. So
+does what somebody changed: it is moved to strangers.BACKUPS. Each part can be done again after it was cut off.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+
+from toolkit.onhost import drained, ownership, releases, strangers
+from toolkit.onhost.control import run
+
+BUILT = ("/opt/airflow/releases", "/opt/airflow/cache")
+"""Where only we make anything."""
+COPIED = releases.RELEASES + "/none"
+"""Where DAGs are that somebody copied."""
+
+
+def main(payload):
+    """What was removed and what stays; or why nothing was done."""
+    record = ownership.read()
+    if not record:
+        return {"error": "", "removed": {}, "stays": []}
+    another = ownership.of_another(record, {"id": payload["id"]})
+    if another:
+        return {"error": "this host " + another}
+    with ownership.changing() as found:
+        removed = {
+            "units": stop(found),
+            "files": remove_files(found),
+            "environments": remove_built(payload["purge"]),
+        }
+        if payload["purge"]:
+            purge(found)
+        stays = remove_directories(found)
+        # Users own what stays.
+        if not stays:
+            remove_accounts(found)
+        else:
+            stays += found["owned"]["users"]
+    drained.unmark()  # one that comes back is to work
+    run("daemon-reload")
+    if not stays:
+        shutil.rmtree(ownership.DIRECTORY)
+    return {"error": "", "removed": removed, "stays": stays}
+
+
+def stop(found):
+    """Stop our units, with the tasks that they have, and take them out of the boot."""
+    units = found["owned"]["units"]
+    for unit in units:
+        run("disable", unit)
+        run("stop", unit)
+    ownership.remove(found, "units", units)
+    return units
+
+
+def remove_files(found):
+    """Remove our files and links; those that somebody changed are kept elsewhere."""
+    files = found["owned"]["files"]
+    place = strangers.BACKUPS + "/" + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    there = [path for path in sorted(files) if (os.path.lexists(path) and not os.path.isdir(path))
+             or os.path.islink(path)]  # fmt: skip
+    for path in there:
+        if is_changed(found["key"], files[path], path):
+            strangers.keep_one(path, place)
+        os.remove(path)
+    found["owned"]["files"] = {}
+    return there
+
+
+def is_changed(key, entry, path):
+    """Whether a file is not as we wrote it."""
+    content = ownership.content_of(path)
+    return entry is not None and content is not None and ownership.digest(key, content) != entry[0]
+
+
+def remove_built(everything):
+    """Remove environments, and releases of DAGs but the folder for copied ones, if there are any."""
+    built = [
+        os.path.join(folder, name)
+        for folder in (*BUILT, releases.RELEASES)
+        for name in (os.listdir(folder) if os.path.isdir(folder) else [])
+    ]
+    empty = os.path.isdir(COPIED) and not os.listdir(COPIED)
+    gone = [path for path in built if everything or empty or path != COPIED]
+    for path in gone:
+        remove_tree(path)
+    return [os.path.basename(path) for path in gone if not path.startswith(BUILT[1])]
+
+
+def remove_tree(path):
+    """Remove a file, a link or a directory with all that is in it."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.remove(path)
+
+
+def purge(found):
+    """Remove all that is in our directories."""
+    for path in found["owned"]["directories"]:
+        for name in os.listdir(path) if os.path.isdir(path) else []:
+            remove_tree(os.path.join(path, name))
+
+
+def remove_directories(found):
+    """Remove our directories as far as they are empty; those that stay."""
+    paths = found["owned"]["directories"]
+    for path in sorted(paths, reverse=True):
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            pass
+        except OSError:  # something is in it, or a disk is mounted there
+            continue
+        ownership.remove(found, "directories", [path])
+    there = found["owned"]["directories"]
+    return [path for path in there if not any(path.startswith(one + "/") for one in there)]
+
+
+def remove_accounts(found):
+    """Remove our users and groups."""
+    for kind, command in (("users", "userdel"), ("groups", "groupdel")):
+        for name in found["owned"][kind]:
+            # A user's own group goes with it.
+            subprocess.run([command, name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
+        ownership.remove(found, kind, list(found["owned"][kind]))
