@@ -1,4 +1,4 @@
-"""One host, Airflow 2.11.2; a DAG is started through its REST API with a user from the settings."""
+"""One host with a worker, Airflow 2.11.2; a DAG is started through its REST API with a user from the settings."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from support.lab_cluster import Cluster
 
 from toolkit.cluster import Cluster as Inventory
 
+HOST = "e2etwo1"
 SETTINGS: dict[str, Any] = {
     "airflow_version": "2.11.2",
     "metadata_db_password": "p/a@s:s%w$o'r\"d#?`é",
@@ -29,6 +30,10 @@ def provisioned(make_cluster: Callable[..., Cluster]) -> Cluster:
             "role": "Op"}  # fmt: skip
     SETTINGS["airflow_users"] = [user]
     cluster.set(yaml.safe_dump(SETTINGS))
+    hosts = cluster.directory / "hosts.yml"
+    groups = yaml.safe_load(hosts.read_text())
+    groups |= {name: {"hosts": {HOST: None}} for name in ("broker", "worker")}
+    hosts.write_text(yaml.safe_dump(groups))
     cluster.toolkit("provision")
     return cluster
 
@@ -39,7 +44,7 @@ def test_second_provision_changes_nothing(provisioned: Cluster) -> None:
 
 def test_components_of_the_line(provisioned: Cluster) -> None:
     rows = provisioned.json("status")["rows"]
-    assert {row["component"] for row in rows} == {"webserver", "scheduler", "triggerer"}
+    assert {row["component"] for row in rows} == {"webserver", "scheduler", "triggerer", "worker"}
 
 
 def test_a_user_starts_a_dag_through_the_rest_api(provisioned: Cluster) -> None:
@@ -77,10 +82,10 @@ def test_a_path_and_a_low_port(provisioned: Cluster) -> None:
 def test_a_file_of_dags_that_cannot_be_imported_is_a_warning(provisioned: Cluster) -> None:
     path = "/var/lib/airflow/dags/current/broken.py"
     provisioned.ssh(
-        "e2etwo1", f"printf 'from airflow import DAG\\nx = (\\n' > {path}; chmod 0644 {path}"
+        HOST, f"printf 'from airflow import DAG\\nx = (\\n' > {path}; chmod 0644 {path}"
     )
     # A scheduler that begins lists the folder at once, else every five minutes.
-    provisioned.ssh("e2etwo1", "systemctl restart airflow-scheduler")
+    provisioned.ssh(HOST, "systemctl restart airflow-scheduler")
     deadline = time.monotonic() + 120
     found: dict[str, dict[str, str]] = {}
     while "database.import_error" not in found:
@@ -88,7 +93,7 @@ def test_a_file_of_dags_that_cannot_be_imported_is_a_warning(provisioned: Cluste
         found = {one["id"]: one for one in provisioned.json("check")["findings"]}
     assert found["database.import_error"]["severity"] == "warning"
     assert f"{path}:2 cannot be imported: SyntaxError" in found["database.import_error"]["what"]
-    provisioned.ssh("e2etwo1", f"rm {path}")
+    provisioned.ssh(HOST, f"rm {path}")
 
 
 PAIR = """
@@ -120,7 +125,7 @@ def test_dags_are_deployed_and_rolled_back(provisioned: Cluster, tmp_path: Path)
         )
 
     def database(query: str) -> list[str]:
-        said = provisioned.ssh("e2etwo1", f'runuser -u postgres -- psql -Atc "{query}" airflow')
+        said = provisioned.ssh(HOST, f'runuser -u postgres -- psql -Atc "{query}" airflow')
         return said.split()
 
     first = provisioned.json("deploy", str(tmp_path))
@@ -141,3 +146,16 @@ def test_dags_are_deployed_and_rolled_back(provisioned: Cluster, tmp_path: Path)
         assert time.monotonic() < deadline
         time.sleep(1)
     assert provisioned.json("provision", "--no-verify")["changes"] == []
+
+
+def test_a_worker_is_drained_and_restarted(provisioned: Cluster) -> None:
+    assert (
+        "the last consumer of queue default" in provisioned.toolkit("drain", HOST, expect=2).stderr
+    )
+    provisioned.toolkit("airflow", "--", "dags", "trigger", "red_second")
+    assert provisioned.json("drain", HOST, "--yes")["ok"]
+    assert provisioned.json("undrain", HOST)["ok"]
+    assert provisioned.json("restart", "--rolling", "worker", "triggerer")["ok"]
+    assert provisioned.json("maintenance", "on")["dags"] >= 2
+    assert provisioned.json("maintenance", "off")["dags"] >= 2
+    assert provisioned.json("verify")["ok"]

@@ -1,4 +1,4 @@
-"""Logs, events, commands and shells on a running cluster of four hosts."""
+"""Logs, events, commands and shells, drained hosts and restarts on a running cluster of four hosts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
-from support.lab_cluster import TOOLKIT
-from support.saved_clusters import Provisioned
+import pytest
+import yaml
+from support.lab_cluster import TIMEOUT, TOOLKIT
+from support.saved_clusters import FOUR, Provisioned
 
 DATA, CONTROL, *WORKERS = [f"e2efour{number}" for number in range(1, 5)]
 
@@ -114,3 +117,149 @@ def test_a_shell_on_a_terminal(four: Provisioned) -> None:
     assert os.waitstatus_to_exitcode(status) == 5
     assert "did you mean" in four.toolkit("ssh", "e2efuor3", expect=2).stderr
     assert four.toolkit("ssh", WORKERS[0], "-b", "--", "id", "-un").stdout == "root\n"
+
+
+LOAD = """
+import time
+from datetime import datetime
+from airflow.sdk import DAG, task
+
+with DAG("load", start_date=datetime(2026, 1, 1), schedule=None, is_paused_upon_creation=False):
+    @task(retries=2, retry_delay=1)
+    def work(number):
+        time.sleep(6)
+    work.expand(number=list(range(200)))
+"""
+
+
+@pytest.fixture(scope="module")
+def load_dag(four: Provisioned, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("load")
+    (folder / "load.py").write_text(LOAD)
+    four.toolkit("deploy", str(folder))
+
+
+@pytest.fixture
+def load(four: Provisioned, load_dag: None) -> None:  # noqa: ARG001
+    """Tasks for the next minute; none of them may be tried twice."""
+    four.toolkit("airflow", "--", "dags", "trigger", "load")
+
+
+def tries(four: Provisioned) -> dict[str, int]:
+    """State and number of the try -> how many tasks."""
+    query = (
+        "select state || try_number, count(*) from task_instance where dag_id = 'load' group by 1"
+    )
+    said = four.ssh(DATA, f'runuser -u postgres -- psql -AtF " " -c "{query}" airflow')
+    return {line.split()[0]: int(line.split()[1]) for line in said.splitlines() if line.split()[1:]}
+
+
+@pytest.mark.usefixtures("load")
+def test_a_drained_host_ends_its_tasks_and_stays_out_of_work(four: Provisioned) -> None:
+    worker = WORKERS[0]
+    assert four.json("drain", worker)["hosts"] == [worker]
+    said = four.ssh(worker, "systemctl is-enabled airflow-worker; systemctl is-active airflow-worker",
+                    check=False)  # fmt: skip
+    assert said.split() == ["disabled", "inactive"]
+    four.toolkit("start", "worker")  # it stays as it is
+    assert four.json("provision", "--no-verify")["changes"] == []
+    assert "inactive" in four.ssh(worker, "systemctl is-active airflow-worker", check=False)
+    found = four.json("verify")
+    assert found["ok"]
+    assert worker not in {one["host"] for one in found["checks"] if one["name"] == "queues"}
+    last = four.toolkit("drain", WORKERS[1], expect=2)
+    assert "the last consumer of queue default" in last.stderr
+    assert four.json("undrain", worker)["ok"]
+    assert "active" in four.ssh(worker, "systemctl is-active airflow-worker")
+
+
+@pytest.mark.usefixtures("load")
+def test_a_rolling_restart_loses_no_task(four: Provisioned) -> None:
+    since = "systemctl show -p ActiveEnterTimestampMonotonic --value airflow-worker"
+    before = [four.ssh(worker, since) for worker in WORKERS]
+    assert "running1" in tries(four)
+    four.json("restart", "--rolling", "scheduler", "worker")
+    after = [four.ssh(worker, since) for worker in WORKERS]
+    assert not set(before) & set(after)
+    assert {state for state in tries(four) if not state.endswith(("0", "1"))} == set()
+
+
+def test_the_last_one_is_not_stopped_unasked(four: Provisioned) -> None:
+    said = four.toolkit("stop", "scheduler", expect=2).stderr
+    assert "the last scheduler" in said
+    assert "--yes" in said
+    assert "no host in play runs webserver" in four.toolkit("stop", "webserver", expect=2).stderr
+    assert "this host runs no worker" in four.toolkit("drain", CONTROL, expect=2).stderr
+
+
+def test_stopped_and_started_in_order(four: Provisioned) -> None:
+    four.toolkit("stop", "triggerer", "redis", "--yes")
+    said = four.ssh(CONTROL, "systemctl is-active airflow-triggerer", check=False)
+    assert "inactive" in said
+    assert "inactive" in four.ssh(DATA, "systemctl is-active redis-server", check=False)
+    four.toolkit("start", "triggerer", "redis")
+    assert four.json("status")["ok"]
+
+
+def test_maintenance_remembers_what_was_paused(four: Provisioned) -> None:
+    four.toolkit("airflow", "--", "dags", "pause", "load")
+    assert four.json("maintenance", "on")["dags"] == 0
+    four.toolkit("airflow", "--", "dags", "unpause", "load")
+    assert four.json("maintenance", "on")["dags"] == 1
+    assert four.json("verify")["ok"]  # the canary is not paused
+    assert four.json("maintenance", "off")["dags"] == 1
+    assert "maintenance was not on" in four.toolkit("maintenance", "off").stdout
+
+
+@pytest.fixture
+def fifth(four: Provisioned) -> Iterator[str]:
+    """A bare host more, in group worker."""
+    hosts = four.directory / "hosts.yml"
+    before = hosts.read_text()
+    name = f"{FOUR.lab}5"
+
+    def lab(*words: str) -> str:
+        return subprocess.run([TOOLKIT, "lab", *words], env=four.environment, check=True, capture_output=True,
+                              text=True, timeout=TIMEOUT).stdout  # fmt: skip
+
+    lab("up", "--name", FOUR.lab, "--hosts", "5")
+    (address,) = (
+        one["address"] for one in json.loads(lab("list", "--json")) if one["name"] == name
+    )
+    groups = yaml.safe_load(before)
+    groups["all"]["hosts"][name] = {**groups["all"]["hosts"][WORKERS[0]], "ansible_host": address}
+    groups["worker"]["hosts"][name] = None
+    hosts.write_text(yaml.safe_dump(groups))
+    yield name
+    hosts.write_text(before)
+
+
+def test_a_worker_more_and_one_less(four: Provisioned, fifth: str) -> None:
+    """Nothing restarts on the others; they know it once it works, and forget it when it is removed."""
+    started = (
+        "systemctl show -p ActiveEnterTimestampMonotonic 'airflow-*' 'postgresql@*' redis-server"
+    )
+    others = [CONTROL, DATA, *WORKERS]
+    before = [four.ssh(host, started) for host in others]
+    found = four.json("provision", "--limit", fifth)
+    assert found["ok"]
+    assert {one["host"] for one in found["checks"] if one["name"] == "queues"} == {*WORKERS, fifth}
+    assert [four.ssh(host, started) for host in others] == before
+    assert "it answers, so it is not gone" in four.toolkit("remove", fifth, "--gone", "--yes", expect=2).stderr  # fmt: skip
+    assert "declined" in four.toolkit("remove", fifth, expect=3).stderr
+    left = four.json("remove", fifth, "--yes")
+    assert {line.partition(": ")[2] for line in left["lines"]} == {f"{fifth}:", f"{fifth}: null"}
+    there = four.ssh(
+        fifth, "ls /etc/airflow /opt/airflow /etc/systemd/system/airflow* 2>&1 || true"
+    )
+    assert there.count("No such file") == 3
+    assert "/var/log/airflow" in left["stays"]
+    assert fifth not in four.ssh(CONTROL, "cat /usr/local/lib/airflow-toolkit/cluster.json")
+    four.podman("rm", fifth, "--force", "--time", "0")
+    assert four.json("remove", fifth, "--gone", "--yes")["ok"]
+
+
+def test_a_host_that_cannot_be_spared_stays(four: Provisioned) -> None:
+    assert "the last scheduler" in four.toolkit("remove", CONTROL, "--yes", expect=2).stderr
+    assert "whose data would go with it" in four.toolkit("remove", DATA, "--yes", expect=2).stderr
+    assert "there is no host w9" in four.toolkit("remove", "w9", "--yes", expect=2).stderr

@@ -7,7 +7,8 @@ import json
 import threading
 from typing import Any
 
-RUNS = "/api/v2/dags/toolkit_canary/dagRuns"
+DAG = "/api/v2/dags/toolkit_canary"
+RUNS = f"{DAG}/dagRuns"
 
 
 class AirflowApi:
@@ -32,6 +33,7 @@ class AirflowApi:
             "password": "secret",
             "remote_log_folder": "s3://logs",
             "webserver_config": "/nosuch",
+            "tasks": ["bash"],
             "timeout": 20,
         }
 
@@ -53,6 +55,8 @@ class AirflowApi:
                 "scheduler": {"status": "healthy"},
                 "triggerer": {"status": None},
             }),
+            ("GET", f"{DAG}/tasks"): (200, {"tasks": [{"task_id": "bash"}]}),
+            ("PATCH", DAG): (200, {}),
             ("POST", RUNS): (200, {"dag_run_id": "run1"}),
             ("GET", f"{RUNS}/run1"): (200, {"state": self._outcome}),
             ("GET", f"{RUNS}/run1/taskInstances"): (200, {"task_instances": [task]}),
@@ -81,7 +85,7 @@ class AirflowApi:
                 self.end_headers()
                 self.wfile.write(text)
 
-            do_GET = do_POST = do_DELETE = handle_one  # noqa: N815
+            do_GET = do_POST = do_PATCH = do_DELETE = handle_one  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.preflight_data import good_facts, ids, make_cluster, only, probe_of
+from support.preflight_data import SINGLE, good_facts, ids, make_cluster, only, probe_of
 
 from toolkit.checks import validate_hosts
 from toolkit.cluster.planner import owned_things
@@ -44,6 +44,21 @@ def test_a_unit(tmp_path: Path, change: dict[str, Any] | None, needle: str) -> N
         found = validate_hosts(cluster, probe_of(cluster, h1=good_facts(airflow=airflow)))
         assert ids(found) == expected
     assert needle in found[0].what
+
+
+def test_a_drained_worker_is_meant(tmp_path: Path) -> None:
+    cluster = make_cluster(tmp_path, {"h1": [*SINGLE["h1"], "worker", "broker"]})
+    names = [f"airflow-{name}.service" for name in airflow_components(cluster, cluster.hosts[0])]
+    units = tuple(
+        Unit(name, "active", enabled="disabled" if "worker" in name else "enabled", ours=True)
+        for name in names
+    )
+    for drained, expected in ((True, []), (False, ["drift.units"])):
+        airflow = Airflow(
+            ours=True, configured=True, current="3.3.2-x", units=units, drained=drained
+        )
+        found = validate_hosts(cluster, probe_of(cluster, h1=good_facts(airflow=airflow)))
+        assert [one for one in ids(found) if one.startswith("drift")] == expected
 
 
 @pytest.mark.parametrize(

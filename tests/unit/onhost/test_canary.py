@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.onhost.canary import login, remote_log
+from toolkit.onhost.canary import login, remote_log, start
 
 FOLDER = "s3://my-logs/prod"
 KEY = f"{FOLDER}/dag_id=toolkit_canary/run_id=r/task_id=bash/attempt=1.log"
@@ -61,3 +61,44 @@ def test_how_people_sign_in_is_read_from_fab_s_configuration(tmp_path: Path) -> 
     assert login(str(path)) == ""
     path.write_text("# AUTH_TYPE = AUTH_LDAP\nimport os\nAUTH_TYPE = AUTH_OAUTH  # Keycloak\n")
     assert login(str(path)) == "AUTH_OAUTH"
+
+
+class Known:
+    """A web server that knows these tasks of the canary, and in the second answer those as well."""
+
+    login = ("toolkit-canary", "")
+
+    def __init__(self, *tasks: set[str]) -> None:
+        self.found = list(tasks)
+        self.called: list[object] = []
+
+    def sign_in(self) -> int:
+        return 200
+
+    def tasks(self) -> set[str]:
+        return self.found.pop(0) if len(self.found) > 1 else self.found[0]
+
+    def parse(self) -> None:
+        self.called.append("parse")
+
+    def pause(self, paused: bool) -> None:
+        self.called.append(f"paused: {paused}")
+
+    def trigger(self) -> tuple[int, dict[str, str]]:
+        self.called.append("trigger")
+        return 200, {"dag_run_id": "r1"}
+
+    def leave_out(self, run_id: str, task: str) -> None:
+        self.called.append((run_id, task))
+
+
+def test_tasks_of_drained_hosts_are_out_before_the_scheduler_sees_the_run() -> None:
+    api = Known({"bash_on_w1", "bash_on_w2"})
+    assert start(api, {"bash_on_w1"}, lambda: 5.0) == ("r1", None)
+    assert api.called == ["paused: True", "trigger", ("r1", "bash_on_w2"), "paused: False"]
+
+
+def test_a_new_host_s_tasks_are_waited_for() -> None:
+    api = Known({"bash_on_w1"}, {"bash_on_w1"}, {"bash_on_w1", "bash_on_w2"})
+    start(api, {"bash_on_w1", "bash_on_w2"}, lambda: 5.0)
+    assert api.called == ["parse", "paused: False", "trigger", "paused: False"]
