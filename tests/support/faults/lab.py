@@ -62,6 +62,14 @@ class Lab:
         boot.remember_places(NAME, [self._containers[host] for host in hosts])
         podman("kill", *[self._containers[host].container for host in hosts])
 
+    def pause(self, host: str) -> None:
+        """Have a host stand still, and answer nobody."""
+        podman("pause", self._containers[host].container)
+
+    def unpause(self, host: str) -> None:
+        """Have it go on."""
+        podman("unpause", self._containers[host].container)
+
     def start(self, *hosts: str) -> None:
         """Power on, where they were."""
         for host in hosts:
@@ -84,6 +92,20 @@ class Lab:
         done = subprocess.run([TOOLKIT, "status", "-i", str(self.cluster.directory), "--json"],
                               capture_output=True, text=True, check=False)  # fmt: skip
         return done.returncode, json.loads(done.stdout)
+
+    def health(self) -> str:
+        """What `toolkit health` names; "" where it names nothing."""
+        command = [TOOLKIT, "health", "-i", str(self.cluster.directory), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = json.loads(done.stdout)["findings"] if done.stdout else []
+        return ", ".join(sorted({one["id"] for one in found if one["severity"] != "note"}))
+
+    def start_toolkit(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command of the toolkit, under way."""
+        command = [TOOLKIT, arguments[0], "-i", str(self.cluster.directory), *arguments[1:]]
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
 
     def toolkit(self, *arguments: str) -> int:
         """The exit status of a command of the toolkit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from support.faults import work
 from support.faults.lab import Lab
 from support.faults.lines import TASKS
 
@@ -42,18 +43,18 @@ def _kill(host: str, unit: str) -> Action:
     return _on(host, f"systemctl kill --signal=KILL {unit}")
 
 
-def _changed(lab: Lab) -> str:
-    settings = lab.cluster.directory / "group_vars/all/airflow.yml"
-    settings.write_text(settings.read_text().replace("concurrency: 4", "concurrency: 5"))
-    return f"`provision` exits with {lab.toolkit('provision')}"
-
-
 _POSTMASTER = "kill -9 $(head -n 1 /var/lib/postgresql/*/main/postmaster.pid)"
 _LOST = "systemctl kill --signal=KILL redis-server; rm -rf /var/lib/redis/appendonlydir /var/lib/redis/dump.rdb"
 _CUT = (
     "systemd-run --quiet sh -c 'route=$(ip route show default); ip link set eth0 down; sleep 60; "
     "ip link set eth0 up; ip route add $route'"
 )
+# A file system of a lab host is that of its machine, so one of its own is laid over and filled.
+_FULL = "".join(
+    f"mount -t tmpfs -o size=1m,mode={mode},uid={uid},gid={uid} tmpfs {path}; dd if=/dev/zero of={path}/full bs=64k 2>/dev/null; "
+    for path, mode, uid in (("/var/log/airflow", "0750", "$(id -u airflow)"), ("/tmp", "1777", "0"))
+)
+_ROOM = "umount -l /var/log/airflow; umount -l /tmp"
 _LATE = (
     'systemd-run --quiet sh -c \'address=$(ip -4 -o addr show eth0 | awk "{print \\$4}"); '
     "route=$(ip route show default); ip addr del $address dev eth0; systemctl restart --no-block redis-server; "
@@ -92,7 +93,15 @@ FAULTS: Mapping[str, Fault] = {
         ((0, lambda lab: lab.restart(lab.servers, lab.scheduler, *lab.workers)),),
     ),
     "network-cut": Fault("a worker's network down for 60 s", ((0, _on("worker", _CUT)),)),
-    "provision-changed": Fault("`provision` with another concurrency, tasks of 12 s", ((0, _changed),), seconds=12),
+    "disk-full": Fault(
+        "no space below /var/log/airflow and /tmp of the scheduler's host for 60 s",
+        ((0, _on("scheduler", _FULL)), (60, _on("scheduler", _ROOM))),
+    ),
+    "provision-again": Fault("`provision` without a change, tasks of 6 s", ((0, work.again),), seconds=6),
+    "provision-changed": Fault("`provision` with another concurrency, tasks of 12 s", ((0, work.changed),), seconds=12),
+    "restart-rolling": Fault("`restart --rolling`, tasks of 12 s", ((0, work.rolling),), seconds=12),
+    "drain": Fault("`drain` of a worker, and `undrain`, tasks of 6 s", ((0, work.drained),), seconds=6),
+    "deploys": Fault("twenty deploys, some killed, tasks of 12 s", ((0, work.deploys),), seconds=12),
     "long-queue": Fault(
         "32 tasks may be queued and 8 run, 40 of 40 s",
         ((0, _on("scheduler", "sed -i 's/^parallelism = .*/parallelism = 32/' /etc/airflow/airflow.cfg; "

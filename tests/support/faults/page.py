@@ -10,7 +10,7 @@ from support.faults.rounds import Result
 
 BEGIN, END = "<!-- script/faults --write: begin -->", "<!-- end -->"
 HEADINGS = ("fault", "what happens", "Airflow", "run", "tries lost / done twice", "longest pause",
-            "cut off, runs again after", "`status` exits with", "by itself", "besides")  # fmt: skip
+            "cut off, runs again after", "`status` exits with", "`health` names", "by itself", "besides")  # fmt: skip
 
 
 def written(text: str, results: Iterable[Result]) -> str:
@@ -47,6 +47,7 @@ def _row(one: Result) -> str:
         "-" if idle else f"{one.pause:.0f} s",
         "-" if one.again is None else f"{one.again:.0f} s",
         ", ".join(map(str, one.status)),
+        "; ".join(codes or "nothing" for codes in one.health),
         "no" if one.hand else "yes",
         "; ".join(one.notes + ([] if idle or one.right else ["the sum or a line is wrong"])),
     ))  # fmt: skip

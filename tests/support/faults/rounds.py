@@ -32,6 +32,7 @@ class Result:
         pause: the longest time without a task that ended after the fault, in seconds.
         again: seconds until the last task that was cut off ran again; None without any.
         status: what `toolkit status` exited with after STATUS_AT.
+        health: the codes that `toolkit health` named then.
         hand: whether somebody had to do something until it was green again.
         notes: what else was seen.
     """
@@ -47,6 +48,7 @@ class Result:
     pause: float = 0.0
     again: float | None = None
     status: list[int] = field(default_factory=list)
+    health: list[str] = field(default_factory=list)
     hand: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -77,6 +79,7 @@ class _Clock:
         if self.asks and self.asks[0] <= after:
             self.asks.pop(0)
             self.result.status.append(self.lab.status()[0])
+            self.result.health.append(self.lab.health())
 
 
 def run(lab: Lab, name: str, version: str, fault: Fault) -> Result:
@@ -85,6 +88,8 @@ def run(lab: Lab, name: str, version: str, fault: Fault) -> Result:
     clock = _Clock(lab, result, list(fault.steps))
     (_at_rest if fault.idle else _under_load)(lab, fault, result, clock)
     result.hand = not until(lambda: lab.status()[0] == 0, 120)
+    if not until(lambda: not lab.health(), 120):
+        result.notes.append(f"`health` goes on to name {lab.health()}")
     return result
 
 
