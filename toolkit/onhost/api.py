@@ -36,6 +36,18 @@ class Api:
         except (OSError, ValueError) as error:
             return 0, {"detail": str(error)}
 
+    def lines(self, path, accept):
+        """The lines of an answer of any length, as they come.
+
+        Raises:
+            OSError, ValueError: no answer, or one that is cut off; HTTPError is an OSError.
+        """
+        headers = dict(self.headers, Accept=accept)
+        request = urllib.request.Request(self.root + path, headers=headers)
+        with self.opener.open(request, timeout=60) as answer:
+            for line in answer:
+                yield line.decode("utf-8", "replace")
+
     def sign_in(self):
         """Get a token (3.x) or send the password with each request (2.x); the status."""
         if not self.modern:
