@@ -38,6 +38,7 @@ COMMANDS = {
     "exec": "Run a command on all hosts at once.",
     "ssh": "Open a shell on a host.",
     "airflow": "Run Airflow's own command line on a scheduler host.",
+    "airflowctl": "Run Airflow's API client on this machine, signed in to the cluster.",
     "ec2": "Make, list, stop, start and remove a cluster's instances in AWS.",
     "lab": "Make real systemd hosts with SSH on this machine, to try things on.",
     "lock": "Resolve airflow.lock: every dependency, pinned and hashed.",

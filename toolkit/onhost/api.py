@@ -48,16 +48,14 @@ class Api:
             for line in answer:
                 yield line.decode("utf-8", "replace")
 
-    def sign_in(self):
+    def sign_in(self, path="/auth/token"):
         """Get a token (3.x) or send the password with each request (2.x); the status."""
         if not self.modern:
             token = b64encode(("%s:%s" % self.login).encode()).decode()
             self.headers["Authorization"] = "Basic " + token
             return 200
         username, password = self.login
-        status, answer = self.call(
-            "POST", "/auth/token", {"username": username, "password": password}
-        )
+        status, answer = self.call("POST", path, {"username": username, "password": password})
         if status == 201:
             self.headers["Authorization"] = "Bearer " + answer["access_token"]
             return 200

@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import re
 import ssl
 
 from toolkit.onhost.filesystems import READ, blocked, service_user
+from toolkit.onhost.lib import read
 
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----"
 # ProtectHome= keeps the units from there; a path that is there itself opens it (unit_plan.py), not a link's target.
 HIDDEN = ("/home/", "/root/", "/run/user/")
 
@@ -86,6 +89,11 @@ def handshake(server, client, name):
         if not ends:
             break
     return ""
+
+
+def own(payload):
+    """The certificates of a file; never the key, which may be in it as well."""
+    return {"texts": re.findall(_CERTIFICATE, read(payload["path"]), re.S)}
 
 
 def names(path):

@@ -73,7 +73,7 @@ def task_log(
     if found.unknown:
         raise unknown(asked, found, cluster)
     if found.error:
-        note(f"the web server cannot say it ({found.error}), so the hosts' files are read")
+        note(f"the web server does not help ({found.error}): reading the hosts' files")
         _from_files(cluster, remote, asked, found, show, note)
         if follow:
             raise ToolkitError(
