@@ -101,12 +101,15 @@ class SshWay:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             local: int = probe.getsockname()[1]
-        # What the tunnel says at its end is that a client hung up, which the client knows best.
-        with (
-            suppress(ThreadException),
-            self._connection.forward_local(local, remote_port=port, remote_host=address),
-        ):
+        forwarding = self._connection.forward_local(local, remote_port=port, remote_host=address)
+        forwarding.__enter__()
+        try:
             yield local
+        finally:
+            # What the tunnel says at its end is that a client hung up, which the client knows best; it must
+            # not take the place of what went wrong meanwhile.
+            with suppress(ThreadException):
+                forwarding.__exit__(None, None, None)
 
     def _try_tunnel(self, address: str, port: int) -> None:
         import paramiko
