@@ -74,8 +74,8 @@ def command(
 
         dag, name = task
         run = components[0] if components else ""
-        asked = Asked(dag, name, run, attempt or 0, map_index, lines, grep)
-        return show_task(inventory, limit, asked, follow, become_password, as_json)
+        asked = Asked(dag, name, run, attempt or 0, map_index, lines, grep, follow)
+        return show_task(inventory, limit, asked, become_password, as_json)
     if attempt is not None or map_index is not None:
         raise ToolkitError("--try and --map-index are of a task", fix="add: --task DAG TASK")
     wanted = Wanted(follow, since, grep, lines)
@@ -144,7 +144,6 @@ def show_task(
     inventory: Inventory,
     limit: str | None,
     asked: Asked,
-    follow: bool,
     become_password: str | None,
     as_json: bool,
 ) -> int:
@@ -164,9 +163,9 @@ def show_task(
 
     try:
         with Interrupts().heard(), Remote(cluster, become_password=become_password) as remote:
-            task_log(cluster, remote, asked, write, note, follow=follow)
+            task_log(cluster, remote, asked, write, note)
     except KeyboardInterrupt:
-        if not follow:
+        if not asked.follow:
             raise
         return EXIT_INTERRUPTED
     return 0

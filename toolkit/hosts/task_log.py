@@ -31,6 +31,7 @@ class Asked:
         map_index: None where the task is not mapped.
         lines: the newest so many entries.
         grep: a regular expression that an entry has to match; "" for all.
+        follow: whether it is shown as it is written.
         after: of a log that is followed, how many entries are known already.
     """
 
@@ -41,6 +42,7 @@ class Asked:
     map_index: int | None = None
     lines: int = 100
     grep: str = ""
+    follow: bool = False
     after: int = 0
 
     def __str__(self) -> str:

@@ -94,16 +94,33 @@ def matching(grep):
 def newest(entries, payload):
     """The newest entries that are wanted, and how many there are in all.
 
-    `payload`: lines, how many; grep; after, how many of all are known already (they come in one order).
+    `payload`: lines, how many; grep; follow, whether the log is still written; after, how many of all are
+    known already (they come in one order).
     """
     wanted = matching(payload["grep"])
     kept = deque(maxlen=None if payload["after"] else payload["lines"])
     seen = 0
-    for one in entries:
+    real = (one for one in entries if one is not None)
+    # The last entry of a log that is still written may get more lines, after it was shown.
+    for one in real if payload["follow"] else joined(real):
         seen += 1
         if seen > payload["after"] and wanted(one):
             kept.append(one)
     return {"entries": list(kept), "seen": seen}
+
+
+def joined(entries):
+    """Entries with the lines that go on with them."""
+    last = None
+    for one in entries:
+        if last is not None and not one["time"]:
+            last["text"] += "\n" + one["text"]
+            continue
+        if last is not None:
+            yield last
+        last = one
+    if last is not None:
+        yield last
 
 
 def merged(parts):

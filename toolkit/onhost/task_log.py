@@ -42,12 +42,10 @@ def main(payload):
 def found(api, payload):
     """What main answers when nothing is in the way."""
     status = api.sign_in()
+    if status == 0:
+        raise SilentError(api.silent)
     if status != 200:
-        raise SilentError(
-            "signing in as %s got HTTP %s" % (api.login[0], status)
-            if status
-            else "nobody answers at " + api.root
-        )
+        raise SilentError("signing in as %s got HTTP %s" % (api.login[0], status))
     run = payload["run"] or api.newest_run()
     task = api.instance(run, payload["map_index"])
     tries = task["try_number"]
@@ -65,7 +63,10 @@ def found(api, payload):
         "hostname": task["hostname"] or "",
         "ended": attempt < tries or task["state"] not in UNFINISHED,
     }
-    return dict(answer, **api.log(run, task, attempt) if attempt else {})
+    try:
+        return dict(answer, **api.log(run, task, attempt) if attempt else {})
+    except SilentError as error:  # who ran it is known all the same
+        return dict(answer, sources=[str(error)])
 
 
 class TaskApi(Api):
@@ -74,6 +75,7 @@ class TaskApi(Api):
     def __init__(self, payload):
         Api.__init__(self, payload)
         self.payload = payload
+        self.silent = "nobody answers at " + self.root
         self.dag = self.prefix + "/dags/" + quote(payload["dag"], safe="")
 
     def get(self, path, **query):
@@ -91,9 +93,8 @@ class TaskApi(Api):
         if status == 404:
             raise UnknownError("", ())
         if status != 200:
-            raise SilentError(
-                "HTTP %s: %s" % (status, answer.get("detail")) if status else answer["detail"]
-            )
+            said = "HTTP %s: %s" % (status, answer.get("detail"))
+            raise SilentError(said if status else self.silent)
         return answer
 
     def instances(self, runs):
@@ -225,14 +226,13 @@ class TaskApi(Api):
         """Entries without what Airflow says of where it has found them; that goes to `sources`."""
         heading = False
         for number, line in enumerate(lines):
-            one = entry(line)
-            if self.modern and number == 0 and SOURCES in line:
+            if number < 2 and SOURCES in line:
                 heading = True
-            elif heading and one is not None:
-                sources.append(one["text"])
-            elif heading:
+            elif heading and "::endgroup::" in line:
                 heading = False
-            elif not self.modern and line.startswith("*** "):
-                sources.append(line[4:].strip(" *\r\n"))
-            elif one is not None and not (self.modern and not line.strip()):
-                yield one
+            elif heading:
+                sources.append(entry(line)["text"].strip("* "))
+            elif number == 0 and not line.startswith(("[", "{")):
+                pass  # Airflow 2 begins with the host's name
+            elif line.strip():
+                yield entry(line)

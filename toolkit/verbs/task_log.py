@@ -47,8 +47,6 @@ def task_log(
     asked: Asked,
     show: Callable[[Entry], None],
     note: Callable[[str], None],
-    *,
-    follow: bool = False,
 ) -> None:
     """Show a task's log.
 
@@ -56,7 +54,6 @@ def task_log(
         cluster: its hosts in play are those whose files are read.
         show: called with each entry.
         note: called with sentences about the log.
-        follow: go on until the try has ended.
 
     Raises:
         ToolkitError: there is no such thing, or nobody has the log.
@@ -75,7 +72,7 @@ def task_log(
     if found.error:
         note(f"the web server does not help ({found.error}): reading the hosts' files")
         _from_files(cluster, remote, asked, found, show, note)
-        if follow:
+        if asked.follow:
             raise ToolkitError(
                 "a log is followed by way of the web server, which does not answer",
                 fix=f"toolkit status -i {cluster.inventory}",
@@ -83,7 +80,7 @@ def task_log(
             )
         return
     note(heading(asked, found))
-    if follow and not found.ended:
+    if asked.follow and not found.ended:
         _follow(cluster, remote, login, asked, found, show, note)
     elif not found.attempt:
         raise not_begun(asked, found, cluster)
