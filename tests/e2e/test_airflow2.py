@@ -145,6 +145,11 @@ def test_dags_are_deployed_and_rolled_back(provisioned: Cluster, tmp_path: Path)
     while database("select state from dag_run where dag_id = 'red_first'") != ["success"]:
         assert time.monotonic() < deadline
         time.sleep(1)
+    said = provisioned.toolkit("logs", "--task", "red_first", "one", "--grep", "returned value")
+    assert " INFO    Done. Returned value was: red" in said.stdout
+    assert "try 1 of 1, success on e2etwo1" in said.stderr
+    refused_client = provisioned.toolkit("airflowctl", "--", "dags", "list", expect=2).stderr
+    assert "airflowctl needs Airflow 3" in refused_client and "toolkit airflow -i" in refused_client
     assert provisioned.json("provision", "--no-verify")["changes"] == []
 
 

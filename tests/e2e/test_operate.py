@@ -8,15 +8,17 @@ import pty
 import select
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import yaml
 from support.lab_cluster import TIMEOUT, TOOLKIT
-from support.saved_clusters import FOUR, Provisioned
+from support.saved_clusters import FOUR, Provisioned, wait_for_heartbeats
 
 DATA, CONTROL, *WORKERS = [f"e2efour{number}" for number in range(1, 5)]
 
@@ -263,3 +265,51 @@ def test_a_host_that_cannot_be_spared_stays(four: Provisioned) -> None:
     assert "the last scheduler" in four.toolkit("remove", CONTROL, "--yes", expect=2).stderr
     assert "whose data would go with it" in four.toolkit("remove", DATA, "--yes", expect=2).stderr
     assert "there is no host w9" in four.toolkit("remove", "w9", "--yes", expect=2).stderr
+
+
+def test_a_tasks_log_also_when_its_worker_is_gone(four: Provisioned) -> None:
+    task = ("--task", "toolkit_canary", f"bash_on_{WORKERS[0]}")
+    four.toolkit("airflow", "--", "dags", "trigger", "toolkit_canary")
+    followed = four.toolkit("logs", *task, "-f")
+    assert f"try 1 of 1, success on {WORKERS[0]}" in followed.stderr
+    assert " INFO    Running command: " in followed.stdout
+    line = json.loads(four.toolkit("logs", *task, "-n", "1", "--json").stdout)
+    assert {"time", "level", "logger", "text"} == line.keys()
+
+    four.ssh(WORKERS[0], "systemctl stop airflow-worker")
+    said = four.toolkit("logs", *task, "--grep", "running command")
+    assert f"from {WORKERS[0]}: /var/log/airflow/dag_id=toolkit_canary/" in said.stderr
+    assert [line for line in followed.stdout.splitlines() if "Running command" in line] == [
+        said.stdout.rstrip()
+    ]
+    unreached = four.directory / f"host_vars/{WORKERS[0]}.yml"
+    unreached.parent.mkdir(exist_ok=True)
+    unreached.write_text("ansible_port: 9\n")
+    try:
+        gone = four.toolkit("logs", *task, expect=1).stderr
+    finally:
+        unreached.unlink()
+    assert f"ran on {WORKERS[0]}, which cannot be reached" in gone
+    four.ssh(CONTROL, "systemctl stop airflow-api-server")
+    said = four.toolkit("logs", *task, "-n", "1")
+    assert "nobody answers" in said.stderr and f"from {WORKERS[0]}: " in said.stderr
+    four.ssh(CONTROL, "systemctl start airflow-api-server")
+    four.ssh(WORKERS[0], "systemctl start airflow-worker")
+    wait_for_heartbeats(four)
+
+
+def test_a_tasks_log_that_there_is_not(four: Provisioned) -> None:
+    task = ("--task", "toolkit_canary", f"bash_on_{WORKERS[0]}")
+    said = four.toolkit("logs", "--task", "toolkit_canari", "x", expect=2).stderr
+    assert "has no DAG toolkit_canari" in said and "use one of: toolkit_canary" in said
+    assert "has no run r9" in four.toolkit("logs", *task, "r9", expect=2).stderr
+    assert "--try with one of: 1" in four.toolkit("logs", *task, "--try", "9", expect=2).stderr
+
+
+def test_airflows_api_client(four: Provisioned) -> None:
+    said = four.toolkit("airflowctl", "--", "version", "--remote").stdout
+    assert f"'version': '{four.version}'" in said
+    pools = json.loads(four.toolkit("airflowctl", "--", "pools", "list", "-o", "json").stdout)
+    assert [pool["name"] for pool in pools] == ["default_pool"]
+    four.toolkit("airflowctl", "--", "pools", "get", "nosuch", expect=1)
+    assert not list(Path(tempfile.gettempdir()).glob("toolkit-airflowctl-*"))

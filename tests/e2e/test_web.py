@@ -65,6 +65,7 @@ def test_a_path_tls_one_address_and_a_low_port_at_once_and_back(
     found = checks(single)
     assert found["web.sign_in"] and "web.unreached" not in found and "web.untrusted" not in found
     assert "443" in single.ssh(HOST, "ss -Hltn 'sport = :443'")
+    assert "'version': '3" in single.toolkit("airflowctl", "--", "version", "--remote").stdout
 
     single.set("")
     assert single.json("provision")["url"] == f"http://{address}:8080"

@@ -79,7 +79,8 @@ class AirflowApi:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
                 status, answer = api.answer(self.command, self.path, body)
-                text = b"" if answer is None else json.dumps(answer).encode()
+                text = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+                text = b"" if answer is None else text
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
