@@ -125,16 +125,16 @@ class TaskApi(Api):
     def runs(self):
         """Ids of the DAG's runs, a page at a time, the newest first."""
         order = "-run_after" if self.modern else "-execution_date"
-        for page in range(MOST):
+        offset = 0  # a page may be shorter than asked for (maximum_page_limit)
+        for _ in range(MOST):
             try:
-                answer = self.get(
-                    self.dag + "/dagRuns", order_by=order, limit=PAGE, offset=page * PAGE
-                )
+                answer = self.get(self.dag + "/dagRuns", order_by=order, limit=PAGE, offset=offset)
             except UnknownError:
                 raise UnknownError("dag", self.dags()) from None
             if not answer["dag_runs"]:
                 self.get_dag()
                 return
+            offset += len(answer["dag_runs"])
             yield [run["dag_run_id"] for run in answer["dag_runs"]]
 
     def get_dag(self):
@@ -159,7 +159,7 @@ class TaskApi(Api):
         fitting = [one for one in page if one["map_index"] == map_index]
         if fitting:
             return fitting[0]
-        if total <= PAGE:
+        if total <= len(page):
             raise UnknownError("map_index", [one["map_index"] for one in page]) from None
         try:
             return self.get(self.task(run, {"map_index": map_index}))
@@ -194,10 +194,10 @@ class TaskApi(Api):
     def dags(self):
         """Ids of all DAGs."""
         known = []
-        for page in range(MOST):
-            dags = self.get(self.prefix + "/dags", limit=PAGE, offset=page * PAGE)["dags"]
+        for _ in range(MOST):
+            dags = self.get(self.prefix + "/dags", limit=PAGE, offset=len(known))["dags"]
             known += [one["dag_id"] for one in dags]
-            if len(dags) < PAGE:
+            if not dags:
                 break
         return known
 

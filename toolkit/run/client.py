@@ -52,6 +52,8 @@ def installed(index_url: str | None, say: Callable[[str], None]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not python.exists():
             with _slow(say):
+                for left in home.glob(".new-*"):  # of a run that was killed
+                    shutil.rmtree(left, ignore_errors=True)
                 _make(environment, index_url)
     return python
 

@@ -31,14 +31,6 @@ PATIENCE = 60
 """Seconds that a web server may be silent meanwhile: it may be restarted."""
 _SHOWN = 8
 """How many of what there is a message names."""
-_WORDS = {
-    "dag": "DAG",
-    "run": "run",
-    "task": "task",
-    "begun": "run with the task",
-    "map_index": "instance",
-    "try": "try",
-}
 
 
 def task_log(
@@ -130,7 +122,7 @@ def unknown(asked: Asked, found: ByApi, cluster: Cluster) -> ToolkitError:
         ),
         "map_index": (
             f"{asked} has no instance {asked.map_index}"
-            if asked.map_index is not None
+            if asked.map_index not in (None, -1)  # -1: followed since before it was expanded
             else f"{asked} is a mapped task of several instances",
             f"--map-index with one of: {_few('', there)}"
             if there != ["-1"]

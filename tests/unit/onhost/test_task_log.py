@@ -32,7 +32,8 @@ class Tasks(AirflowApi):
             runs = ["new", "old"] if "offset=0" in path else []
             return 200, {"dag_runs": [{"dag_run_id": run} for run in runs]}
         if path.startswith("?"):
-            return 200, {"dags": [{"dag_id": "shop"}, {"dag_id": "other"}]}
+            there = [{"dag_id": "shop"}, {"dag_id": "other"}]
+            return 200, {"dags": there if "offset=0" in path else []}
         if path == "/shop":
             return 200, {"dag_id": "shop"}
         if path == "/shop/tasks":
