@@ -25,6 +25,8 @@ COMMANDS = {
     "deploy": "Bring DAGs to every host, import them as Airflow does, and switch to them.",
     "rollback": "Make an earlier release of DAGs the current one.",
     "verify": "Prove that a running cluster works.",
+    "health": "Show in one line how a running cluster is, and what is wrong with it.",
+    "wait": "Wait until a cluster is healthy, a host drained, or a release deployed.",
     "status": "Show units, heartbeats, memory and versions of every host.",
     "drain": "Take a host out of work without losing a task.",
     "undrain": "Have a drained host work again.",

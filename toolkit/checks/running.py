@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.checks import remote_logs, web
@@ -39,25 +39,26 @@ class Evidence:
 
 def prove(cluster: Cluster, seen: Evidence) -> list[Proof]:
     """Everything that has to hold, and whether it does; pure."""
-    proofs = [*_units(seen), *_ports(cluster, seen.after), *_health(cluster, seen.canary)]
-    proofs += _workers_answer(cluster, seen)
-    proofs += [*_same(seen.after), *_vault(cluster, seen.after), *_decrypts(seen.database)]
-    proofs += _imports(seen.database)
-    proofs += [*_clocks(seen.after), *_canary_ran(cluster, seen)]
+    proofs = [*units(seen.before, seen.after), *_ports(cluster, seen.after)]
+    proofs += [*_health(cluster, seen.canary), *consumption(cluster, seen.after, seen.workers)]
+    proofs += [*same(seen.after), *_vault(cluster, seen.after), *decrypts(seen.database)]
+    proofs += imports(seen.database)
+    proofs += [*_clocks(seen.after), *canary_ran(cluster, seen.canary, _drained(seen.after))]
     proofs += _restricted(cluster, seen.canary)
     proofs += web.proofs(cluster, seen.visits) if seen.visits else []
     proofs += remote_logs.proofs(cluster, seen.canary, seen.refused)
     return proofs
 
 
-def _units(seen: Evidence) -> Iterator[Proof]:
-    earlier = {state.host.name: state for state in seen.before}
-    for state in seen.after:
+def units(before: list[HostState], after: list[HostState]) -> Iterator[Proof]:
+    """Every unit runs that has to, and none started again in between."""
+    earlier = {state.host.name: state for state in before}
+    for state in after:
         if state.problem:
             found = state.problem.finding
             yield Proof(found.id, state.host.name, "", "reached", False, found.what, found.fix)
             continue
-        for component in state.at_work:
+        for component in filter(state.wanted, state.components):
             yield _unit(state, earlier[state.host.name], component)
 
 
@@ -78,7 +79,7 @@ def _unit(state: HostState, earlier: HostState, component: str) -> Proof:
 def _ports(cluster: Cluster, found: list[HostState]) -> Iterator[Proof]:
     for state in found:
         for port in ports(cluster, state.host) if not state.problem else ():
-            if port.component in state.at_work:
+            if port.component in state.components and state.wanted(port.component):
                 ok = port.number in state.ports
                 yield Proof("running.port", state.host.name, port.component, f"port {port.number}", ok,
                             "listens" if ok else "nothing listens there",
@@ -96,35 +97,28 @@ def _health(cluster: Cluster, canary: Canary) -> Iterator[Proof]:
                     f"journalctl -u airflow-{name.replace('_', '-')} on that host")  # fmt: skip
 
 
-def _workers_answer(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
-    hostnames = {state.host.name: state.hostname for state in seen.after}
-    silent = {
-        state.host.name: "it still ends its tasks"
-        for state in seen.after
-        if state.unit("worker").active == "deactivating"
-    }
-    drained = _drained(seen.after)
-    for host in cluster.group("worker"):
-        if host.name in drained:
+def consumption(cluster: Cluster, found: list[HostState], workers: Workers) -> Iterator[Proof]:
+    """Every worker that has to consumes the queues of its host."""
+    for state in found:
+        if "worker" not in state.host.groups or not state.wanted("worker"):
             continue
-        wanted = queues(cluster, host)
-        consumed = seen.workers.queues.get(hostnames.get(host.name, ""), ())
-        missing = [queue for queue in wanted if queue not in consumed]
-        detail = (
-            f"consumes {', '.join(consumed)}"
-            if consumed
-            else silent.get(host.name, "it does not answer")
-        )
-        cause = seen.workers.error
-        yield Proof("running.queues", host.name, "worker", "queues", not missing,
-                    detail + (f"; lacks {', '.join(missing)}" if missing and consumed else "")
+        ending = state.unit("worker").active == "deactivating"
+        silent = "it still ends its tasks" if ending else "it does not answer"
+        consumed = workers.queues.get(state.hostname, ())
+        missing = [one for one in queues(cluster, state.host) if one not in consumed]
+        cause = workers.error
+        yield Proof("running.queues", state.host.name, "worker", "queues", not missing,
+                    (f"consumes {', '.join(consumed)}" if consumed else silent)
+                    + (f"; lacks {', '.join(missing)}" if missing and consumed else "")
                     + (f" ({cause})" if cause and missing else ""),
-                    journal(host.access, "worker"))  # fmt: skip
+                    journal(state.host.access, "worker"))  # fmt: skip
 
 
-def _same(found: list[HostState]) -> Iterator[Proof]:
+def same(found: list[HostState]) -> Iterator[Proof]:
     """Release and secrets have one value on all hosts that have them."""
     reached = [state for state in found if not state.problem]
+    if not reached:
+        return
     releases = {state.host.name: state.release for state in reached}
     yield Proof("running.same_release", "", "", "same release", len(set(releases.values())) == 1,
                 ", ".join(sorted({str(release) for release in releases.values()})),
@@ -155,7 +149,7 @@ def _vault(cluster: Cluster, found: list[HostState]) -> Iterator[Proof]:
         yield Proof("running.vault_secret", "", "", "secrets of the vault", True, "equal on all hosts")  # fmt: skip
 
 
-def _decrypts(database: Examined) -> Iterator[Proof]:
+def decrypts(database: Examined) -> Iterator[Proof]:
     """The Fernet key reads what the database holds."""
     wrong = database.unreadable
     if database.state or wrong:
@@ -163,7 +157,7 @@ def _decrypts(database: Examined) -> Iterator[Proof]:
         yield Proof("running.fernet_key", "", "", "Fernet key", wrong is None, what, fix)
 
 
-def _imports(database: Examined) -> Iterator[Proof]:
+def imports(database: Examined) -> Iterator[Proof]:
     """The files of DAGs can be imported; Airflow works without them, and they do nothing."""
     if not database.state:
         return
@@ -183,16 +177,19 @@ def _clocks(found: list[HostState]) -> Iterator[Proof]:
                         f"{offset:.1f} s off this machine's", "timedatectl set-ntp true")  # fmt: skip
 
 
-def _canary_ran(cluster: Cluster, seen: Evidence) -> Iterator[Proof]:
-    canary = seen.canary
+def canary_ran(cluster: Cluster, canary: Canary, drained: Collection[str] = ()) -> Iterator[Proof]:
+    """The canary's tasks succeeded on every host that runs tasks.
+
+    Args:
+        drained: hosts that it left out.
+    """
     states_ = {task.task: task.state for task in canary.tasks}
     log = f"\n    {canary.log}" if canary.log else ""
     fix = "toolkit airflow -- tasks states-for-dag-run, or the web UI's log of toolkit_canary"
-    drained = _drained(seen.after)
     for host, names in canary_tasks(cluster):
-        if host.name in drained:
-            continue
         results = [states_.get(name) for name in names]
+        if host.name in drained or set(results) == {"skipped"}:
+            continue
         ok = results == ["success", "success"]
         seconds = f" in {canary.seconds} s" if ok and canary.seconds is not None else ""
         cause = canary.error or f"bash {results[0]}, python {results[1]}"

@@ -33,3 +33,26 @@ OPTIONS_SHOWN = 5
 
 OPEN_FILES = 65_536
 """LimitNOFILE of the units; systemd does not start one that asks for more than the kernel gives."""
+
+RESTARTS = 5
+"""Restarts by systemd that are no accident any more; a boot before the database's takes two or three."""
+RESTART_LOOP = 60.0
+"""A unit that systemd has restarted so often, the last time within this, is in a loop."""
+RESTARTED_LATELY = 600.0
+
+QUEUED = 300.0
+"""A worker with a free slot takes a task within a second; Airflow itself gives up after 600."""
+UNCONSUMED = 60.0
+"""A queue without any worker; one that is restarted is back by then."""
+
+DISK_WARNING = (2000, 0.10)
+"""MB, and the part of the filesystem: the smaller of both has to be free."""
+DISK_ERROR = (500, 0.025)
+INODES_WARNING = 10_000
+INODES_ERROR = 1_000
+MEMORY_WARNING = 0.05
+"""The part of the memory that has to be available."""
+MEMORY_ERROR = 0.02
+
+CERTIFICATE_DAYS = 21
+"""Let's Encrypt's client renews 30 days before the end, so its timer has failed by then."""

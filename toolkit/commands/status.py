@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.commands import options
+from toolkit.commands.watching import interval_option, watched
 from toolkit.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
-    from toolkit.cluster import Inventory
+    from toolkit.cluster import Cluster, Inventory
+    from toolkit.verbs.status import Status
 
 
 @click.command(
@@ -19,50 +23,77 @@ if TYPE_CHECKING:
 Examples:
   toolkit status -i inventory/prod
   toolkit status -i inventory/prod --limit worker --json
+  toolkit status -i inventory/prod --watch
 \b
 Exit status: 0 all is well; 1 a unit does not run, a host cannot be reached, or database, broker, a port
-or a heartbeat is not well.
+or a heartbeat is not well. The worker of a drained host need not run. 130 after Ctrl-C.
 """
 )
 @options.inventory
 @options.limit
+@interval_option
 @options.become_password
 @options.as_json
 def command(
-    inventory: Inventory, limit: str | None, become_password: str | None, as_json: bool
+    inventory: Inventory,
+    limit: str | None,
+    watch: bool,
+    interval: float,
+    become_password: str | None,
+    as_json: bool,
 ) -> int:
     """Show units, heartbeats, memory and versions of every host."""
-    from toolkit.checks.alive import not_well
     from toolkit.cluster import Cluster
-    from toolkit.findings import findings_text
     from toolkit.hosts import Remote
-    from toolkit.hosts.state import DatabaseState, states
-    from toolkit.verbs.status import Comparison, left, rows, text
+    from toolkit.verbs.status import Comparison, status
 
     cluster = Cluster.load(inventory).limited(limit)
     with Remote(cluster, become_password=become_password) as remote, Comparison(cluster) as vault:
-        found = states(cluster, remote, cluster.hosts)
-        unwell = list(not_well(cluster, found))
-        findings = unwell + vault.differences(found) + left(cluster, remote, found)
-    table = rows(found)
-    releases = sorted({state.release for state in found if state.release})
-    dags = sorted({state.dags for state in found if state.dags})
-    database = next((state.database for state in found if state.database), DatabaseState())
-    ok = bool(table) and all(row["state"] == "active" for row in table) and not unwell
-    schema = database.schema or database.error or None
-    if as_json:
-        click.echo(json.dumps({"ok": ok, "cluster": cluster.name, "releases": releases, "dag_releases": dags,
-                               "schema": schema, "rows": table,
-                               "findings": [one.as_json() for one in findings]}, indent=2))  # fmt: skip
-    else:
-        click.echo(text(table))
-        click.echo(
-            f"release {', '.join(releases) or 'none'}, schema {schema or 'not read'}"
-            + (f", DAGs {', '.join(dags)}" if dags else "")
-        )
-        if findings:
-            click.echo(findings_text(findings))
-        if not ok:
-            fix = unwell[0].fix if unwell else f"toolkit provision -i {inventory}"
-            click.echo(f"next: {fix}", err=True)
-    return 0 if ok else EXIT_FAILED
+        if watch:
+            return watched(
+                lambda: _look(status(cluster, remote, vault), cluster, as_json), interval
+            )
+        found = status(cluster, remote, vault)
+    click.echo(json.dumps(_json(found, cluster), indent=2) if as_json else _text(found))
+    if not found.ok and not as_json:
+        first = next(iter(found.unwell), None)
+        fix = first.fix if first else f"toolkit provision -i {inventory}"
+        click.echo(f"next: {fix}", err=True)
+    return 0 if found.ok else EXIT_FAILED
+
+
+def _json(found: Status, cluster: Cluster) -> dict[str, Any]:
+    return {
+        "ok": found.ok,
+        "cluster": cluster.name,
+        "releases": found.releases,
+        "dag_releases": found.dags,
+        "schema": found.schema or None,
+        "maintenance": found.maintenance and asdict(found.maintenance),
+        "rows": found.rows,
+        "findings": [one.as_json() for one in found.findings],
+    }
+
+
+def _text(found: Status) -> str:
+    from toolkit.findings import findings_text
+    from toolkit.verbs.status import text
+
+    versions = f"release {', '.join(found.releases) or 'none'}, schema {found.schema or 'not read'}"
+    versions += f", DAGs {', '.join(found.dags)}" if found.dags else ""
+    if found.maintenance:
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.maintenance.since))
+        versions += f"\nmaintenance: all DAGs are paused since {since}, by {found.maintenance.by}"
+    findings = [findings_text(found.findings)] if found.findings else []
+    return "\n".join([text(found.rows), versions, *findings])
+
+
+def _look(found: Status, cluster: Cluster, as_json: bool) -> tuple[str, object]:
+    """What --watch shows, and what of it counts as a change: ages and memory always do change."""
+    counts = (
+        [(row["host"], row["component"], row["state"], row.get("restarts"), row.get("drained"))
+         for row in found.rows],
+        [(one.id, one.host) for one in found.findings],
+        found.releases, found.dags, bool(found.maintenance),
+    )  # fmt: skip
+    return json.dumps(_json(found, cluster)) if as_json else _text(found), counts

@@ -67,6 +67,19 @@ class Workers:
 
 
 @dataclass(frozen=True)
+class Slots:
+    """Worker's hostname -> how many tasks it can run at once, and how many it has (onhost/workers.py)."""
+
+    slots: Mapping[str, int] = field(default_factory=dict)
+    busy: Mapping[str, int] = field(default_factory=dict)
+    error: str | None = None
+
+    def free(self, hostname: str) -> int:
+        """How many more tasks it could run; 0 for one that does not answer."""
+        return max(0, self.slots.get(hostname, 0) - self.busy.get(hostname, 0))
+
+
+@dataclass(frozen=True)
 class Visit:
     """A visit to the web UI by its public URL (onhost/browser.py).
 

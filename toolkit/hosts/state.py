@@ -12,6 +12,7 @@ from toolkit.cluster.tables import all_components, release_lines
 from toolkit.cluster.topology import airflow_components, ports, release_line
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.answer import read
+from toolkit.hosts.canary import Task, Workers
 from toolkit.hosts.ownership import Claim
 from toolkit.onhost.bundle import program
 
@@ -38,11 +39,40 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Queued:
+    """Tasks that wait in a queue: how many, and how long the oldest of them does, in seconds."""
+
+    queue: str
+    tasks: int
+    oldest: float
+
+
+@dataclass(frozen=True)
+class FailedCanary:
+    """The newest run of the canary DAG, which failed: its tasks, and how many seconds ago it ended."""
+
+    tasks: tuple[Task, ...] = ()
+    age: float | None = None
+
+
+@dataclass(frozen=True)
 class DatabaseState:
-    """Versions of the database's schema and its running jobs, or why they cannot be read."""
+    """What the metadata database says, or why it does not.
+
+    Attributes:
+        schema: its versions.
+        jobs: that run.
+        queued: a queue each; like what follows, asked by `toolkit health` alone.
+        running: how many tasks run.
+        canary: None where its newest run did not fail.
+        error: why nothing of it can be read.
+    """
 
     schema: str = ""
     jobs: tuple[Job, ...] = ()
+    queued: tuple[Queued, ...] = ()
+    running: int = 0
+    canary: FailedCanary | None = None
     error: str = ""
 
 
@@ -82,6 +112,7 @@ class HostState:
         nonce: the key of the digests.
         database: None where it was not asked for, or the host has no URL of a server.
         broker_error: why the broker does not answer; "" where it does, or was not asked.
+        workers: what they consume; None where they were not asked.
         ports: that something listens on.
         silent: those of components that take a connection and answer nothing, where they were asked.
         claim: whose host it is; of that only the cluster's id and members.
@@ -103,6 +134,7 @@ class HostState:
     nonce: str = ""
     database: DatabaseState | None = None
     broker_error: str = ""
+    workers: Workers | None = None
     ports: tuple[int, ...] = ()
     silent: tuple[int, ...] = ()
     claim: Claim = field(default_factory=Claim)
@@ -123,10 +155,9 @@ class HostState:
         """State of a component's unit."""
         return self.units.get(component, UnitState())
 
-    @property
-    def at_work(self) -> tuple[str, ...]:
-        """Its components that have to run: without the worker where the host is drained."""
-        return tuple(one for one in self.components if not self.drained or one != "worker")
+    def wanted(self, component: str) -> bool:
+        """Whether a component's unit has to run; the worker of a drained host is down on purpose."""
+        return not (self.drained and component == "worker")
 
     @property
     def clock_offset(self) -> float:
@@ -143,39 +174,69 @@ def states(
     Args:
         servers: also ask database and broker where a host has their URLs, and the components' ports.
     """
-    hosts = list(hosts)
-    line = release_line(cluster) or {"secrets": {}}
-    nonce = secrets.token_hex(16)
-    components = {host.name: _by_line(cluster, host) for host in hosts}
-    # One host is enough to ask the database, and it is asked where it costs no further host.
-    asks = next((host.name for host in hosts if "scheduler" in components[host.name][""]), None)
+    question = Question(cluster, list(hosts), servers=servers)
+    return question.states(remote.fan_out(question.hosts, program("state"), question.payload))
 
-    def payload(host: Host) -> dict[str, Any]:
+
+class Question:
+    """What hosts are asked of their state, and the states that their answers come to.
+
+    Args:
+        servers: see `states`.
+        workers: also ask the Celery workers, of which there are so many, what they consume.
+        database: the question that the database is asked (in_airflow/database.py).
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        hosts: list[Host],
+        *,
+        servers: bool = True,
+        workers: int = 0,
+        database: str = "jobs",
+    ) -> None:
+        self.hosts = hosts
+        self._cluster = cluster
+        self._servers, self._workers, self._database = servers, workers, database
+        self._secrets = list((release_line(cluster) or {"secrets": {}})["secrets"])
+        self._nonce = secrets.token_hex(16)
+        self._components = {host.name: _by_line(cluster, host) for host in hosts}
+        # One host is enough to ask the database, and it is asked where it costs no further host.
+        self._asks = next((host.name for host in hosts if self._has(host, "scheduler")), None)
+
+    def payload(self, host: Host) -> dict[str, Any]:
+        """What toolkit/onhost/state.py gets on a host."""
+        asks = self._servers and host.name == self._asks
         return {
             "components": sorted(
-                {one for names in components[host.name].values() for one in names}
+                {one for names in self._components[host.name].values() for one in names}
             ),
-            "secrets": list(line["secrets"]),
-            "nonce": nonce,
-            "database": servers and host.name == asks,
+            "secrets": self._secrets,
+            "nonce": self._nonce,
+            "database": self._database if asks else "",
+            "workers": self._workers if asks else 0,
             "asked": [
                 port.number
-                for port in ports(cluster, host)
-                if servers and port.component in components[host.name][""]
+                for port in ports(self._cluster, host)
+                if self._servers and self._has(host, port.component)
             ],
             "jobs": sorted({one.heartbeat for one in all_components() if one.heartbeat}),
         }
 
-    answers = remote.fan_out(hosts, program("state"), payload)
-    found = []
-    for host in hosts:
-        answer, mine = answers[host.name], components[host.name]
+    def states(self, answers: Mapping[str, dict[str, Any] | HostProblem]) -> list[HostState]:
+        """The state of each host, by what it answered."""
+        return [self._state(host, answers[host.name]) for host in self.hosts]
+
+    def _state(self, host: Host, answer: dict[str, Any] | HostProblem) -> HostState:
+        mine = self._components[host.name]
         if isinstance(answer, HostProblem):
-            found.append(HostState(host, mine[""], problem=answer))
-            continue
+            return HostState(host, mine[""], problem=answer)
         runs = str(answer.get("release") or "").partition(".")[0]
-        found.append(HostState.from_json(host, mine.get(runs, mine[""]), answer, nonce))
-    return found
+        return HostState.from_json(host, mine.get(runs, mine[""]), answer, self._nonce)
+
+    def _has(self, host: Host, component: str) -> bool:
+        return component in self._components[host.name][""]
 
 
 def _by_line(cluster: Cluster, host: Host) -> dict[str, tuple[str, ...]]:

@@ -98,8 +98,18 @@ def own(payload):
 
 def names(path):
     """The names that a certificate is for."""
+    return [value for _, value in decoded(path).get("subjectAltName", ())]
+
+
+def ends(path):
+    """Until when a certificate is valid, in seconds since the epoch; None without one."""
+    found = decoded(path).get("notAfter") if path else None
+    return ssl.cert_time_to_seconds(found) if found else None
+
+
+def decoded(path):
+    """What a certificate says; {} where it cannot be read."""
     try:
-        found = ssl._ssl._test_decode_cert(path)  # no public function reads a file
+        return ssl._ssl._test_decode_cert(path)  # no public function reads a file
     except Exception:
-        return []
-    return [value for _, value in found.get("subjectAltName", ())]
+        return {}

@@ -12,11 +12,13 @@ from toolkit.onhost import (
     maintenance,
     releases,
     units,
+    workers,
 )
 from toolkit.onhost.in_airflow import broker, database
 from toolkit.onhost.lib import CURRENT, environment, in_airflow, in_parallel, listening
 
 PATIENCE = 10  # seconds that database, broker and each port have to answer
+WORKERS_PATIENCE = 1  # and the Celery workers; who is silent is asked again
 
 
 def main(payload):
@@ -24,14 +26,21 @@ def main(payload):
     variables = environment()
     nonce = payload["nonce"]
     late = [{"error": "no answer within %d s" % PATIENCE}] * 2
-    servers = [(database_state, variables, payload["jobs"]), (broker_state, variables)]
+    servers = [
+        (database_state, variables, payload["database"], payload["jobs"]),
+        (broker_state, variables, payload["workers"]),
+    ]
     if not payload["database"]:
         servers, late = [], []
-    calls = [(answering.silent, payload["asked"], PATIENCE - 2), *servers]
-    silent, *answers = in_parallel(calls, PATIENCE, [[], *late])
+    calls = [
+        (units.components, payload["components"]),
+        (answering.silent, payload["asked"], PATIENCE - 2),
+        *servers,
+    ]
+    components, silent, *answers = in_parallel(calls, PATIENCE, [{}, [], *late])
     database_answer, broker_answer = answers or (None, None)
     return {
-        "units": units.components(payload["components"]),
+        "units": components,
         "drained": drained.drained(),
         "maintenance": maintenance.maintenance(),
         "dags": releases.current(),
@@ -40,6 +49,7 @@ def main(payload):
         "secrets": digests.secrets(nonce, payload["secrets"]),
         "database": database_answer,
         "broker_error": (broker_answer or {}).get("error", ""),
+        "workers": (broker_answer or {}).get("workers"),
         "ports": sorted({port for _, port in listening().values()}),
         "silent": silent,
         "claim": claim.cluster(),
@@ -49,13 +59,20 @@ def main(payload):
     }
 
 
-def database_state(variables, jobs):
+def database_state(variables, question, jobs):
     """What in_airflow/database.py finds, where the host has the URL of a server."""
     known = variables.get(database.CONNECTION, "").startswith(("postgres", "mysql"))
-    return in_airflow(database, "jobs", *jobs) if known else None
+    return in_airflow(database, question, *jobs) if known else None
 
 
-def broker_state(variables):
-    """What in_airflow/broker.py finds, where the host has the URL of a Redis."""
+def broker_state(variables, count):
+    """What the workers say, if there are any to be asked; where they say nothing, what in_airflow/broker.py finds.
+
+    The latter where the host has the URL of a Redis.
+    """
+    answer = workers.ask("queues", WORKERS_PATIENCE, count) if count else {}
+    if answer.get("queues"):
+        return {"error": "", "workers": answer}
     known = variables.get(broker.CONNECTION, "").startswith("redis")
-    return in_airflow(broker) if known else None
+    found = in_airflow(broker) if known else {}
+    return {"error": found.get("error", ""), "workers": answer if count else None}

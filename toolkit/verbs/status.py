@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from toolkit.checks import ownership
+from toolkit.checks import ownership, running
+from toolkit.checks.alive import not_well
 from toolkit.checks.common import note
+from toolkit.checks.proof import failures
 from toolkit.checks.secrets import difference
 from toolkit.cluster import Cluster
 from toolkit.cluster.host_secrets import differing, wanted_secrets
@@ -17,9 +20,60 @@ from toolkit.findings import Finding
 from toolkit.hosts import Remote
 from toolkit.hosts.facts import Probe
 from toolkit.hosts.members import ask_left, left_hosts
-from toolkit.hosts.state import HostState, heartbeats
+from toolkit.hosts.state import DatabaseState, HostState, Maintenance, heartbeats, states
 
 HEADINGS = ("HOST", "COMPONENT", "STATE", "SINCE", "RESTARTS", "HEARTBEAT", "MEMORY")
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the hosts in play are.
+
+    Attributes:
+        rows: one a host and component.
+        stopped: units that do not run and have to, and hosts that were not reached; the rows say it as well.
+        unwell: what is wrong although units run.
+        notes: what is worth a look, and is not red.
+        releases: of Airflow, that are current on hosts.
+        dags: the same of DAGs.
+        schema: of the database, or why it was not read; "" where nobody asked.
+        maintenance: since when all DAGs are paused; None where they are not.
+    """
+
+    rows: list[dict[str, Any]]
+    stopped: list[Finding]
+    unwell: list[Finding]
+    notes: list[Finding]
+    releases: list[str]
+    dags: list[str]
+    schema: str
+    maintenance: Maintenance | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that has to run does, and is well."""
+        return bool(self.rows) and not self.stopped and not self.unwell
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the rows do not say."""
+        return self.unwell + self.notes
+
+
+def status(cluster: Cluster, remote: Remote, vault: Comparison) -> Status:
+    """Ask the hosts in play how they are."""
+    found = states(cluster, remote, cluster.hosts)
+    database = next((state.database for state in found if state.database), DatabaseState())
+    return Status(
+        rows(found),
+        failures([*running.units(found, found)]),
+        list(not_well(cluster, found)),
+        vault.differences(found) + left(cluster, remote, found),
+        sorted({state.release for state in found if state.release}),
+        sorted({state.dags for state in found if state.dags}),
+        database.schema or database.error,
+        next((state.maintenance for state in found if state.maintenance), None),
+    )
 
 
 def rows(found: Iterable[HostState]) -> list[dict[str, Any]]:
@@ -37,6 +91,7 @@ def rows(found: Iterable[HostState]) -> list[dict[str, Any]]:
                 "host": state.host.name,
                 "component": component,
                 "state": unit.active,
+                "drained": state.drained and asdict(state.drained),
                 "sub": unit.sub,
                 "since": unit.since,
                 "restarts": unit.restarts,
@@ -88,13 +143,22 @@ def text(table: list[dict[str, Any]]) -> str:
             notes += [f"{row['host']}: {row['problem']}", f"  fix: {row['fix']}"]
             continue
         age = row["heartbeat_age"]
-        cells.append((row["host"], row["component"], f"{row['state']} ({row['sub']})",
+        cells.append((row["host"], row["component"], _state(row),
                       _ago(row["since"]), str(row["restarts"]),
                       "-" if age is None else f"{age:.0f} s", f"{row['memory_mb']} MB"))  # fmt: skip
-        if row["journal"]:
+        if row["journal"] and not _rests(row):
             notes += [f"{row['host']}: last lines of airflow-{row['component']}:"]
             notes += [f"  {line}" for line in row["journal"]]
     return "\n".join([aligned(cells), *notes])
+
+
+def _rests(row: dict[str, Any]) -> bool:
+    """Whether it is the worker of a drained host that is down, as it has to be."""
+    return bool(row["drained"]) and row["component"] == "worker" and row["state"] != "active"
+
+
+def _state(row: dict[str, Any]) -> str:
+    return "drained" if _rests(row) else f"{row['state']} ({row['sub']})"
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> str:

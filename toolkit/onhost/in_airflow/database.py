@@ -1,6 +1,7 @@
 """What Airflow's database says, PostgreSQL or MySQL:
 
 database.py jobs TYPE...   schema version, and jobs of these types
+database.py health TYPE... the same, the tasks that wait and run, and how the canary ended
 database.py releases       how many unfinished runs each release of DAGs has, and which releases DAGs are of
 database.py unpaused DAG   the DAGs that are not paused, without this one, and how many tasks run
 database.py pause DAG...   pauses them
@@ -14,12 +15,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 # The newest of a host alone: one that was killed is called running until somebody looks at its heartbeat.
+CANARY = "toolkit_canary"
 JOBS = """SELECT job_type, hostname, {age} FROM job WHERE state = 'running' AND id IN (
     SELECT max(id) FROM job WHERE job_type IN ({types}) GROUP BY job_type, hostname)"""
 
 
 def connect(url):
-    """A connection with the driver that a URL of SQLAlchemy names, and SQL for a heartbeat's age."""
+    """A connection with the driver that a URL of SQLAlchemy names, and SQL for the age of a column in seconds."""
     parts = urlsplit(url)
     name = unquote(parts.path[1:])
     login = {
@@ -32,13 +34,13 @@ def connect(url):
         import psycopg2
 
         login.update(parse_qsl(parts.query))
-        age = "extract(epoch from now() - latest_heartbeat)"
+        age = "extract(epoch from now() - {})"
         return psycopg2.connect(port=parts.port or 5432, dbname=name, **login), age
     if parts.scheme.endswith("pymysql"):
         from pymysql import connect as connect_mysql
     else:
         from MySQLdb import connect as connect_mysql
-    age = "timestampdiff(MICROSECOND, latest_heartbeat, utc_timestamp(6)) / 1000000"
+    age = "timestampdiff(MICROSECOND, {}, utc_timestamp(6)) / 1000000"
     return connect_mysql(port=parts.port or 3306, database=name, **login), age
 
 
@@ -46,9 +48,44 @@ def jobs(cursor, age, types):
     """Versions of the schema, and the running jobs of these types with the seconds since their heartbeats."""
     cursor.execute("SELECT version_num FROM alembic_version")
     schema = ",".join(sorted(row[0] for row in cursor))
-    cursor.execute(JOBS.format(age=age, types=", ".join(["%s"] * len(types))), types)
+    marks = ", ".join(["%s"] * len(types))
+    cursor.execute(JOBS.format(age=age.format("latest_heartbeat"), types=marks), types)
     found = [{"type": kind, "hostname": host, "age": float(age)} for kind, host, age in cursor]
     return {"schema": schema, "jobs": found}
+
+
+def health(cursor, age, types):
+    """What jobs() says; queues with tasks that wait, how many tasks run, and the canary's newest run."""
+    found = jobs(cursor, age, types)
+    cursor.execute(
+        "SELECT queue, count(*), max({}) FROM task_instance WHERE state = 'queued' "
+        "AND queued_dttm IS NOT NULL GROUP BY queue".format(age.format("queued_dttm"))
+    )
+    found["queued"] = [
+        {"queue": queue, "tasks": count, "oldest": float(oldest)} for queue, count, oldest in cursor
+    ]
+    cursor.execute("SELECT count(*) FROM task_instance WHERE state = 'running'")
+    found["running"] = cursor.fetchone()[0]
+    found["canary"] = canary(cursor, age)
+    return found
+
+
+def canary(cursor, age):
+    """The newest run of the canary DAG, if it failed; one that succeeded was removed, or will be."""
+    cursor.execute(
+        "SELECT run_id, state, {} FROM dag_run WHERE dag_id = %s ORDER BY id DESC LIMIT 1".format(
+            age.format("end_date")
+        ),
+        (CANARY,),
+    )
+    run, state, ended = cursor.fetchone() or ("", "", None)
+    if state != "failed":
+        return None
+    cursor.execute(
+        "SELECT task_id, state FROM task_instance WHERE dag_id = %s AND run_id = %s", (CANARY, run)
+    )
+    tasks = [{"task": task, "state": how} for task, how in cursor]
+    return {"tasks": tasks, "age": None if ended is None else float(ended)}
 
 
 def releases(cursor, _age, _arguments):
@@ -90,7 +127,7 @@ def switch(cursor, paused, dags):
 
 
 QUESTIONS = {
-    "jobs": jobs, "releases": releases, "unpaused": unpaused, "pause": pause, "unpause": unpause,
+    "jobs": jobs, "health": health, "releases": releases, "unpaused": unpaused, "pause": pause, "unpause": unpause,
 }  # fmt: skip
 
 

@@ -1,0 +1,320 @@
+"""What is wrong with a running cluster, without a DAG that is run for it: pure, from what was seen of its hosts.
+
+What `verify` and `status` find as well comes from their rules; what only a cluster that runs for long
+comes to is here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from toolkit.checks import capacity, drift, peers, running
+from toolkit.checks.alive import not_well
+from toolkit.checks.common import error, few, listed, warning
+from toolkit.checks.proof import failures
+from toolkit.checks.thresholds import (
+    CERTIFICATE_DAYS,
+    DISK_ERROR,
+    DISK_WARNING,
+    INODES_ERROR,
+    INODES_WARNING,
+    MEMORY_ERROR,
+    MEMORY_WARNING,
+    QUEUED,
+    RESTART_LOOP,
+    RESTARTED_LATELY,
+    RESTARTS,
+    UNCONSUMED,
+)
+from toolkit.cluster import Cluster
+from toolkit.findings import Finding
+from toolkit.hosts.canary import Canary
+from toolkit.hosts.draining import queues
+from toolkit.hosts.facts import Memory, PathFacts
+from toolkit.hosts.health import Seen, active_workers
+from toolkit.hosts.state import HostState, Queued
+from toolkit.hosts.typed import as_root, journal
+
+_DAY = 86400.0
+
+
+def unhealthy(cluster: Cluster, seen: Seen) -> list[Finding]:
+    """Everything that is wrong, in the order in which it is best corrected."""
+    states = list(seen.states)
+    reached = [state for state in states if not state.problem]
+    found = [state.problem.finding for state in states if state.problem]
+    found += [
+        *failures([*running.units(reached, reached)]),
+        *not_well(cluster, states),
+        *_restarts(seen),
+        *_queues(cluster, seen),
+    ]
+    found += [*_waiting(cluster, seen), *_canary(cluster, seen)]
+    found += failures([*running.same([state for state in states if state.components])])
+    found += _dag_releases(cluster, seen)
+    found += [
+        *_held(seen),
+        *_disks(seen),
+        *capacity.mount_options(cluster, seen.probe),
+        *_memory(seen),
+    ]
+    found += [*peers.clocks(cluster, seen.probe), *_certificates(cluster, seen)]
+    found += [*_drained(cluster, seen), *_paused(cluster, seen)]
+    found += [*drift.files(cluster, seen.probe), *drift.units(cluster, seen.probe)]
+    return found
+
+
+def seen_whole(cluster: Cluster, seen: Seen) -> bool:
+    """Whether nothing is wrong that was not found: all hosts, database and broker answered, all that was asked."""
+    blind = (
+        state.problem or state.broker_error or (state.database and state.database.error)
+        for state in seen.states
+    )
+    partly = any(facts.errors for facts in seen.probe.facts.values())
+    return len(cluster.hosts) == len(cluster.all_hosts) and not partly and not any(blind)
+
+
+def _restarts(seen: Seen) -> Iterator[Finding]:
+    """Systemd starts a unit again and again, and calls it active in between."""
+    for state in seen.states:
+        for component in state.components:
+            unit = state.unit(component)
+            if unit.restarts < RESTARTS or unit.since is None:
+                continue
+            age = max(0.0, state.clock - unit.since)
+            if age < RESTARTED_LATELY:
+                severity = error if age < RESTART_LOOP else warning
+                yield severity(
+                    "health.restarts",
+                    host=state.host.name,
+                    what=f"systemd has restarted {component} {unit.restarts} times, the last time {ago(age)}",
+                    fix=journal(state.host.access, component),
+                )
+
+
+def _queues(cluster: Cluster, seen: Seen) -> list[Finding]:
+    """Workers that run and do not consume; of the others their units say it."""
+    if seen.workers is None or any(state.broker_error for state in seen.states):
+        return []
+    active = active_workers(seen.states)
+    states = [state for state in seen.states if state.host.name in active]
+    return failures([*running.consumption(cluster, states, seen.workers)])
+
+
+def _waiting(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
+    """Tasks that wait in a queue although a worker could run them, or as no worker ever will."""
+    state = next((one for one in seen.states if one.database), None)
+    if state is None or state.database is None:
+        return
+    for queued in state.database.queued:
+        if seen.workers is None:
+            free = (seen.parallelism or 0) - state.database.running
+            if cluster.executor == "LocalExecutor" and queued.oldest > QUEUED and free > 0:
+                yield _waits(state, queued, f"{free} more could run")
+        elif not seen.workers.error:
+            yield from _in_queue(cluster, seen, state, queued)
+
+
+def _in_queue(cluster: Cluster, seen: Seen, state: HostState, queued: Queued) -> Iterator[Finding]:
+    assert seen.workers
+    names = {one.hostname: one.host.name for one in seen.states if not one.problem}
+    consumers = [name for name, ones in seen.workers.queues.items() if queued.queue in ones]
+    free = {
+        names.get(one, one): seen.slots.free(one) for one in consumers if seen.slots is not None
+    }
+    idle = [name for name, slots in free.items() if slots]
+    if not consumers and queued.oldest > UNCONSUMED:
+        yield from _unconsumed(cluster, seen, queued)
+    elif idle and queued.oldest > QUEUED:
+        yield _waits(state, queued, f"{few(idle)} could run {sum(free.values())} more")
+
+
+def _waits(state: HostState, queued: Queued, but: str) -> Finding:
+    return error(
+        "health.queued",
+        host="",
+        what=f"{_tasks(queued)} in queue {queued.queue} for up to {duration(queued.oldest)}, and {but}",
+        fix=journal(state.host.access, "scheduler")
+        + "; the message may be lost: Airflow queues a task again after scheduler.task_queued_timeout",
+    )
+
+
+def _unconsumed(cluster: Cluster, seen: Seen, queued: Queued) -> Iterator[Finding]:
+    """No worker consumes the queue; where one should, and does not, there is a finding about it already."""
+    owners = [one for one in cluster.group("worker") if queued.queue in queues(cluster, one)]
+    states = {state.host.name: state for state in seen.states}
+    resting = [one.name for one in owners if one.name in states and states[one.name].drained]
+    if len(owners) > len(resting):
+        return
+    what = f"{_tasks(queued)} in queue {queued.queue} for up to {duration(queued.oldest)}, and "
+    if resting:
+        yield warning(
+            "health.no_consumer",
+            host="",
+            what=what + f"it is of {listed(resting)} alone, drained",
+            fix=f"toolkit undrain -i {cluster.inventory} {resting[0]}",
+        )
+    else:
+        yield error(
+            "health.no_consumer",
+            host="",
+            what=what + "no worker consumes it",
+            fix=f"add {queued.queue} to airflow_worker_queues of a host, then toolkit provision -i "
+            f"{cluster.inventory}; or correct queue= of the tasks",
+        )
+
+
+def _tasks(queued: Queued) -> str:
+    return "1 task has waited" if queued.tasks == 1 else f"{queued.tasks} tasks have waited"
+
+
+def _canary(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
+    """The newest run of the canary failed: it is still there, as only those that succeed are removed."""
+    failed = next((one.database.canary for one in seen.states if one.database), None)
+    if failed is None:
+        return
+    when = f", {ago(failed.age)}" if failed.age is not None else ""
+    for finding in failures([*running.canary_ran(cluster, Canary(tasks=failed.tasks))]):
+        yield replace(
+            finding,
+            what=finding.what + when,
+            fix=f"toolkit verify -i {cluster.inventory} runs it again, and shows its log",
+        )
+
+
+def _dag_releases(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
+    """All hosts have one release of DAGs."""
+    releases: dict[str, list[str]] = {}
+    for state in seen.states:
+        if not state.problem and state.components:
+            releases.setdefault(state.dags, []).append(state.host.name)
+    if len(releases) > 1:
+        places = [f"{one or 'none'} on {few(hosts)}" for one, hosts in sorted(releases.items())]
+        yield error(
+            "health.dag_releases",
+            host="",
+            what=f"hosts have different releases of DAGs: {'; '.join(places)}",
+            fix=f"deploy again: toolkit deploy -i {cluster.inventory}",
+        )
+
+
+def _held(seen: Seen) -> list[Finding]:
+    """What the database holds; of one that does not answer there is a finding already."""
+    if any(state.database and state.database.error for state in seen.states):
+        return []
+    return failures([*running.decrypts(seen.database), *running.imports(seen.database)])
+
+
+def _disks(seen: Seen) -> Iterator[Finding]:
+    """Space and inodes of the filesystems that a cluster writes to, each once."""
+    for host, facts in seen.probe.facts.items():
+        filesystems = {place.device: place for place in facts.paths}
+        for place in filesystems.values():
+            what = _full(place)
+            if what:
+                severity = error if _below(place, DISK_ERROR, INODES_ERROR) else warning
+                yield severity(
+                    "health.disk",
+                    host=host,
+                    what=what,
+                    fix=f"to see what fills it: sudo du -xh -d2 {place.mount} | sort -h | tail; "
+                    "task logs: docs/remote-logs.md, or a shorter time in logrotate",
+                )
+
+
+def _full(place: PathFacts) -> str:
+    if not _below(place, DISK_WARNING, INODES_WARNING):
+        return ""
+    if place.free_mb < _least(place, DISK_WARNING):
+        return f"{place.mount} has {place.free_mb} MB free of {place.total_mb} MB"
+    return f"{place.mount} can take {place.free_inodes} more files"
+
+
+def _below(place: PathFacts, limit: tuple[int, float], inodes: int) -> bool:
+    few_inodes = place.free_inodes is not None and place.free_inodes < inodes
+    return place.free_mb < _least(place, limit) or few_inodes
+
+
+def _least(place: PathFacts, limit: tuple[int, float]) -> float:
+    megabytes, part = limit
+    return min(megabytes, part * place.total_mb)
+
+
+def _memory(seen: Seen) -> Iterator[Finding]:
+    """What processes can still get; the kernel kills some when there is none."""
+    for host, facts in seen.probe.facts.items():
+        part = _available(facts.memory)
+        if facts.memory and part < MEMORY_WARNING:
+            severity = error if part < MEMORY_ERROR else warning
+            yield severity(
+                "health.memory",
+                host=host,
+                what=f"{facts.memory.available_mb} MB of {facts.memory.total_mb} MB memory are available",
+                fix="systemd-cgtop -m on the host shows what takes it; lower airflow_worker_concurrency, "
+                "or take a larger host",
+            )
+
+
+def _available(memory: Memory | None) -> float:
+    return memory.available_mb / memory.total_mb if memory and memory.total_mb else 1.0
+
+
+def _certificates(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
+    """The web server's certificate is valid for a while yet."""
+    clocks = {state.host.name: state.clock for state in seen.states}
+    for host, end in seen.certificates.items():
+        left = end - clocks[host]
+        if left > CERTIFICATE_DAYS * _DAY:
+            continue
+        path = cluster.web_server()["certificate"]
+        severity = error if left <= 0 else warning
+        day = time.strftime("%Y-%m-%d", time.gmtime(end))
+        yield severity(
+            "health.certificate",
+            host=host,
+            what=f"{path} {'ended' if left <= 0 else 'ends'} on {day}"
+            + ("" if left <= 0 else f", in {duration(left)}"),
+            fix=f"renew it, then: {as_root(cluster.host(host).access, 'systemctl restart airflow-*')}",
+        )
+
+
+def _drained(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
+    """Hosts that somebody took out of service and did not bring back."""
+    for state in seen.states:
+        if state.drained:
+            who = f" by {state.drained.by}" if state.drained.by else ""
+            age = duration(max(0.0, state.clock - state.drained.since))
+            yield warning(
+                "health.drained",
+                host=state.host.name,
+                what=f"it has been drained for {age}{who}",
+                fix=f"toolkit undrain -i {cluster.inventory} {state.host.name}",
+            )
+
+
+def _paused(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
+    """Maintenance that somebody began and did not end."""
+    for state in seen.states:
+        if state.maintenance:
+            who = f" by {state.maintenance.by}" if state.maintenance.by else ""
+            age = duration(max(0.0, state.clock - state.maintenance.since))
+            yield warning(
+                "health.maintenance",
+                what=f"all DAGs have been paused for {age}{who}",
+                fix=f"toolkit maintenance -i {cluster.inventory} off",
+            )
+
+
+def duration(seconds: float) -> str:
+    """A time in the largest unit that fits, for example "3 h"."""
+    for size, unit in ((_DAY, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def ago(seconds: float) -> str:
+    """How long something is over."""
+    return f"{duration(seconds)} ago"
