@@ -76,6 +76,77 @@ def test_events_are_the_audit_lines(four: Provisioned) -> None:
     assert {line["host"] for line in lines} >= {CONTROL, *WORKERS}
 
 
+def health(four: Provisioned, *arguments: str, expect: int = 0) -> list[str]:
+    """The lines that `toolkit health` prints."""
+    said: str = four.toolkit("health", *arguments, expect=expect).stdout
+    return said.splitlines()
+
+
+def test_health_of_a_cluster_that_is_well(four: Provisioned) -> None:
+    four.toolkit("wait", "healthy", "--timeout", "2m")
+    begun = time.monotonic()
+    assert health(four) == ["HEALTH_OK"]
+    # 1.5 to 1.8 s on a machine that does little else; other tests run at the same time.
+    assert time.monotonic() - begun < 10
+    found = four.json("health")
+    assert (found["status"], found["findings"], found["mutes"]) == ("HEALTH_OK", [], [])
+
+
+def test_a_worker_that_is_stopped_is_an_error_until_it_is_muted(four: Provisioned) -> None:
+    four.ssh(WORKERS[0], "systemctl stop airflow-worker")
+    first, line = health(four, expect=2)
+    assert first == "HEALTH_ERR 1"
+    assert line.split()[:2] == ["running.unit", WORKERS[0]]
+    said = four.toolkit("wait", "healthy", "--timeout", "1s", expect=1).stdout
+    assert f"{WORKERS[0]}: worker unit: inactive" in said
+    assert "did you mean running.unit?" in four.toolkit("health", "mute", "runing.unit", expect=2).stderr  # fmt: skip
+    assert "running.unit is muted by" in health(four, "mute", "running.unit", "4h")[0]
+    assert health(four) == ["HEALTH_OK (1 muted)"]
+    assert any("muted by" in line for line in health(four, "detail"))
+    assert "mute running.unit 4h)" in four.toolkit("events", "-n", "5").stdout
+    assert health(four, "unmute", "running.unit") == ["running.unit counts again"]
+    assert health(four, expect=2)[0] == "HEALTH_ERR 1"
+    health(four, "mute", "running.unit")
+    four.ssh(WORKERS[0], "systemctl start airflow-worker")
+    four.toolkit("wait", "healthy", "--timeout", "2m")
+    assert four.json("health")["mutes"] == []
+
+
+def test_the_worker_of_a_drained_host_is_down_on_purpose(four: Provisioned) -> None:
+    mark = "/usr/local/lib/airflow-toolkit/drained.json"
+    said = four.toolkit("wait", "drained", "-l", WORKERS[1], "--timeout", "1s", expect=1).stdout
+    assert f"{WORKERS[1]} is not drained" in said
+    drained = f"""echo '{{"since": '$(($(date +%s) - 7200))', "by": "ann@laptop"}}' > {mark}"""
+    four.ssh(WORKERS[1], f"{drained}; systemctl stop airflow-worker")
+    first, line = health(four, expect=1)
+    assert first == "HEALTH_WARN 1"
+    assert line == f"health.drained  {WORKERS[1]}  it has been drained for 2 h by ann@laptop"
+    rows = {row["host"]: row for row in four.json("status")["rows"]}
+    assert rows[WORKERS[1]]["drained"]["by"] == "ann@laptop"
+    assert rows[WORKERS[0]]["drained"] is None
+    table = four.toolkit("status").stdout.splitlines()
+    assert [line.split()[1:3] for line in table if WORKERS[1] in line] == [["worker", "drained"]]
+    four.toolkit("wait", "drained", "-l", WORKERS[1])
+    four.ssh(WORKERS[1], f"rm {mark}; systemctl start airflow-worker")
+    four.toolkit("wait", "healthy", "--timeout", "2m")
+
+
+def test_health_is_watched_until_ctrl_c(four: Provisioned) -> None:
+    command = [TOOLKIT, "health", "-i", str(four.directory), "--watch", "--interval", "0.5"]
+    with subprocess.Popen(
+        command, env=four.environment, stdout=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout
+        assert watching.stdout.readline() == "HEALTH_OK\n"
+        four.ssh(CONTROL, "chmod 0777 /etc/airflow/airflow.cfg")
+        assert watching.stdout.readline() == "HEALTH_WARN 1\n"
+        assert watching.stdout.readline().startswith(f"drift.mode  {CONTROL}  ")
+        four.ssh(CONTROL, "chmod 0640 /etc/airflow/airflow.cfg")
+        assert watching.stdout.readline() == "HEALTH_OK\n"
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(20) == 130
+
+
 def test_a_command_on_all_hosts_and_its_exit_statuses(four: Provisioned) -> None:
     said = four.toolkit(
         "exec", "-l", "worker", "-b", "--", "systemctl", "is-active", "airflow-worker"

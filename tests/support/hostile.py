@@ -263,6 +263,8 @@ def arguments_of(draw: st.DrawFn, command: click.Command) -> list[str]:
     """Some parameters of a command with values from their pools, in any order, and words of nobody."""
     found: list[list[str]] = []
     for parameter in command.params:
+        if parameter.name == "watch":
+            continue  # it goes on until Ctrl-C
         usual = parameter.name in ("inventory", "directory") or draw(st.integers(0, 4)) == 0
         for _ in range(draw(st.integers(1, 2)) if usual and parameter.multiple else int(usual)):
             value = draw(st.sampled_from(POOLS.get(str(parameter.name), OTHERS)) | TEXTS)

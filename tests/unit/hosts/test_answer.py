@@ -81,7 +81,8 @@ def test_the_state_of_a_host(tmp_path: Path) -> None:
         "components": ["scheduler", "triggerer"],
         "secrets": [],
         "nonce": "n",
-        "database": True,
+        "database": "jobs",
+        "workers": 0,
         "asked": [],
         "jobs": ["SchedulerJob"],
     }
@@ -105,12 +106,25 @@ def test_the_state_of_a_host(tmp_path: Path) -> None:
     assert state.hostname
 
 
+def test_the_health_of_a_host() -> None:
+    asked = {
+        "components": [], "secrets": [], "nonce": "n", "database": "", "workers": 0, "asked": [], "jobs": [],
+        "paths": ["/tmp"], "certificate": "",
+    }  # fmt: skip
+    answer = run("health", asked, PATH="/usr/bin:/bin")
+    assert set(answer["facts"]) <= names(Facts)
+    assert answer["facts"]["errors"] == {}
+    assert (answer["mutes"], answer["parallelism"], answer["certificate_ends"]) == ({}, None, None)
+    assert HostState.from_json(Host("h1", (), {}), (), answer).hostname
+
+
 def test_a_host_without_systemd_has_no_states_of_units() -> None:
     asked = {
         "components": ["scheduler"],
         "secrets": [],
         "nonce": "n",
-        "database": False,
+        "database": "",
+        "workers": 0,
         "asked": [],
         "jobs": ["SchedulerJob"],
     }
@@ -155,7 +169,7 @@ def test_workers_that_do_not_all_answer(monkeypatch: pytest.MonkeyPatch) -> None
     answers = iter(
         [{"error": "no broker"}, {"queues": {"w1": ["default"]}}, {"queues": {"w1": ["default"]}}]
     )
-    monkeypatch.setattr(workers, "in_airflow", lambda _: next(answers))
+    monkeypatch.setattr(workers, "in_airflow", lambda *_: next(answers))
     answer = workers.main({"workers": 2, "timeout": 0.5})
     assert set(answer) == names(Workers)
     assert read(Workers, answer) == Workers({"w1": ("default",)})

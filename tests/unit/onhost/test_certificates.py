@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,13 @@ def made(directory: Path, name: str = "web", begin: int = -1, end: int = 1) -> d
 def test_one_that_clients_accept(open_path: Path) -> None:
     assert certificates.examine({}) == {}
     assert certificates.examine(made(open_path)) == {"problem": ""}
+
+
+def test_when_one_ends(open_path: Path) -> None:
+    wanted = time.time() + 86400
+    assert certificates.ends(made(open_path)["certificate"]) == pytest.approx(wanted, abs=60)
+    assert certificates.ends("") is None
+    assert certificates.ends(str(open_path / "none.pem")) is None
 
 
 def test_another_name_is_refused_with_those_it_is_for(open_path: Path) -> None:
