@@ -59,7 +59,7 @@ def begin(remote: Remote, hosts: Iterable[Host], by: str, why: str) -> dict[str,
 
     Args:
         by: user@machine.
-        why: the verb that does it.
+        why: what for.
 
     Raises:
         HostProblem: a host cannot be asked.

@@ -61,14 +61,20 @@ def remove_files(found):
     """Remove our files and links; those that somebody changed are kept elsewhere."""
     files = found["owned"]["files"]
     place = strangers.BACKUPS + "/" + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    there = [path for path in sorted(files) if (os.path.lexists(path) and not os.path.isdir(path))
-             or os.path.islink(path)]  # fmt: skip
+    there = [path for path in sorted(files) if is_there(path)]
     for path in there:
         if is_changed(found["key"], files[path], path):
             strangers.keep_one(path, place)
         os.remove(path)
     found["owned"]["files"] = {}
     return there
+
+
+def is_there(path):
+    """Whether a file or link of ours is where it has to be, not where a link of the service user's leads."""
+    folder = os.path.dirname(path)
+    is_file = os.path.islink(path) or os.path.isfile(path)
+    return is_file and os.path.realpath(folder) == folder
 
 
 def is_changed(key, entry, path):
@@ -82,13 +88,20 @@ def remove_built(everything):
     built = [
         os.path.join(folder, name)
         for folder in (*BUILT, releases.RELEASES)
-        for name in (os.listdir(folder) if os.path.isdir(folder) else [])
+        for name in inside(folder)
     ]
-    empty = os.path.isdir(COPIED) and not os.listdir(COPIED)
+    empty = not inside(COPIED)
     gone = [path for path in built if everything or empty or path != COPIED]
     for path in gone:
         remove_tree(path)
     return [os.path.basename(path) for path in gone if not path.startswith(BUILT[1])]
+
+
+def inside(folder):
+    """What is in a directory; nothing where it, or what it is in, is a link of the service user's."""
+    return (
+        os.listdir(folder) if os.path.isdir(folder) and os.path.realpath(folder) == folder else []
+    )
 
 
 def remove_tree(path):
@@ -102,7 +115,7 @@ def remove_tree(path):
 def purge(found):
     """Remove all that is in our directories."""
     for path in found["owned"]["directories"]:
-        for name in os.listdir(path) if os.path.isdir(path) else []:
+        for name in inside(path):
             remove_tree(os.path.join(path, name))
 
 

@@ -17,12 +17,12 @@ from toolkit.findings import findings_text
 from toolkit.hosts import state as ask
 from toolkit.hosts.control import control
 from toolkit.hosts.journal import refuse_unknown
-from toolkit.hosts.state import HostState
+from toolkit.hosts.state import Drained, HostState
 from toolkit.hosts.typed import journal
 from toolkit.run.session import Options, Session
 from toolkit.run.stages import Stage, Step
 from toolkit.verbs.drain import ASK, Result, carry_out, refuse_unreachable
-from toolkit.verbs.draining import DEADLINE, Draining, listed
+from toolkit.verbs.draining import DEADLINE, RESTART, Draining, listed
 from toolkit.verbs.validate import refuse_wrong
 from toolkit.verbs.verify import canary
 
@@ -187,28 +187,31 @@ class Control:
         hosts = [host for host in hosts if not self._is_drained(component, host)]
         if not hosts:
             return True
+        cut_off = [host for host in hosts if self._has_queues(component) and self._mark(host)]
+        if cut_off:  # by a rolling restart
+            Draining(self.cluster, self.work, cut_off).back()
         allowed = max((_task_seconds(self.cluster, host) for host in hosts), default=0.0)
         self._tell(component, hosts, self.action)
         self._await(component, hosts, {"active"}, PATIENCE + allowed)
         return component not in records(self.cluster) or self._listens(component, hosts)
 
     def _is_drained(self, component: str, host: Host) -> bool:
-        state = self.found.get(host.name)
-        if not self._has_queues(component) or state is None or state.drained is None:
+        """Whether somebody took its worker out of work, and not a rolling restart that was killed."""
+        mark = self._mark(host) if self._has_queues(component) else None
+        if mark is None or mark.why == RESTART:
             return False
-        if state.drained.why == "restart":
-            return False  # a rolling restart that was killed goes on
-        self.work.progress.say(
-            f"{host.name} is drained, by {state.drained.by}: its worker stays as it is"
-        )
+        self.work.progress.say(f"{host.name} is drained, by {mark.by}: its worker stays as it is")
         return True
+
+    def _mark(self, host: Host) -> Drained | None:
+        return self.found[host.name].drained if host.name in self.found else None
 
     def _roll(self, hosts: list[Host]) -> bool:
         """Drain workers, have them start again, and run the canary on their queues."""
         hosts = [host for host in hosts if not self._is_drained("worker", host)]
         if not hosts:
             return True
-        rolling = Draining(self.cluster, self.work, hosts)
+        rolling = Draining(self.cluster, self.work, hosts, RESTART)
         rolling.begin()
         if not rolling.wait(self.wanted.deadline):
             rolling.back()
@@ -230,7 +233,13 @@ class Control:
 
     def _tell(self, component: str, hosts: list[Host], action: str) -> None:
         wanted = {host.name: [component] for host in hosts}
-        control(self.cluster, self.work.connect(self.cluster), wanted, action)
+        found = control(self.cluster, self.work.connect(self.cluster), wanted, action)
+        for name, one in found.items():
+            if not one.units[component]:
+                raise ToolkitError(
+                    f"there is no unit of {component} on this host", where=name,
+                    fix=f"toolkit provision -i {self.cluster.inventory}", exit_code=EXIT_FAILED,
+                )  # fmt: skip
 
     def _await(
         self, component: str, hosts: list[Host], wanted: Collection[str], patience: float
@@ -251,7 +260,8 @@ class Control:
             for name, unit in others.items():
                 self.work.progress.host(name, f"{unit.unit} is {unit.active}")
                 if time.monotonic() > deadline:
-                    raise self._stuck(component, name, f"is {unit.active} ({unit.sub})")
+                    does = f"is {unit.active} ({unit.sub}), after {patience:.0f} seconds"
+                    raise self._stuck(component, name, does)
             time.sleep(PAUSE)
 
     def _listens(self, component: str, hosts: list[Host]) -> bool:
@@ -266,6 +276,7 @@ class Control:
                 return True
             state, does = waiting[0]
             if time.monotonic() > deadline:
+                does += f", after {PATIENCE:.0f} seconds"
                 raise self._stuck(component, state.host.name, does, state.unit(component).journal)
             for one, text in waiting:
                 self.work.progress.host(one.host.name, f"{component} {text}")
@@ -288,7 +299,7 @@ class Control:
     ) -> ToolkitError:
         lines = "".join(f"\n    {line}" for line in said)
         return ToolkitError(
-            f"{component} {does}, after {PATIENCE:.0f} seconds{lines}", where=name,
+            f"{component} {does}{lines}", where=name,
             fix=journal(self.cluster.host(name).access, component), exit_code=EXIT_FAILED,
         )  # fmt: skip
 

@@ -12,17 +12,26 @@ from toolkit.hosts.draining import Running, Tasks
 from toolkit.hosts.typed import journal
 from toolkit.run.session import Session
 
+RESTART = "restart"
+"""Why a host is marked that a rolling restart has drained; one that was cut off goes on there."""
 DEADLINE = 7200.0
 """Seconds that tasks may take to end, unless the command line says otherwise."""
 
 
 class Draining:
-    """The steps for some workers of a cluster, within a run."""
+    """The steps for some workers of a cluster, within a run.
 
-    def __init__(self, cluster: Cluster, work: Session, hosts: Iterable[Host]) -> None:
+    Args:
+        why: what the mark says: drain, remove, or RESTART for one that is on its way back.
+    """
+
+    def __init__(
+        self, cluster: Cluster, work: Session, hosts: Iterable[Host], why: str = "drain"
+    ) -> None:
         self.cluster = cluster
         self.work = work
         self.hosts = list(hosts)
+        self.why = why
         self.left: dict[str, Tasks] = {}
         """Host -> what its worker has to do yet."""
 
@@ -33,9 +42,7 @@ class Draining:
             ToolkitError: a worker that runs does not do so.
         """
         remote, holder = self.work.connect(self.cluster), self.work.holder
-        told = draining.begin(
-            remote, self.hosts, f"{holder.user}@{holder.machine}", self.work.record.verb
-        )
+        told = draining.begin(remote, self.hosts, f"{holder.user}@{holder.machine}", self.why)
         return self._all_well({name: one.error for name, one in told.items()})
 
     def wait(self, deadline: float) -> bool:

@@ -129,7 +129,7 @@ class _Leaving:
         forget = Stage(FORGET, self.forget, dry="have the others forget it", changes=True)
         if self.wanted.gone:
             return [Stage(ASK, self.ask), forget]
-        draining = Draining(self.cluster, self.work, [self.host])
+        draining = Draining(self.cluster, self.work, [self.host], "remove")
         drains = [
             Stage(BEGIN, draining.begin, dry="have its worker consume nothing more", changes=True),
             Stage(WAIT, lambda: self._wait(draining), dry="wait until its tasks have ended"),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from toolkit.cluster import Cluster
 from toolkit.errors import ToolkitError
 from toolkit.hosts.draining import Running
-from toolkit.verbs.control import Wanted, in_play, order
+from toolkit.hosts.state import Drained, HostState
+from toolkit.verbs.control import Control, Wanted, in_play, order
 from toolkit.verbs.drain import workers
 from toolkit.verbs.draining import listed
 
@@ -52,6 +55,19 @@ def test_servers_are_in_play_when_they_are_named(cluster: Cluster) -> None:
     assert list(in_play(limited, "stop", Wanted())) == ["worker"]
     with pytest.raises(ToolkitError, match="no host in play runs scheduler"):
         in_play(limited, "stop", Wanted(("scheduler",)))
+
+
+@pytest.mark.parametrize(("why", "stays"), [("drain", True), ("remove", True), ("restart", False)])
+def test_only_a_rolling_restart_goes_on_with_what_it_has_drained(
+    cluster: Cluster, why: str, stays: bool
+) -> None:
+    said: list[str] = []
+    work: Any = SimpleNamespace(progress=SimpleNamespace(say=said.append))
+    control = Control(cluster, work, "restart", Wanted(rolling=True))
+    host = cluster.host("w1")
+    control.found = {"w1": HostState(host, ("worker",), drained=Drained(1.0, "kim@laptop", why))}
+    assert control._is_drained("worker", host) is stays
+    assert said == (["w1 is drained, by kim@laptop: its worker stays as it is"] if stays else [])
 
 
 def test_only_workers_are_drained(cluster: Cluster) -> None:
