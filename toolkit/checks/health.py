@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from toolkit.checks import capacity, drift, peers, running
+from toolkit.checks import access, capacity, drift, peers, running
 from toolkit.checks.alive import not_well
 from toolkit.checks.common import error, few, listed, warning
 from toolkit.checks.proof import failures
@@ -26,6 +26,7 @@ from toolkit.checks.thresholds import (
     RESTART_LOOP,
     RESTARTED_LATELY,
     RESTARTS,
+    SETTLING,
     UNCONSUMED,
 )
 from toolkit.cluster import Cluster
@@ -34,7 +35,7 @@ from toolkit.hosts.canary import Canary
 from toolkit.hosts.draining import queues
 from toolkit.hosts.facts import Memory, PathFacts
 from toolkit.hosts.health import Seen, active_workers
-from toolkit.hosts.state import HostState, Queued
+from toolkit.hosts.state import HostState, Queued, UnitState
 from toolkit.hosts.typed import as_root, journal
 
 _DAY = 86400.0
@@ -47,7 +48,7 @@ def unhealthy(cluster: Cluster, seen: Seen) -> list[Finding]:
     found = [state.problem.finding for state in states if state.problem]
     found += [
         *failures([*running.units(reached, reached)]),
-        *not_well(cluster, states),
+        *not_well(cluster, map(_settled, states)),
         *_restarts(seen),
         *_queues(cluster, seen),
     ]
@@ -63,7 +64,21 @@ def unhealthy(cluster: Cluster, seen: Seen) -> list[Finding]:
     found += [*peers.clocks(cluster, seen.probe), *_certificates(cluster, seen)]
     found += [*_drained(cluster, seen), *_paused(cluster, seen)]
     found += [*drift.files(cluster, seen.probe), *drift.units(cluster, seen.probe)]
+    found += access.incomplete(cluster, seen.probe)
     return found
+
+
+def _settled(state: HostState) -> HostState:
+    """The same, with units that have just started counted as on their way."""
+    units = {
+        name: replace(unit, active="activating") if _is_new(state, unit) else unit
+        for name, unit in state.units.items()
+    }
+    return replace(state, units=units)
+
+
+def _is_new(state: HostState, unit: UnitState) -> bool:
+    return unit.since is not None and state.clock - unit.since < SETTLING
 
 
 def seen_whole(cluster: Cluster, seen: Seen) -> bool:
@@ -99,7 +114,11 @@ def _queues(cluster: Cluster, seen: Seen) -> list[Finding]:
     if seen.workers is None or any(state.broker_error for state in seen.states):
         return []
     active = active_workers(seen.states)
-    states = [state for state in seen.states if state.host.name in active]
+    states = [
+        state
+        for state in seen.states
+        if state.host.name in active and not _is_new(state, state.unit("worker"))
+    ]
     return failures([*running.consumption(cluster, states, seen.workers)])
 
 

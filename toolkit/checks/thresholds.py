@@ -40,10 +40,12 @@ RESTART_LOOP = 60.0
 """A unit that systemd has restarted so often, the last time within this, is in a loop."""
 RESTARTED_LATELY = 600.0
 
-QUEUED = 300.0
-"""A worker with a free slot takes a task within a second; Airflow itself gives up after 600."""
-UNCONSUMED = 60.0
+QUEUED = 60.0
+"""A worker with a free slot takes a task within a second. After 90 to 100 s Airflow queues it again, with a new age."""
+UNCONSUMED = 30.0
 """A queue without any worker; one that is restarted is back by then."""
+SETTLING = 60.0
+"""An active unit may take so long until it listens, consumes and has a heartbeat."""
 
 DISK_WARNING = (2000, 0.10)
 """MB, and the part of the filesystem: the smaller of both has to be free."""

@@ -7,7 +7,7 @@ import os
 import time
 from configparser import ConfigParser
 
-from toolkit.onhost import certificates, drift, filesystems, mutes, state, system, units
+from toolkit.onhost import certificates, drained, drift, filesystems, mutes, state, system, units
 from toolkit.onhost.lib import CURRENT, environment, in_parallel
 
 PATIENCE = state.PATIENCE + 2
@@ -46,6 +46,7 @@ def airflow():
         "current": os.path.basename(os.path.realpath(CURRENT)) if os.path.exists(CURRENT) else "",
         "configured": os.path.isfile("/etc/airflow/airflow.cfg"),
         "units": units.unit_states(),
+        "drained": drained.drained() is not None,
     }
 
 

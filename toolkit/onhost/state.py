@@ -35,9 +35,10 @@ def main(payload):
     calls = [
         (units.components, payload["components"]),
         (answering.silent, payload["asked"], PATIENCE - 2),
+        (addresses.airflow_name,),
         *servers,
     ]
-    components, silent, *answers = in_parallel(calls, PATIENCE, [{}, [], *late])
+    components, silent, name, *answers = in_parallel(calls, PATIENCE, [{}, [], "", *late])
     database_answer, broker_answer = answers or (None, None)
     return {
         "units": components,
@@ -54,7 +55,7 @@ def main(payload):
         "silent": silent,
         "claim": claim.cluster(),
         "hostname": os.uname()[1],
-        "airflow_name": addresses.airflow_name(),
+        "airflow_name": name,
         "clock": time.time(),
     }
 

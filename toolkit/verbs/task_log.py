@@ -29,6 +29,8 @@ PAUSE = 2.0
 """Seconds between two questions for a log that is followed."""
 PATIENCE = 60
 """Seconds that a web server may be silent meanwhile: it may be restarted."""
+_WAITING = (None, "", "scheduled", "queued")
+"""States of a task whose newest try has a number already, and has not begun."""
 _SHOWN = 8
 """How many of what there is a message names."""
 
@@ -74,7 +76,7 @@ def task_log(
     note(heading(asked, found))
     if asked.follow and not found.ended:
         _follow(cluster, remote, login, asked, found, show, note)
-    elif not found.attempt:
+    elif not found.attempt or (found.state in _WAITING and not found.seen):
         raise not_begun(asked, found, cluster)
     elif not found.seen:
         exact = replace(asked, run=found.run, attempt=found.attempt, map_index=found.map_index)

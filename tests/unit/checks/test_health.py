@@ -130,6 +130,19 @@ def test_a_worker_that_runs_and_does_not_consume() -> None:
     assert "refused" in only(seen, "alive.broker", "a1").what
 
 
+def test_what_has_just_started_is_given_a_minute() -> None:
+    workers = Workers({"w1": CONSUMED["w1"]})
+    for age, found in ((59, []), (61, ["alive.port", "running.queues"])):
+        unit = UnitState("active", "running", 0, since=NOW - age)
+        fresh = state("w2", units={"worker": unit}, ports=())
+        assert ids(unhealthy(CLUSTER, replace(cluster_seen(w2=fresh), workers=workers))) == found
+
+
+def test_what_could_not_be_looked_at_is_said() -> None:
+    seen = with_facts("w1", errors={"paths": "took too long"})
+    assert "could not find out about paths" in only(seen, "access.incomplete", "w1").what
+
+
 def test_a_host_that_is_not_reached() -> None:
     problem = HostProblem("unreachable", "w2", "no route", "start it")
     seen = cluster_seen(w2=HostState(CLUSTER.host("w2"), ("worker",), problem=problem))
@@ -164,7 +177,7 @@ def test_tasks_that_wait_although_slots_are_free() -> None:
     assert finding.what == (
         "3 tasks have waited in queue default for up to 15 min, and w2 could run 12 more"
     )
-    for oldest, found in ((900, Slots({"w1": 1}, {"w1": 1})), (299, slots), (900, None)):
+    for oldest, found in ((900, Slots({"w1": 1}, {"w1": 1})), (59, slots), (900, None)):
         assert unhealthy(CLUSTER, queued("default", oldest, slots=found)) == []
 
 
@@ -179,8 +192,8 @@ def test_tasks_that_wait_for_a_local_executor() -> None:
 
 
 def test_tasks_in_a_queue_that_nobody_consumes() -> None:
-    assert only(queued("gpu", 61), "health.no_consumer").severity is Severity.ERROR
-    assert unhealthy(CLUSTER, queued("gpu", 59)) == []
+    assert only(queued("gpu", 31), "health.no_consumer").severity is Severity.ERROR
+    assert unhealthy(CLUSTER, queued("gpu", 29)) == []
     # That its worker is silent is a finding of its own.
     silent = queued("toolkit.w2", 900, workers=Workers({"w1": CONSUMED["w1"]}))
     assert ids(unhealthy(CLUSTER, silent)) == ["running.queues"]

@@ -10,9 +10,11 @@ database.py unpause DAG...
 
 import json
 import os
+import signal
 import sys
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+PATIENCE = 30  # seconds; who asks gives up earlier
 CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 # The newest of a host alone: one that was killed is called running until somebody looks at its heartbeat.
 CANARY = "toolkit_canary"
@@ -41,6 +43,8 @@ def connect(url):
     else:
         from MySQLdb import connect as connect_mysql
     age = "timestampdiff(MICROSECOND, {}, utc_timestamp(6)) / 1000000"
+    # A TIMESTAMP comes in the session's zone, which is the server's unless somebody says otherwise, as Airflow does.
+    login["init_command"] = "SET time_zone = '+00:00'"
     return connect_mysql(port=parts.port or 3306, database=name, **login), age
 
 
@@ -132,7 +136,8 @@ QUESTIONS = {
 
 
 def main(question, *arguments):
-    """The answer to one of them."""
+    """The answer to one of them; a server that says nothing would be waited for without end."""
+    signal.alarm(PATIENCE)
     connection, age = connect(os.environ[CONNECTION])
     answer = QUESTIONS[question](connection.cursor(), age, arguments)
     connection.commit()
