@@ -57,6 +57,7 @@ def unhealthy(cluster: Cluster, seen: Seen) -> list[Finding]:
     found += _dag_releases(cluster, seen)
     found += [
         *_held(seen),
+        *_unexamined(seen),
         *_disks(seen),
         *capacity.mount_options(cluster, seen.probe),
         *_memory(seen),
@@ -311,6 +312,21 @@ def _drained(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
                 what=f"it has been drained for {age}{who}",
                 fix=f"toolkit undrain -i {cluster.inventory} {state.host.name}",
             )
+
+
+def _unexamined(seen: Seen) -> Iterator[Finding]:
+    """The database answers, and nobody could look into it."""
+    asked = any(
+        "scheduler" in state.components and state.release and state.database
+        and not state.database.error
+        for state in seen.states
+    )  # fmt: skip
+    if asked and not seen.database.state:
+        yield warning(
+            "health.not_examined",
+            what="what the database holds was not examined, so import errors and the Fernet key are not known",
+            fix="open the vault (its password, or --vault-password-file), then the same command again",
+        )
 
 
 def _paused(cluster: Cluster, seen: Seen) -> Iterator[Finding]:

@@ -138,6 +138,13 @@ def test_what_has_just_started_is_given_a_minute() -> None:
         assert ids(unhealthy(CLUSTER, replace(cluster_seen(w2=fresh), workers=workers))) == found
 
 
+def test_a_database_that_nobody_could_look_into() -> None:
+    assert only(replace(cluster_seen(), database=Examined()), "health.not_examined").fix
+    down = replace(state("a1").database or DatabaseState(), error="refused")
+    seen = replace(cluster_seen(a1=state("a1", database=down)), database=Examined())
+    assert "health.not_examined" not in ids(unhealthy(CLUSTER, seen))
+
+
 def test_what_could_not_be_looked_at_is_said() -> None:
     seen = with_facts("w1", errors={"paths": "took too long"})
     assert "could not find out about paths" in only(seen, "access.incomplete", "w1").what
