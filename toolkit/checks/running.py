@@ -186,6 +186,9 @@ def canary_ran(cluster: Cluster, canary: Canary, drained: Collection[str] = ()) 
     states_ = {task.task: task.state for task in canary.tasks}
     log = f"\n    {canary.log}" if canary.log else ""
     fix = "toolkit airflow -- tasks states-for-dag-run, or the web UI's log of toolkit_canary"
+    if all(host.name in drained for host, _ in canary_tasks(cluster)):
+        yield Proof("running.canary", "", "", "canary DAG", False, "every host that runs tasks is drained",
+                    "toolkit undrain", Severity.WARNING)  # fmt: skip
     for host, names in canary_tasks(cluster):
         results = [states_.get(name) for name in names]
         if host.name in drained or set(results) == {"skipped"}:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from toolkit.cluster import Cluster, Host
-from toolkit.cluster.topology import airflow_components, records, servers
+from toolkit.cluster.topology import (
+    airflow_components,
+    airflow_option,
+    major,
+    records,
+    servers,
+)
 from toolkit.hosts.draining import queues
 from toolkit.hosts.state import HostState
 
@@ -30,8 +36,21 @@ def left_undone(
     last = [name for name in kinds if name not in {component for _, component in staying}]
     return [
         *(f"the last {name}" for name in last),
+        *_reported_to(cluster, leaving, last),
         *(f"the last consumer of queue {name}" for name in _queues(cluster, leaving, staying)),
     ]
+
+
+def _reported_to(
+    cluster: Cluster, leaving: Collection[tuple[str, str]], last: Collection[str]
+) -> Iterator[str]:
+    """The web server that tasks of Airflow 3 report to, which is the first one unless a setting names another."""
+    for name, component in sorted(leaving):
+        found = records(cluster).get(component)
+        is_first = found is not None and found.web and name == cluster.web.name
+        chosen = airflow_option(cluster, cluster.web, "core", "execution_api_server_url")
+        if is_first and component not in last and major(cluster) != "2" and not chosen:
+            yield f"the {component} that all tasks report to"
 
 
 def _works(state: HostState, component: str) -> bool:

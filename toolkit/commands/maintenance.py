@@ -39,11 +39,13 @@ def command(
     result = maintenance(inventory, options.run(as_json, check, become_password), action)
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=2))
+    elif check:
+        return result.exit_code
     elif not result.was_on:
         click.echo("maintenance was not on; nothing was changed")
     elif action == "off":
         click.echo(f"{result.dags} DAGs go on")
-    elif not check:
+    else:
         click.echo(f"paused {result.dags} DAGs; {result.tasks} tasks still run")
         click.echo(f"next: toolkit maintenance -i {inventory} off")
     return result.exit_code

@@ -24,7 +24,8 @@ Examples:
 \b
 The host is drained, its units are stopped and removed, and so are environments, deployed DAGs, configuration
 and secrets. Logs and what was copied there stay, unless --purge is said; packages stay. The inventory is yours:
-the lines to delete are printed.
+the lines to delete are printed. --purge removes all that is in /opt/airflow, /etc/airflow, /var/lib/airflow and
+/var/log/airflow, but for what is mounted there.
 \b
 Exit status: 0 it is removed; 1 something failed on the way (run it again to continue); 2 refused, nothing was
 changed; 3 declined; 130 interrupted.
@@ -75,7 +76,8 @@ def text(result: Result, inventory: Inventory) -> list[str]:
     lines += [f"  stays there: {', '.join(result.stays)}"] if result.stays else []
     lines += ["delete from the inventory:"] if result.lines or result.files else []
     lines += [f"  {line}" for line in [*result.lines, *result.files]]
+    what = "delete these lines" if result.lines else "take it out of the inventory"
     return [
         *lines,
-        f"next: delete these lines; then: toolkit provision -i {inventory}, so that the database forgets it too",
+        f"next: {what}, or the next provision brings it back; then: toolkit provision -i {inventory}",
     ]

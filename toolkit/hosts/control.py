@@ -62,7 +62,7 @@ def control(
         found[name] = read(HostUnits, answer)
         if found[name].error:
             raise ToolkitError(
-                f"systemctl {action}: {found[name].error}", where=name,
+                found[name].error, where=name,
                 fix=f"toolkit status -i {cluster.inventory}",
             )  # fmt: skip
     return found

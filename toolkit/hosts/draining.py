@@ -64,7 +64,7 @@ def begin(remote: Remote, hosts: Iterable[Host], by: str, why: str) -> dict[str,
     Raises:
         HostProblem: a host cannot be asked.
     """
-    return _ask(Told, remote, hosts, {"action": "begin", "by": by, "why": why})
+    return _ask(Told, remote, hosts, {"action": "begin", "by": by, "why": why}, BACK)
 
 
 def tasks(remote: Remote, hosts: Iterable[Host]) -> dict[str, Tasks]:

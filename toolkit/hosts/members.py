@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from toolkit.cluster import Cluster, Host, tables
 from toolkit.cluster.ownership import ID
@@ -69,34 +70,53 @@ def _host(cluster: Cluster, name: str, member: Member) -> Host:
 
 
 def newcomers(cluster: Cluster, remote: Remote, host: Host) -> list[Host]:
-    """Hosts in play that a host outside of the limit does not know as members yet; [] where it knows none.
+    """Hosts in play that a host outside of the limit does not know yet as what they are; [] where it is not ours.
 
     Raises:
         HostProblem: it cannot be asked.
     """
     claim = read(Claim, remote.run_script(host, program("members"), {}))
-    return [
-        one
-        for one in cluster.hosts
-        if claim.members and claim.members.get(one.name, Member()).address != one.address
-    ]
+    if claim.id != str(cluster.setting(ID) or ""):
+        return []
+    known = {name: (one.address, set(one.groups)) for name, one in claim.members.items()}
+    return [one for one in cluster.hosts if known.get(one.name) != (one.address, set(_groups(one)))]
 
 
 def write_members(
     cluster: Cluster, remote: Remote, left: Mapping[str, Left], hosts: Iterable[Host]
 ) -> None:
-    """Have hosts remember the members, those that left among them."""
+    """Have hosts remember the members: those in play besides the ones they know, or without a limit all of them."""
     now = time.time()
-    ours = set(tables.groups())
     members = {
-        host.name: Member(
-            host.address, host.port, host.user, tuple(g for g in host.groups if g in ours)
-        )
-        for host in cluster.all_hosts
+        host.name: Member(host.address, host.port, host.user, _groups(host))
+        for host in cluster.hosts
     }
     for name, one in left.items():
         since = one.member.left or now
         if now - since < KEPT_DAYS * 86400 or not one.problem:
             members[name] = replace(one.member, left=since)
-    payload = {"members": {name: member.as_json() for name, member in members.items()}}
-    remote.fan_out(hosts, program("members"), payload, timeout=20)
+    kind = "members" if cluster.limit is None else "known"
+    _write(cluster, remote, hosts, {kind: {name: one.as_json() for name, one in members.items()}})
+
+
+def forget_member(cluster: Cluster, remote: Remote, name: str, hosts: Iterable[Host]) -> None:
+    """Have hosts forget one of them.
+
+    Raises:
+        HostProblem: a host cannot be asked.
+    """
+    for answer in _write(cluster, remote, hosts, {"forget": name}).values():
+        if isinstance(answer, HostProblem):
+            raise answer
+
+
+def _write(
+    cluster: Cluster, remote: Remote, hosts: Iterable[Host], payload: Mapping[str, Any]
+) -> dict[str, Any]:
+    mine = {"id": str(cluster.setting(ID) or "")}
+    return dict(remote.fan_out(hosts, program("members"), {**payload, **mine}, timeout=20))
+
+
+def _groups(host: Host) -> tuple[str, ...]:
+    """The groups of ours that it is in."""
+    return tuple(group for group in host.groups if group in tables.groups())

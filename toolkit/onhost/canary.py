@@ -31,6 +31,13 @@ class Canary(Api):
         answer = self.call("GET", self.prefix + "/dags/" + DAG)[1]
         self.call("PUT", self.prefix + "/parseDagFile/" + answer.get("file_token", ""))
 
+    def end_runs(self):
+        """End and remove runs that an earlier call was cut off in: their tasks would wait for queues without a worker."""
+        for run in self.call("GET", self.runs(rest="?limit=100"))[1].get("dag_runs", []):
+            if run.get("state") in ("queued", "running"):
+                self.call("PATCH", self.runs(run["dag_run_id"]), {"state": "failed"})
+                self.call("DELETE", self.runs(run["dag_run_id"]))
+
     def pause(self, paused):
         """Have the scheduler pass it over, or not."""
         self.call("PATCH", self.prefix + "/dags/" + DAG, {"is_paused": paused})
@@ -90,12 +97,14 @@ def start(api, wanted, left):
         known = wait_until(api.tasks, lambda known: wanted <= known, left())
     # A queue that nobody consumes would keep a task, so the others are out before the scheduler sees the run.
     others = known - wanted
+    api.end_runs()
     api.pause(bool(others))
     status, answer = wait_until(api.trigger, lambda answer: answer[0] in (200, 401, 403), left())
     if status == 200:
         for task in sorted(others):
             api.leave_out(answer["dag_run_id"], task)
-        api.pause(False)
+    api.pause(False)
+    if status == 200:
         return answer["dag_run_id"], None
     if status in (401, 403):
         return None, (

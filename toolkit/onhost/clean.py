@@ -11,7 +11,10 @@ import time
 
 from toolkit.onhost import drained, ownership, releases, strangers
 from toolkit.onhost.control import run
+from toolkit.onhost.lib import read
 
+PLACES = ("/opt/airflow/", "/etc/airflow/", "/var/lib/airflow/", "/var/log/airflow/")
+WEB = ("airflow-api-server.service", "airflow-webserver.service")
 BUILT = ("/opt/airflow/releases", "/opt/airflow/cache")
 """Where only we make anything."""
 COPIED = releases.RELEASES + "/none"
@@ -19,7 +22,15 @@ COPIED = releases.RELEASES + "/none"
 
 
 def main(payload):
-    """What was removed and what stays; or why nothing was done."""
+    """What was removed and what stays; or what was in the way."""
+    try:
+        return clean(payload)
+    except (OSError, ownership.BrokenError) as error:
+        return {"error": str(error)}
+
+
+def clean(payload):
+    """The same, or an error of the system."""
     record = ownership.read()
     if not record:
         return {"error": "", "removed": {}, "stays": []}
@@ -50,7 +61,8 @@ def main(payload):
 def stop(found):
     """Stop our units, with the tasks that they have, and take them out of the boot."""
     units = found["owned"]["units"]
-    for unit in units:
+    # Tasks below a scheduler report to the web server until they have ended.
+    for unit in sorted(units, key=lambda unit: unit in WEB):
         run("disable", unit)
         run("stop", unit)
     ownership.remove(found, "units", units)
@@ -72,9 +84,8 @@ def remove_files(found):
 
 def is_there(path):
     """Whether a file or link of ours is where it has to be, not where a link of the service user's leads."""
-    folder = os.path.dirname(path)
     is_file = os.path.islink(path) or os.path.isfile(path)
-    return is_file and os.path.realpath(folder) == folder
+    return is_file and is_here(os.path.dirname(path))
 
 
 def is_changed(key, entry, path):
@@ -98,10 +109,29 @@ def remove_built(everything):
 
 
 def inside(folder):
-    """What is in a directory; nothing where it, or what it is in, is a link of the service user's."""
-    return (
-        os.listdir(folder) if os.path.isdir(folder) and os.path.realpath(folder) == folder else []
+    """What is in a directory of this host's own; nothing of what is mounted there or leads elsewhere."""
+    names = os.listdir(folder) if os.path.isdir(folder) and is_here(folder) else []
+    mounted = [one + "/" for one in mounts()]
+    return [
+        name
+        for name in names
+        if not any(one.startswith(os.path.join(folder, name) + "/") for one in mounted)
+    ]
+
+
+def is_here(folder):
+    """Whether no link of the service user's, and nothing that is mounted for Airflow, is on the way to a folder."""
+    below = folder + "/"
+    return os.path.realpath(folder) == folder and not any(
+        below.startswith(one + "/") for one in mounts()
     )
+
+
+def mounts():
+    """What is mounted where Airflow's files are: it may be shared with other hosts."""
+    lines = [line.split() for line in read("/proc/self/mounts").splitlines()]
+    points = [words[1].replace("\\040", " ") for words in lines if len(words) > 1]
+    return [one for one in points if (one + "/").startswith(PLACES)]
 
 
 def remove_tree(path):

@@ -14,7 +14,11 @@ def main(payload):
     found = {name: there(patterns) for name, patterns in payload["units"].items()}
     units = [unit for names in found.values() for unit in names]
     error = ""
-    if payload["action"] and units:
+    several = [name for name, names in found.items() if len(names) > 1]
+    if several:
+        error = "there are several units of %s (%s), and which is ours nobody knows here: use systemctl" % (
+            several[0], ", ".join(found[several[0]]))  # fmt: skip
+    elif payload["action"] and units:
         error = run(payload["action"], "--no-block", *units)
     return {
         "units": {name: [state(unit) for unit in names] for name, names in found.items()},

@@ -5,7 +5,7 @@ import time
 from toolkit.onhost import drained
 from toolkit.onhost.control import run, state
 from toolkit.onhost.in_airflow import consuming
-from toolkit.onhost.lib import in_airflow
+from toolkit.onhost.lib import in_airflow, show, wait_until
 
 UNIT = "airflow-worker.service"
 
@@ -17,23 +17,36 @@ def main(payload):
 
 def begin(payload):
     """Mark the host and have its worker consume nothing more."""
+    if not is_there():
+        return {"answers": True}
     drained.mark(time.time(), payload["by"], payload["why"])
-    if state(UNIT)["active"] != "active":
-        return {"answers": False}
-    return in_airflow(consuming, "only", "5")
+    error = run("disable", UNIT)  # a reboot while its tasks end does not have it begin others
+    if error or state(UNIT)["active"] != "active":
+        return {"answers": not error, "error": error}
+    return in_airflow(consuming, "only", "30")
 
 
 def tasks(payload):
     """What it still has to do; nothing where it does not run."""
-    if state(UNIT)["active"] not in ("active", "deactivating"):
-        return {"answers": True, "tasks": []}
-    return in_airflow(consuming, "tasks", str(payload["seconds"]))
+    if state(UNIT)["active"] == "active":
+        return in_airflow(consuming, "tasks", str(payload["seconds"]))
+    # One that is on its way down answers nobody.
+    ending = wait_until(
+        lambda: state(UNIT)["active"] == "deactivating", lambda busy: not busy, payload["seconds"]
+    )
+    return {"answers": True, "tasks": [{}] if ending else []}
 
 
 def stop(_payload):
     """Stop the unit, also over reboots, and wait until it has stopped."""
-    error = run("disable", UNIT) or run("stop", UNIT)
+    error = run("disable", UNIT) or run("stop", UNIT) if is_there() else ""
     return dict(state(UNIT), error=error)
+
+
+def is_there():
+    """Whether there is such a unit; on a host that is half removed there is none."""
+    found = show([UNIT], "LoadState")
+    return bool(found) and found[0].get("LoadState") != "not-found"
 
 
 def back(payload):

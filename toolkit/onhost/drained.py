@@ -21,8 +21,9 @@ def drained():
 
 
 def mark(since, by, why):
-    """Mark the host; one that is marked already keeps its mark."""
-    if drained():
+    """Mark the host; one that is marked keeps its mark, unless that was for a restart alone."""
+    before = drained()
+    if before and before.get("why") != "restart":
         return
     with open(MARK + ".new", "w", encoding="utf-8") as file:
         json.dump({"since": since, "by": by, "why": why}, file)

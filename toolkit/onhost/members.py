@@ -8,10 +8,19 @@ from toolkit.onhost.units import unit_states
 
 
 def main(payload):
-    """Write the members down (payload["members"]), or say what of ours is here."""
-    if "members" in payload:
-        with ownership.changing() as found:
-            found["members"] = payload["members"]
+    """Write the members down, or say what of ours is here.
+
+    `members` are written in place of those that there are, `known` are added to them, and `forget` is taken out;
+    on hosts of this cluster (`id`) alone.
+    """
+    if "id" in payload:
+        if ownership.read().get("cluster", {}).get("id") == payload["id"]:
+            with ownership.changing() as found:
+                members = payload.get("members", found.get("members", {}))
+                members = dict(members, **payload.get("known", {}))
+                found["members"] = {
+                    name: members[name] for name in members if name != payload.get("forget")
+                }
         return {}
     try:
         record = ownership.read()

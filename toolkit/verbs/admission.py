@@ -10,7 +10,6 @@ from typing import Any
 from toolkit.cluster import Cluster, Host
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.members import newcomers
-from toolkit.run.lease import lease_host
 from toolkit.run.playbook import Outcome, Playbook
 from toolkit.run.session import Session
 
@@ -37,9 +36,9 @@ class Admission:
 
     def find(self, remote: Remote) -> None:
         """Find out who is new."""
-        host = lease_host(self.cluster)
-        if host is None or host in self.cluster.hosts:
+        if not self._outside:
             return
+        host = self._outside[0]
         try:
             self.new = newcomers(self.cluster, remote, host)
         except HostProblem as problem:
@@ -50,8 +49,12 @@ class Admission:
     @property
     def hosts(self) -> list[Host]:
         """Those that have to know of new ones."""
+        return self._outside if self.new else []
+
+    @property
+    def _outside(self) -> list[Host]:
         outside = [host for host in self.cluster.all_hosts if host not in self.cluster.hosts]
-        return [host for host in outside if GROUPS.intersection(host.groups)] if self.new else []
+        return [host for host in outside if GROUPS.intersection(host.groups)]
 
     def begin(self, variables: Mapping[str, Any]) -> None:
         """Begin, if there is anybody to admit."""

@@ -11,7 +11,14 @@ from toolkit.checks.alive import not_well
 from toolkit.checks.serving import left_undone
 from toolkit.cluster import Cluster, Host, Inventory
 from toolkit.cluster.tables import server_groups
-from toolkit.cluster.topology import airflow_components, engine, ports, records, servers
+from toolkit.cluster.topology import (
+    airflow_components,
+    engine,
+    ports,
+    records,
+    runs_tasks,
+    servers,
+)
 from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.findings import findings_text
 from toolkit.hosts import state as ask
@@ -90,7 +97,13 @@ def in_play(cluster: Cluster, action: str, wanted: Wanted) -> dict[str, list[Hos
     refuse_unknown(cluster, cluster.hosts, wanted.components)
     names = wanted.components or tuple(records(cluster))
     found = {name: having(cluster, name) for name in order(cluster, action) if name in names}
-    return {name: hosts for name, hosts in found.items() if hosts}
+    chosen = {name: hosts for name, hosts in found.items() if hosts}
+    if not chosen:
+        raise ToolkitError(
+            "no host in play runs a part of Airflow", where=cluster.name,
+            fix=f"name a server: {', '.join(sorted({one for host in cluster.hosts for one in servers(cluster, host)}))}",
+        )  # fmt: skip
+    return chosen
 
 
 def order(cluster: Cluster, action: str) -> list[str]:
@@ -179,7 +192,7 @@ class Control:
     def _stop(self, component: str, hosts: list[Host]) -> bool:
         """Stop it, and wait as long as systemd lets its tasks go on."""
         self._tell(component, hosts, "stop")
-        allowed = max((_task_seconds(self.cluster, host) for host in hosts), default=0.0)
+        allowed = _task_seconds(self.cluster, component, hosts)
         return self._await(component, hosts, {"inactive", "failed"}, PATIENCE + allowed)
 
     def _up(self, component: str, hosts: list[Host]) -> bool:
@@ -190,7 +203,7 @@ class Control:
         cut_off = [host for host in hosts if self._has_queues(component) and self._mark(host)]
         if cut_off:  # by a rolling restart
             Draining(self.cluster, self.work, cut_off).back()
-        allowed = max((_task_seconds(self.cluster, host) for host in hosts), default=0.0)
+        allowed = _task_seconds(self.cluster, component, hosts)
         self._tell(component, hosts, self.action)
         self._await(component, hosts, {"active"}, PATIENCE + allowed)
         return component not in records(self.cluster) or self._listens(component, hosts)
@@ -318,7 +331,10 @@ class Control:
         return True
 
 
-def _task_seconds(cluster: Cluster, host: Host) -> float:
-    """Seconds that systemd lets tasks of a host go on while their unit stops."""
-    allowed = cluster.setting("airflow_worker_stop_timeout", host)
-    return float(allowed) if isinstance(allowed, int) else 0.0
+def _task_seconds(cluster: Cluster, component: str, hosts: list[Host]) -> float:
+    """Seconds that systemd lets tasks below a component go on while it stops."""
+    found = records(cluster).get(component)
+    if found is None or not runs_tasks(cluster, found):
+        return 0.0
+    allowed = [cluster.setting("airflow_worker_stop_timeout", host) for host in hosts]
+    return float(max((one for one in allowed if isinstance(one, int)), default=0))

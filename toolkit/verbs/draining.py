@@ -14,6 +14,8 @@ from toolkit.run.session import Session
 
 RESTART = "restart"
 """Why a host is marked that a rolling restart has drained; one that was cut off goes on there."""
+SILENCE = 60.0
+"""Seconds that a worker may be silent while its tasks are waited for."""
 DEADLINE = 7200.0
 """Seconds that tasks may take to end, unless the command line says otherwise."""
 
@@ -43,7 +45,10 @@ class Draining:
         """
         remote, holder = self.work.connect(self.cluster), self.work.holder
         told = draining.begin(remote, self.hosts, f"{holder.user}@{holder.machine}", self.why)
-        return self._all_well({name: one.error for name, one in told.items()})
+        return self._all_well({
+            name: one.error or ("" if one.answers else "its worker does not answer")
+            for name, one in told.items()
+        })  # fmt: skip
 
     def wait(self, deadline: float) -> bool:
         """Wait until they have no task any more.
@@ -59,13 +64,21 @@ class Draining:
         """
         remote, until = self.work.connect(self.cluster), time.monotonic() + deadline
         waiting = self.hosts
+        heard = {host.name: time.monotonic() for host in waiting}
         while waiting:
             self.left = draining.tasks(remote, waiting)
+            heard |= {name: time.monotonic() for name, one in self.left.items() if one.answers}
+            # The broker may be away for a moment, or the worker busy.
             self._all_well({
-                name: one.error or ("" if one.answers else "its worker does not answer")
+                name: one.error or "its worker does not answer any more"
                 for name, one in self.left.items()
+                if time.monotonic() - heard[name] > SILENCE
             })  # fmt: skip
-            waiting = [host for host in waiting if self.left[host.name].tasks]
+            waiting = [
+                host
+                for host in waiting
+                if self.left[host.name].tasks or not self.left[host.name].answers
+            ]
             if waiting and time.monotonic() > until:
                 return False
             for host in self.hosts:
@@ -118,9 +131,10 @@ def listed(tasks: Iterable[Running]) -> str:
     found = sorted(tasks, key=lambda one: one.since or time.time())
     if not found:
         return ""
-    words = [f"{one.dag}.{one.task}{_since(one)}" for one in found[:2]]
+    words = [f"{one.dag}.{one.task}{_since(one)}" for one in found[:2] if one.dag]
     more = ", ..." if len(found) > 2 else ""
-    return f"{len(found)} task{'s' * (len(found) > 1)}: {', '.join(words)}{more}"
+    count = f"{len(found)} task{'s' * (len(found) > 1)}"
+    return f"{count}: {', '.join(words)}{more}" if words else count
 
 
 def _since(task: Running) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from toolkit.cluster.topology import airflow_components, servers
 from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.hosts import HostProblem
 from toolkit.hosts.leaving import Cleaned, clean, files_of, lines_of
-from toolkit.hosts.members import write_members
+from toolkit.hosts.members import forget_member
 from toolkit.hosts.state import HostState, states
 from toolkit.run.session import Options, Session, session
 from toolkit.run.stages import Stage, Step
@@ -21,6 +21,8 @@ from toolkit.verbs.drain import ASK, BEGIN, STOP, WAIT
 from toolkit.verbs.draining import Draining, listed
 from toolkit.verbs.validate import refuse_wrong
 
+GONE = ("unreachable", "timeout")
+"""The problems of a host that may not be there any more."""
 CLEAN = Step("clean", "removing what is ours", "what is ours is removed")
 FORGET = Step("forget", "having the others forget it", "the others have forgotten it")
 
@@ -145,9 +147,18 @@ class _Leaving:
     def ask(self) -> bool:
         """Whether the others do all that it does, and whether it is there or not."""
         cluster = self.cluster
-        asked = [host for host in cluster.all_hosts if airflow_components(cluster, host)]
+        asked = [
+            host
+            for host in cluster.all_hosts
+            if airflow_components(cluster, host) or host == self.host
+        ]
         found = states(cluster, self.work.connect(cluster), asked, servers=False)
         self._refuse_presence(found)
+        if any(one.maintenance for one in found if one.host == self.host):
+            raise ToolkitError(
+                "it keeps which DAGs go on after the maintenance that is on", where=self.host.name,
+                fix=f"toolkit maintenance -i {cluster.inventory} off",
+            )  # fmt: skip
         leaving = {(self.host.name, name) for name in there(cluster, self.host)}
         undone = left_undone(cluster, found, leaving)
         if undone:
@@ -159,9 +170,13 @@ class _Leaving:
 
     def _refuse_presence(self, found: list[HostState]) -> None:
         problem = next((one.problem for one in found if one.host == self.host), None)
-        if problem and not self.wanted.gone:
-            fix = f"if it is gone for good: toolkit remove -i {self.cluster.inventory} {self.host.name} --gone"
-            raise HostProblem(problem.kind, self.host.name, problem.what, f"{problem.fix}; {fix}")
+        if problem and not (self.wanted.gone and problem.kind in GONE):
+            fix = (
+                ""
+                if problem.kind not in GONE
+                else f"; if it is gone for good: toolkit remove -i {self.cluster.inventory} {self.host.name} --gone"
+            )
+            raise HostProblem(problem.kind, self.host.name, problem.what, f"{problem.fix}{fix}")
         if self.wanted.gone and not problem:
             raise ToolkitError(
                 "it answers, so it is not gone: nothing was changed", where=self.host.name,
@@ -186,7 +201,6 @@ class _Leaving:
 
     def forget(self) -> bool:
         """Take it out of the lists of members."""
-        staying = tuple(one for one in self.cluster.inventory_hosts if one.name != self.host.name)
-        without = replace(self.cluster, inventory_hosts=staying, limit=None)
-        write_members(without, self.work.connect(self.cluster), {}, self.others)
+        remote = self.work.connect(self.cluster)
+        forget_member(self.cluster, remote, self.host.name, self.others)
         return True

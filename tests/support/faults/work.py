@@ -86,8 +86,8 @@ def _killed_after(step: str) -> Callable[[Lab, str], str]:
             if step.encode() in line:
                 break
         deploying.kill()
-        deploying.wait()
-        return "killed"
+        ended = deploying.wait()
+        return "killed" if ended < 0 else f"to be killed ended with {ended}"
 
     return killed
 

@@ -50,6 +50,20 @@ def test_the_last_one_of_a_kind(tmp_path: Path) -> None:
     assert undone(tmp_path, ("s1", "scheduler"), s2=down) == ["the last scheduler"]
 
 
+def test_the_web_server_that_tasks_report_to(tmp_path: Path) -> None:
+    text = HOSTS.replace("webserver: {hosts: {s1: }}", "webserver: {hosts: {s1: , s2: }}")
+    (tmp_path / "hosts.yml").write_text(text)
+    cluster = Cluster.load(tmp_path)
+    found = [
+        HostState(cluster.host(name), ("api-server",), units={"api-server": RUNS})
+        for name in ("s1", "s2")
+    ]
+    assert left_undone(cluster, found, {("s2", "api-server")}) == []
+    assert left_undone(cluster, found, {("s1", "api-server")}) == [
+        "the api-server that all tasks report to"
+    ]
+
+
 def test_the_last_consumer_of_a_queue(tmp_path: Path) -> None:
     assert undone(tmp_path, ("w1", "worker")) == ["the last consumer of queue gpu"]
     drained = {"drained": Drained(1.0, "kim@laptop", "drain")}

@@ -81,6 +81,9 @@ class Known:
     def parse(self) -> None:
         self.called.append("parse")
 
+    def end_runs(self) -> None:
+        self.called.append("ended")
+
     def pause(self, paused: bool) -> None:
         self.called.append(f"paused: {paused}")
 
@@ -95,10 +98,10 @@ class Known:
 def test_tasks_of_drained_hosts_are_out_before_the_scheduler_sees_the_run() -> None:
     api = Known({"bash_on_w1", "bash_on_w2"})
     assert start(api, {"bash_on_w1"}, lambda: 5.0) == ("r1", None)
-    assert api.called == ["paused: True", "trigger", ("r1", "bash_on_w2"), "paused: False"]
+    assert api.called == ["ended", "paused: True", "trigger", ("r1", "bash_on_w2"), "paused: False"]
 
 
 def test_a_new_host_s_tasks_are_waited_for() -> None:
     api = Known({"bash_on_w1"}, {"bash_on_w1"}, {"bash_on_w1", "bash_on_w2"})
     start(api, {"bash_on_w1", "bash_on_w2"}, lambda: 5.0)
-    assert api.called == ["parse", "paused: False", "trigger", "paused: False"]
+    assert api.called == ["parse", "ended", "paused: False", "trigger", "paused: False"]

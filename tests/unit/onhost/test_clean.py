@@ -93,6 +93,16 @@ def test_links_of_the_service_user_are_not_followed(host: Path, path: str) -> No
     assert path != "home/dags" or (target / "releases/precious").exists()
 
 
+def test_what_is_mounted_stays(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other hosts may share it."""
+    monkeypatch.setattr(clean, "mounts", lambda: [str(host / "log"), str(host / "home/dags/releases/r1/shared")])  # fmt: skip
+    (host / "home/dags/releases/r1/shared").mkdir()
+    found = cleaned(purge=True)
+    assert found["stays"] == [str(host / "home"), str(host / "log"), "airflow"]
+    assert (host / "log/task.log").exists()
+    assert (host / "home/dags/releases/r1/shared").exists()
+
+
 def test_a_host_of_another_cluster_is_left_alone(host: Path) -> None:
     assert "belongs to cluster" in cleaned(purge=True, id="fedcba9876543210")["error"]
     assert (host / "etc/airflow.cfg").exists()

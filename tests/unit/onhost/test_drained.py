@@ -29,6 +29,10 @@ def test_a_mark_stays_as_it_was_until_it_is_removed(mark: Path) -> None:
     drained.mark(9.0, "root@ops", "restart")
     assert drained.drained() == {"since": 5.0, "by": "kim@laptop", "why": "drain"}
     drained.unmark()
+    drained.mark(9.0, "root@ops", "restart")
+    drained.mark(12.0, "kim@laptop", "drain")  # it is meant to stay
+    assert (drained.drained() or {})["why"] == "drain"
+    drained.unmark()
     drained.unmark()
     assert not mark.exists()
 

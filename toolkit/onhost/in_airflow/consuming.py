@@ -47,16 +47,19 @@ def answer(ask, seconds):
 
 def tasks(seconds):
     """The tasks that it has, as soon as there is none or the seconds are over."""
+    only(seconds)  # one that systemd has started again consumes all its queues
     app, name = worker()
     inspect = app.control.inspect(destination=[name], timeout=TIMEOUT, limit=1)
-    deadline = time.monotonic() + seconds
+    deadline, was_empty = time.monotonic() + seconds, False
     while True:
-        active, fetched = inspect.active(), inspect.reserved()
+        # In this order: what is fetched becomes active, and never the other way round.
+        fetched, active = inspect.reserved(), inspect.active()
         if active is None or fetched is None:
             return {"answers": False}
         found = [described(one) for one in active[name] + fetched[name]]
-        if not found or time.monotonic() > deadline:
+        if (was_empty and not found) or time.monotonic() > deadline:
             return {"answers": True, "tasks": found}
+        was_empty = not found
         time.sleep(PAUSE)
 
 
