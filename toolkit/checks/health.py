@@ -35,7 +35,7 @@ from toolkit.hosts.canary import Canary
 from toolkit.hosts.draining import queues
 from toolkit.hosts.facts import Memory, PathFacts
 from toolkit.hosts.health import Seen, active_workers
-from toolkit.hosts.state import HostState, Queued, UnitState
+from toolkit.hosts.state import Drained, HostState, Maintenance, Queued, UnitState
 from toolkit.hosts.typed import as_root, journal
 
 _DAY = 86400.0
@@ -304,12 +304,10 @@ def _drained(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
     """Hosts that somebody took out of service and did not bring back."""
     for state in seen.states:
         if state.drained:
-            who = f" by {state.drained.by}" if state.drained.by else ""
-            age = duration(max(0.0, state.clock - state.drained.since))
             yield warning(
                 "health.drained",
                 host=state.host.name,
-                what=f"it has been drained for {age}{who}",
+                what=f"it has been drained for {_for_how_long(state, state.drained)}",
                 fix=f"toolkit undrain -i {cluster.inventory} {state.host.name}",
             )
 
@@ -333,13 +331,17 @@ def _paused(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
     """Maintenance that somebody began and did not end."""
     for state in seen.states:
         if state.maintenance:
-            who = f" by {state.maintenance.by}" if state.maintenance.by else ""
-            age = duration(max(0.0, state.clock - state.maintenance.since))
             yield warning(
                 "health.maintenance",
-                what=f"all DAGs have been paused for {age}{who}",
+                what=f"all DAGs have been paused for {_for_how_long(state, state.maintenance)}",
                 fix=f"toolkit maintenance -i {cluster.inventory} off",
             )
+
+
+def _for_how_long(state: HostState, mark: Drained | Maintenance) -> str:
+    """How old a mark on a host is, and whose."""
+    by = f" by {mark.by}" if mark.by else ""
+    return duration(max(0.0, state.clock - mark.since)) + by
 
 
 def duration(seconds: float) -> str:

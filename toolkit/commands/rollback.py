@@ -43,12 +43,9 @@ def command(
 ) -> int:
     """Make an earlier release of DAGs the current one."""
     from toolkit.commands.deploy import text
-    from toolkit.run.session import Options
     from toolkit.verbs.rollback import rollback
 
-    chosen = Options(
-        command=options.command_line(), quiet=as_json, dry=check, become_password=become_password
-    )
+    chosen = options.run(as_json, check, become_password)
     result = rollback(inventory, chosen, release, skip)
     click.echo(
         json.dumps(result.as_json(), indent=2, default=str)

@@ -9,7 +9,7 @@ from toolkit.cluster import Cluster, Host
 from toolkit.errors import ToolkitError
 from toolkit.hosts.answer import read
 from toolkit.hosts.journal import patterns
-from toolkit.hosts.problem import HostProblem
+from toolkit.hosts.problem import answered
 from toolkit.hosts.remote import Remote
 from toolkit.onhost.bundle import program
 
@@ -54,11 +54,9 @@ def control(
         return {"action": action, "units": units}
 
     hosts = [host for host in cluster.all_hosts if host.name in wanted]
-    answers = remote.fan_out(hosts, program("control"), payload)
+    answers = answered(remote.fan_out(hosts, program("control"), payload))
     found = {}
     for name, answer in answers.items():
-        if isinstance(answer, HostProblem):
-            raise answer
         found[name] = read(HostUnits, answer)
         if found[name].error:
             raise ToolkitError(

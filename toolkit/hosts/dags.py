@@ -18,7 +18,7 @@ from toolkit.cluster.dags import File
 from toolkit.cluster.topology import airflow_components, records
 from toolkit.errors import ToolkitError
 from toolkit.hosts.answer import read
-from toolkit.hosts.problem import HostProblem
+from toolkit.hosts.problem import HostProblem, answered
 from toolkit.hosts.remote import Remote
 from toolkit.onhost import dags
 from toolkit.onhost.bundle import program
@@ -175,7 +175,7 @@ def inspect(
     """
     payload = {"action": "inspect", "files": [one.as_json() for one in files]}
     answers = remote.fan_out(hosts, program("dags"), payload, timeout=PATIENCE)
-    return {name: read(HostDags, answer) for name, answer in _right(answers).items()}
+    return {name: read(HostDags, answer) for name, answer in answered(answers).items()}
 
 
 def send(
@@ -207,7 +207,7 @@ def send(
             data=lambda host: _chunks(archives[lacking[host.name]]),
         )  # fmt: skip
     for host in hosts:
-        error = _right(answers)[host.name]["error"]
+        error = answered(answers)[host.name]["error"]
         if error:
             raise ToolkitError(
                 f"the DAGs cannot be stored on this host: {error}",
@@ -295,7 +295,7 @@ def switch(
         "action": "switch", "id": release, "versioned": versioned, "switched": dict(switched), "touched": list(touched), "back": back,
     }  # fmt: skip
     answers = remote.fan_out(hosts, program("dags"), payload, timeout=60)
-    for name, answer in _right(answers).items():
+    for name, answer in answered(answers).items():
         if answer["error"]:
             raise ToolkitError(answer["error"], where=name, fix="run it again")
 
@@ -306,15 +306,6 @@ def remove(remote: Remote, hosts: Iterable[Host], ids: Iterable[str]) -> None:
     if ids:
         payload = {"action": "remove", "ids": ids}
         remote.fan_out(hosts, program("dags"), payload, timeout=PATIENCE)
-
-
-def _right(answers: Mapping[str, dict[str, Any] | HostProblem]) -> dict[str, dict[str, Any]]:
-    found = {}
-    for name, answer in answers.items():
-        if isinstance(answer, HostProblem):
-            raise answer
-        found[name] = answer
-    return found
 
 
 class Importing:

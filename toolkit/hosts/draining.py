@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from toolkit.cluster import Cluster, Host
 from toolkit.hosts.answer import read
-from toolkit.hosts.problem import HostProblem
+from toolkit.hosts.problem import answered
 from toolkit.hosts.remote import Payload, Remote
 from toolkit.onhost.bundle import program
 
@@ -109,10 +109,5 @@ def queues(cluster: Cluster, host: Host) -> list[str]:
 def _ask(
     kind: type[T], remote: Remote, hosts: Iterable[Host], payload: Payload, timeout: float = 60
 ) -> dict[str, T]:  # fmt: skip
-    answers = remote.fan_out(hosts, program("drain"), payload, timeout=timeout)
-    found = {}
-    for name, answer in answers.items():
-        if isinstance(answer, HostProblem):
-            raise answer
-        found[name] = read(kind, answer)
-    return found
+    answers = answered(remote.fan_out(hosts, program("drain"), payload, timeout=timeout))
+    return {name: read(kind, answer) for name, answer in answers.items()}

@@ -14,7 +14,7 @@ from toolkit.cluster import Cluster, Host, tables
 from toolkit.cluster.ownership import ID
 from toolkit.hosts.answer import read
 from toolkit.hosts.ownership import Claim, Left, Member, members_of
-from toolkit.hosts.problem import HostProblem
+from toolkit.hosts.problem import HostProblem, answered
 from toolkit.hosts.remote import Remote
 from toolkit.onhost.bundle import program
 
@@ -105,16 +105,14 @@ def forget_member(cluster: Cluster, remote: Remote, name: str, hosts: Iterable[H
     Raises:
         HostProblem: a host cannot be asked.
     """
-    for answer in _write(cluster, remote, hosts, {"forget": name}).values():
-        if isinstance(answer, HostProblem):
-            raise answer
+    answered(_write(cluster, remote, hosts, {"forget": name}))
 
 
 def _write(
     cluster: Cluster, remote: Remote, hosts: Iterable[Host], payload: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any] | HostProblem]:
     mine = {"id": str(cluster.setting(ID) or "")}
-    return dict(remote.fan_out(hosts, program("members"), {**payload, **mine}, timeout=20))
+    return remote.fan_out(hosts, program("members"), {**payload, **mine}, timeout=20)
 
 
 def _groups(host: Host) -> tuple[str, ...]:

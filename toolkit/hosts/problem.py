@@ -7,7 +7,7 @@ import shlex
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from toolkit.cluster.tables import OsRelease, words
 from toolkit.errors import ToolkitError
@@ -46,6 +46,20 @@ class HostProblem(ToolkitError):  # noqa: N818 - a result as often as it is rais
         super().__init__(what, where=host, fix=fix, id=self.finding.id)
         self.kind = kind
         self.host = host
+
+
+def answered(answers: Mapping[str, dict[str, Any] | HostProblem]) -> dict[str, dict[str, Any]]:
+    """The answers of hosts (`Remote.fan_out`), all of which have to have one.
+
+    Raises:
+        HostProblem: a host has none; the first of them.
+    """
+    found = {}
+    for name, answer in answers.items():
+        if isinstance(answer, HostProblem):
+            raise answer
+        found[name] = answer
+    return found
 
 
 @dataclass(frozen=True)
