@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from support.faults.lab import Lab, until
 from support.faults.lines import SUM, TASKS, Lines, read
-from support.faults.named import Fault
+from support.faults.named import Action, Fault
 
 STATUS_AT = (8, 25)
 """Seconds after the fault at which `toolkit status` is asked."""
@@ -57,54 +59,61 @@ class Result:
         return asdict(self)
 
 
-@dataclass
 class _Clock:
-    """The steps of a fault that are still to come, and when it began (epoch)."""
+    """The steps of a fault, done beside the questions: what takes long (a provision) is asked about while it lasts.
 
-    lab: Lab
-    result: Result
-    steps: list[Any]
-    asks: list[float] = field(default_factory=lambda: list(STATUS_AT))
-    since: float = 0.0
+    Attributes:
+        since: when the fault began (epoch).
+    """
 
-    def begin(self) -> None:
+    def __init__(
+        self, lab: Lab, result: Result, steps: Sequence[tuple[float, Action]], pool: Executor
+    ) -> None:
+        self._lab, self._result, self._asks = lab, result, list(STATUS_AT)
         self.since = time.time()
+        self._steps = pool.submit(self._do, steps)
 
-    def tick(self) -> None:
-        """Do what is due."""
-        after = time.time() - self.since
-        while self.steps and self.steps[0][0] <= after:
-            said = self.steps.pop(0)[1](self.lab)
-            self.result.notes += [said] if isinstance(said, str) and said.startswith("`") else []
-        if self.asks and self.asks[0] <= after:
-            self.asks.pop(0)
-            self.result.status.append(self.lab.status()[0])
-            self.result.health.append(self.lab.health())
+    def _do(self, steps: Sequence[tuple[float, Action]]) -> None:
+        for at, action in steps:
+            time.sleep(max(0.0, self.since + at - time.time()))
+            said = action(self._lab)
+            self._result.notes += [said] if isinstance(said, str) and said.startswith("`") else []
+
+    def over(self) -> bool:
+        """Ask what is due; whether all steps are done. Raises what a step raised."""
+        if self._asks and self.since + self._asks[0] <= time.time():
+            self._asks.pop(0)
+            self._result.status.append(self._lab.status()[0])
+            self._result.health.append(self._lab.health())
+        return self._steps.done() and self._steps.result() is None
+
+    @property
+    def asked(self) -> bool:
+        """Whether nothing is left to ask."""
+        return not self._asks
 
 
 def run(lab: Lab, name: str, version: str, fault: Fault) -> Result:
     """Let a fault happen to a cluster."""
     result = Result(name, version, f"{name}-{time.time():.0f}")
-    clock = _Clock(lab, result, list(fault.steps))
-    (_at_rest if fault.idle else _under_load)(lab, fault, result, clock)
+    with ThreadPoolExecutor(1) as pool:
+        (_at_rest if fault.idle else _under_load)(lab, fault, result, pool)
     result.hand = not until(lambda: lab.status()[0] == 0, 120)
     if not until(lambda: not lab.health(), 120):
         result.notes.append(f"`health` goes on to name {lab.health()}")
     return result
 
 
-def _at_rest(lab: Lab, fault: Fault, result: Result, clock: _Clock) -> None:
-    clock.begin()
-    while clock.steps or clock.asks:
-        clock.tick()
-        time.sleep(0.5)
+def _at_rest(lab: Lab, fault: Fault, result: Result, pool: Executor) -> None:
+    clock = _Clock(lab, result, fault.steps, pool)
+    until(lambda: clock.over() and clock.asked, LIMIT, 0.5)
     last = clock.since + fault.steps[-1][0]
     until(lambda: lab.status()[0] == 0, 120)
     result.seconds = time.time() - last
     result.notes.append(f"`verify` exits with {lab.toolkit('verify')}")
 
 
-def _under_load(lab: Lab, fault: Fault, result: Result, clock: _Clock) -> None:
+def _under_load(lab: Lab, fault: Fault, result: Result, pool: Executor) -> None:
     texts: dict[str, str] = {}
 
     def lines() -> Lines:
@@ -113,13 +122,8 @@ def _under_load(lab: Lab, fault: Fault, result: Result, clock: _Clock) -> None:
 
     lab.trigger(result.run, fault.seconds, fault.slow)
     until(lambda: _at_work(lines(), fault.after, lab.workers[0]), LIMIT, 0.2)
-    clock.begin()
-
-    def ended() -> bool:
-        clock.tick()
-        return not clock.steps and (lines().total is not None or _over(lab, result))
-
-    until(ended, LIMIT)
+    clock = _Clock(lab, result, fault.steps, pool)
+    until(lambda: clock.over() and (lines().total is not None or _over(lab, result)), LIMIT)
     until(lambda: _over(lab, result), 60)
     _count(lab, result, lines(), clock.since)
 
