@@ -206,14 +206,17 @@ with DAG("load", start_date=datetime(2026, 1, 1), schedule=None, is_paused_upon_
 
 
 @pytest.fixture(scope="module")
-def load_dag(four: Provisioned, tmp_path_factory: pytest.TempPathFactory) -> None:
+def project(four: Provisioned, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One with a DAG that has many tasks, deployed."""
     folder = tmp_path_factory.mktemp("load")
-    (folder / "load.py").write_text(LOAD)
+    (folder / "dags").mkdir()
+    (folder / "dags/load.py").write_text(LOAD)
     four.toolkit("deploy", str(folder))
+    return folder
 
 
 @pytest.fixture
-def load(four: Provisioned, load_dag: None) -> None:  # noqa: ARG001
+def load(four: Provisioned, project: Path) -> None:  # noqa: ARG001
     """Tasks for the next minute; none of them may be tried twice."""
     four.toolkit("airflow", "--", "dags", "trigger", "load")
 
@@ -247,13 +250,22 @@ def test_a_drained_host_ends_its_tasks_and_stays_out_of_work(four: Provisioned) 
 
 
 @pytest.mark.usefixtures("load")
-def test_a_rolling_restart_loses_no_task(four: Provisioned) -> None:
+def test_plugins_that_differ_want_a_rolling_restart_which_loses_no_task(
+    four: Provisioned, project: Path
+) -> None:
     since = "systemctl show -p ActiveEnterTimestampMonotonic --value airflow-worker"
     before = [four.ssh(worker, since) for worker in WORKERS]
     assert "running1" in tries(four)
-    four.json("restart", "--rolling", "scheduler", "worker")
+    (project / "plugins").mkdir()
+    (project / "plugins/ours.py").write_text("NAME = 1\n")
+    assert four.json("deploy", str(project))["restart"]
+    assert f"toolkit restart -i {four.directory} --rolling" in four.toolkit("deploy", str(project)).stdout  # fmt: skip
+    # As after a deploy --restart that was cut off.
+    found = four.json("deploy", str(project), "--restart")
+    assert (found["unchanged"], found["restarted"], found["restart"]) == (True, True, False)
     after = [four.ssh(worker, since) for worker in WORKERS]
     assert not set(before) & set(after)
+    assert not four.json("deploy", str(project))["restart"]
     assert {state for state in tries(four) if not state.endswith(("0", "1"))} == set()
 
 

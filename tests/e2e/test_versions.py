@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ ls {BACKUPS} 2>/dev/null || true
 def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
     cluster = make_cluster("e2eversions")
     configure(cluster, "2.11.2")
+    cluster.toolkit("lock")
     cluster.toolkit("provision", "--no-verify")
     cluster.ssh(HOST, DAGS)
     return cluster
@@ -56,7 +58,16 @@ def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
 
 def configure(cluster: Cluster, version: str, password: str = FIRST, **more: Any) -> None:
     user = {"username": "kim", "password": password, "email": "kim@example.com", "role": "Op"}
-    cluster.set(yaml.safe_dump({"airflow_version": version, "airflow_users": [user], **more}))
+    cluster.set(
+        yaml.safe_dump(
+            {
+                "airflow_version": version,
+                "airflow_requirements": ["pytest"],
+                "airflow_users": [user],
+                **more,
+            }
+        )
+    )
 
 
 def change_vault(cluster: Cluster, **changes: str) -> None:
@@ -188,6 +199,32 @@ def test_users_that_would_collide_are_refused(cluster: Cluster) -> None:
     assert cluster.ssh(HOST, UNTOUCHED) == before
 
 
+NIGHTLY = """from datetime import datetime
+from airflow import DAG
+with DAG("nightly", start_date=datetime(2024, 1, 1), schedule=None) as dag:
+    pass
+"""
+TEST = "from dags.nightly import dag\n\ndef test_its_name():\n    assert dag.dag_id == 'NAME'\n"
+
+
+def deploy_tested(cluster: Cluster, project: Path) -> None:
+    """A project's own tests run with Airflow's Python and a database of their own, before the switch."""
+    for folder in ("dags", "tests"):
+        (project / folder).mkdir()
+    (project / "dags/nightly.py").write_text(NIGHTLY)
+    (project / "tests/test_nightly.py").write_text(TEST.replace("NAME", "monthly"))
+    deploy = ("deploy", str(project), "--pytest", "tests")
+    what = of(cluster.json(*deploy, expect=2), "dags.tests")["what"]
+    assert "tests/test_nightly.py:4: AssertionError" in what and "'nightly' == 'monthly'" in what
+    (project / "tests/test_nightly.py").write_text(TEST.replace("NAME", "nightly"))
+    assert cluster.json(*deploy)["dags"] == 1
+
+
+def test_a_projects_tests_run_before_the_switch(cluster: Cluster, tmp_path: Path) -> None:
+    configure(cluster, "3.3.2", SECOND)
+    deploy_tested(cluster, tmp_path)
+
+
 def test_an_empty_database_never_takes_the_place_of_the_one_in_use(cluster: Cluster) -> None:
     before = cluster.ssh(HOST, UNTOUCHED)
     configure(cluster, "3.3.2", SECOND, metadata_db_name="other")
@@ -200,7 +237,7 @@ def test_an_empty_database_never_takes_the_place_of_the_one_in_use(cluster: Clus
     cluster.ssh(HOST, "cd /; runuser -u postgres -- dropdb other")
 
 
-def test_the_way_back_is_the_dump(cluster: Cluster) -> None:
+def test_the_way_back_is_the_dump(cluster: Cluster, tmp_path: Path) -> None:
     """As docs/upgrades.md says."""
     (dump,) = dumps(cluster)
     cluster.ssh(
@@ -223,3 +260,4 @@ sed -i s/schedule=/schedule_interval=/ {FOLDER}/nightly.py
     rows = cluster.json("status")["rows"]
     assert {row["component"] for row in rows} == {"webserver", "scheduler", "triggerer"}
     assert "secret" in cluster.ssh(HOST, "airflow connections get warehouse -o json 2>/dev/null")
+    deploy_tested(cluster, tmp_path)

@@ -11,7 +11,7 @@ from toolkit.cluster import Cluster
 from toolkit.cluster.tables import server_groups
 from toolkit.cluster.topology import airflow_option, engine, ports
 from toolkit.findings import Finding
-from toolkit.hosts.state import HostState, heartbeats
+from toolkit.hosts.state import HostState, silences
 from toolkit.hosts.typed import as_root, journal
 
 _INTERVALS = (
@@ -88,10 +88,8 @@ def _seconds(written: str) -> float:
 
 
 def _old(found: list[HostState], most: float) -> Iterator[Finding]:
-    ages = heartbeats(found)
-    for state in found:
-        for component in state.components:
-            age = ages.get((component, state.host.name))
-            if state.unit(component).active == "active" and age is not None and age > most:
-                does = f"has given no heartbeat for {age:.0f} s"
-                yield _of_component(state, component, "alive.heartbeat", does)
+    states = {state.host.name: state for state in found}
+    for (component, host), seconds in silences(found).items():
+        if seconds > most:
+            does = f"has given no heartbeat for {seconds:.0f} s"
+            yield _of_component(states[host], component, "alive.heartbeat", does)

@@ -6,6 +6,7 @@ comes to is here.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,6 +31,7 @@ from toolkit.checks.thresholds import (
     UNCONSUMED,
 )
 from toolkit.cluster import Cluster
+from toolkit.durations import written
 from toolkit.findings import Finding
 from toolkit.hosts.canary import Canary
 from toolkit.hosts.draining import queues
@@ -105,7 +107,7 @@ def _restarts(seen: Seen) -> Iterator[Finding]:
                 yield severity(
                     "health.restarts",
                     host=state.host.name,
-                    what=f"systemd has restarted {component} {unit.restarts} times, the last time {ago(age)}",
+                    what=f"systemd has restarted {component} {unit.restarts} times, the last time {written(age)} ago",
                     fix=journal(state.host.access, component),
                 )
 
@@ -155,7 +157,7 @@ def _waits(state: HostState, queued: Queued, but: str) -> Finding:
     return error(
         "health.queued",
         host="",
-        what=f"{_tasks(queued)} in queue {queued.queue} for up to {duration(queued.oldest)}, and {but}",
+        what=f"{_tasks(queued)} in queue {queued.queue} for up to {written(queued.oldest)}, and {but}",
         fix=journal(state.host.access, "scheduler")
         + "; the message may be lost: Airflow queues a task again after scheduler.task_queued_timeout",
     )
@@ -168,7 +170,7 @@ def _unconsumed(cluster: Cluster, seen: Seen, queued: Queued) -> Iterator[Findin
     resting = [one.name for one in owners if one.name in states and states[one.name].drained]
     if len(owners) > len(resting):
         return
-    what = f"{_tasks(queued)} in queue {queued.queue} for up to {duration(queued.oldest)}, and "
+    what = f"{_tasks(queued)} in queue {queued.queue} for up to {written(queued.oldest)}, and "
     if resting:
         yield warning(
             "health.no_consumer",
@@ -195,7 +197,7 @@ def _canary(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
     failed = next((one.database.canary for one in seen.states if one.database), None)
     if failed is None:
         return
-    when = f", {ago(failed.age)}" if failed.age is not None else ""
+    when = f", {written(failed.age)} ago" if failed.age is not None else ""
     for finding in failures([*running.canary_ran(cluster, Canary(tasks=failed.tasks))]):
         yield replace(
             finding,
@@ -282,21 +284,27 @@ def _available(memory: Memory | None) -> float:
 
 
 def _certificates(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
-    """The web server's certificate is valid for a while yet."""
+    """The web server's certificate is valid for a while yet: the one in the file, and the one that is shown."""
     clocks = {state.host.name: state.clock for state in seen.states}
-    for host, end in seen.certificates.items():
+    for host, one in seen.certificates.items():
+        path = cluster.web_server()["certificate"]
+        restart = as_root(cluster.host(host).access, "systemctl restart airflow-*")
+        places = {path: one.file, "the certificate that the web server shows": one.shown}
+        known = [(end, what) for what, end in places.items() if end is not None]
+        end, what = min(known, default=(math.inf, ""))
         left = end - clocks[host]
         if left > CERTIFICATE_DAYS * _DAY:
             continue
-        path = cluster.web_server()["certificate"]
-        severity = error if left <= 0 else warning
         day = time.strftime("%Y-%m-%d", time.gmtime(end))
-        yield severity(
+        yield (error if left <= 0 else warning)(
             "health.certificate",
             host=host,
-            what=f"{path} {'ended' if left <= 0 else 'ends'} on {day}"
-            + ("" if left <= 0 else f", in {duration(left)}"),
-            fix=f"renew it, then: {as_root(cluster.host(host).access, 'systemctl restart airflow-*')}",
+            what=f"{what} ended on {day}"
+            if left <= 0
+            else f"{what} ends on {day}, in {written(left)}",
+            fix=f"renew it, then: {restart}"
+            if what == path
+            else f"{path} is a newer one: {restart}",
         )
 
 
@@ -341,17 +349,4 @@ def _paused(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
 def _for_how_long(state: HostState, mark: Drained | Maintenance) -> str:
     """How old a mark on a host is, and whose."""
     by = f" by {mark.by}" if mark.by else ""
-    return duration(max(0.0, state.clock - mark.since)) + by
-
-
-def duration(seconds: float) -> str:
-    """A time in the largest unit that fits, for example "3 h"."""
-    for size, unit in ((_DAY, "d"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def ago(seconds: float) -> str:
-    """How long something is over."""
-    return f"{duration(seconds)} ago"
+    return written(max(0.0, state.clock - mark.since)) + by

@@ -131,9 +131,18 @@ def text(result: Result, inventory: Inventory, check: bool) -> str:
             f"release {result.former} goes on" if result.former else "the DAGs that there are go on"
         )
         return f"{findings_text(result.findings)}\n\nrefused: {former} (record: {result.record})"
+    again = (
+        [f"  units began with other plugins: toolkit restart -i {inventory} --rolling"]
+        if result.restart
+        else []
+    )
     if result.unchanged:
-        return (
-            f"nothing to do: {result.release} is the current release of {len(result.hosts)} host(s)"
+        what = "all started again" if result.restarted else "nothing to do"
+        return "\n".join(
+            [
+                f"{what}: {result.release} is the current release of {len(result.hosts)} host(s)",
+                *again,
+            ]
         )
     lines = [
         f"{sign} {path}"
@@ -153,13 +162,6 @@ def text(result: Result, inventory: Inventory, check: bool) -> str:
         )
     changes = f"{len(result.added)} files added, {len(result.changed)} changed, {len(result.removed)} removed"
     gone = [f"  DAGs that are gone: {few(result.removed_dags)}"] if result.removed_dags else []
-    again = (
-        [
-            f"  plugins differ, and units read them when they start: toolkit restart -i {inventory} --rolling"
-        ]
-        if result.restart
-        else []
-    )
     before = f" (before: {result.former})" if result.former else ""
     return "\n".join([
         *shown,

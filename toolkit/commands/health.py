@@ -39,7 +39,7 @@ Exit status: 0 HEALTH_OK; 1 HEALTH_WARN; 2 HEALTH_ERR, a host cannot be reached,
 wrong; 130 after Ctrl-C. Of mute and unmute: 0 done.
 """
 )
-@click.argument("words", nargs=-1, metavar="[detail | mute CODE [DURATION] | unmute CODE]")
+@click.argument("words", nargs=-1, metavar="[detail | mute CODE [TIME] | unmute CODE]")
 @options.inventory
 @options.limit
 @interval_option
@@ -67,12 +67,15 @@ def command(
         raise click.UsageError(f"--watch does not go with {action}.")
     if limit and action in ("mute", "unmute"):
         raise click.UsageError("a mute is of the whole cluster, so it does not go with --limit.")
-    code, duration = [*words[1:], "", ""][:2]
+    code, time = [*words[1:], "", ""][:2]
     if code:
         findings.explain(code)  # a typo would mute nothing, and nobody would know
-    from toolkit.verbs.health import asking, seconds_of
+    from toolkit.durations import seconds_of
+    from toolkit.verbs.health import asking
 
-    seconds = seconds_of(duration) if duration else None
+    seconds = seconds_of(time) if time else None
+    if seconds == 0:
+        raise click.UsageError("a mute of no time would end at once.")
     with asking(inventory, limit, become_password, options.command_line()) as health:
         if action == "mute":
             return _show_mute(health.mute(code, seconds, sticky=sticky), as_json)
@@ -97,7 +100,7 @@ def _action(words: tuple[str, ...]) -> str:
         return ""
     least, most = _LENGTHS.get(words[0], (0, 0))
     if not least <= len(words) <= most:
-        raise click.UsageError("after health comes: detail, mute CODE [DURATION], or unmute CODE.")
+        raise click.UsageError("after health comes: detail, mute CODE [TIME], or unmute CODE.")
     return words[0]
 
 

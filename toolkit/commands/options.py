@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit import findings
+from toolkit.durations import seconds_of
 from toolkit.errors import DeclinedError
 
 if TYPE_CHECKING:
@@ -103,15 +103,13 @@ def show(result: Any, done: str, *, as_json: bool, check: bool) -> None:
         click.echo(f"{done} on {', '.join(result.hosts)}, in {result.seconds:.0f} s")
 
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
 def duration(_context: click.Context, _option: click.Parameter, text: str) -> float:
-    """Seconds, of a time such as 90s, 30m, 2h or 1d."""
-    found = re.fullmatch(r"(\d+)\s*([smhd])", text.strip())
-    if found is None:
-        raise click.BadParameter(f"{text!r} is no time: write 90s, 30m, 2h or 1d")
-    return float(found[1]) * _UNITS[found[2]]
+    """Seconds, of a time such as 90s, 30m, 2h or 1d.
+
+    Raises:
+        ToolkitError: it is none.
+    """
+    return seconds_of(text)
 
 
 def _sources(_context: click.Context, _option: click.Parameter, named: tuple[str, ...]) -> Any:

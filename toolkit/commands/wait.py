@@ -34,34 +34,33 @@ condition or host, or the inventory cannot be read.
 @click.argument("condition")
 @options.inventory
 @options.limit
-@click.option("--timeout", default="10m", show_default=True, metavar="DURATION",
-              help="How long at most: 30s, 10m, 2h.")  # fmt: skip
+@click.option("--timeout", default="10m", show_default=True, metavar="TIME",
+              callback=options.duration, help="How long at most: 30s, 10m, 2h.")  # fmt: skip
 @options.become_password
 @options.as_json
 def command(
     condition: str,
     inventory: Inventory,
     limit: str | None,
-    timeout: str,
+    timeout: float,
     become_password: str | None,
     as_json: bool,
 ) -> int:
     """Wait until a cluster is healthy, a host drained, or a release of DAGs on every host."""
+    from toolkit.durations import written
     from toolkit.run.interrupts import Interrupts
-    from toolkit.verbs.health import asking, seconds_of
+    from toolkit.verbs.health import asking
     from toolkit.verbs.wait import missing_of, wait
-
-    seconds = seconds_of(timeout)
 
     def report(missing: str) -> None:
         click.echo(f"waiting: {missing}", err=True)
 
     with Interrupts().heard(), asking(inventory, limit, become_password) as health:
-        missing = wait(health, missing_of(health.cluster, condition), seconds, report)
+        missing = wait(health, missing_of(health.cluster, condition), timeout, report)
     if as_json:
         click.echo(json.dumps({"ok": not missing, "condition": condition, "missing": missing}, indent=2))  # fmt: skip
     elif missing:
-        click.echo(f"not {condition} after {timeout}:")
+        click.echo(f"not {condition} after {written(timeout)}:")
         click.echo("\n".join(f"  {one}" for one in missing))
     else:
         click.echo(condition)

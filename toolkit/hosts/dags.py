@@ -85,6 +85,7 @@ class HostDags:
         releases: all complete ones.
         lacks: digests of contents that it has not.
         free: bytes.
+        stale: units of Airflow that began before the current release's plugins were there.
     """
 
     ready: bool
@@ -94,6 +95,7 @@ class HostDags:
     releases: tuple[Release, ...] = ()
     lacks: tuple[str, ...] = ()
     free: int = 0
+    stale: tuple[str, ...] = ()
 
     def has(self, release: str) -> bool:
         """Whether a release is there, and nothing of what was asked for is missing."""
@@ -166,14 +168,15 @@ def parsing_hosts(cluster: Cluster) -> list[tuple[Host, str]]:
 
 
 def inspect(
-    remote: Remote, hosts: Iterable[Host], files: Iterable[File] = ()
+    cluster: Cluster, remote: Remote, hosts: Iterable[Host], files: Iterable[File] = ()
 ) -> dict[str, HostDags]:
     """What is on each host, and which of these files' contents it lacks.
 
     Raises:
         HostProblem: a host cannot be asked; the first of them.
     """
-    payload = {"action": "inspect", "files": [one.as_json() for one in files]}
+    units = [f"airflow-{name}.service" for name in records(cluster)]
+    payload = {"action": "inspect", "files": [one.as_json() for one in files], "units": units}
     answers = remote.fan_out(hosts, program("dags"), payload, timeout=PATIENCE)
     return {name: read(HostDags, answer) for name, answer in answered(answers).items()}
 
@@ -228,7 +231,7 @@ def files_of(remote: Remote, host: Host, release: str) -> dict[str, str]:
     return fingerprints(_given(remote, host, release, contents=False)["files"])
 
 
-def copy(remote: Remote, source: Host, release: str, hosts: list[Host]) -> None:
+def copy(cluster: Cluster, remote: Remote, source: Host, release: str, hosts: list[Host]) -> None:
     """Bring a release from one host to others.
 
     Raises:
@@ -242,7 +245,7 @@ def copy(remote: Remote, source: Host, release: str, hosts: list[Host]) -> None:
             content = Path(scratch, str(number))
             content.write_bytes(b64decode(one.pop("content", "")))
             files.append(File(source=content, **one))
-        there = inspect(remote, hosts, files)
+        there = inspect(cluster, remote, hosts, files)
         send(remote, {name: one.lacks for name, one in there.items()}, hosts, manifest, files)
 
 

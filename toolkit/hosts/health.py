@@ -27,6 +27,19 @@ _PATIENCE = 4
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """When the web server's certificate ends, in seconds since the epoch; None where nobody knows.
+
+    Attributes:
+        file: the one that its file has.
+        shown: the one that the server shows to clients: it reads the file when it starts.
+    """
+
+    file: float | None = None
+    shown: float | None = None
+
+
+@dataclass(frozen=True)
 class Seen:
     """What was seen of a running cluster.
 
@@ -37,7 +50,7 @@ class Seen:
         slots: of the workers; None unless tasks wait for long.
         parallelism: of the scheduler hosts together, where it is known of each.
         database: what it holds.
-        certificates: host -> when the web server's certificate ends, seconds since the epoch.
+        certificates: host -> the web server's certificate.
         mutes: that there are.
         clock: of the host with the mutes, seconds since the epoch.
     """
@@ -48,7 +61,7 @@ class Seen:
     slots: Slots | None = None
     parallelism: int | None = None
     database: Examined = field(default_factory=Examined)
-    certificates: Mapping[str, float] = field(default_factory=dict)
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)
     mutes: tuple[Mute, ...] = ()
     clock: float = 0.0
 
@@ -94,7 +107,8 @@ def _held(cluster: Cluster, remote: Remote) -> Examined:
 def _more(cluster: Cluster, host: Host) -> dict[str, Any]:
     """What onhost/health.py gets beside the question about the state."""
     web = cluster.web_server() if host in cluster.group("webserver") else {}
-    return {"paths": list(paths()), "certificate": web.get("certificate") or ""}
+    path, port = web.get("certificate"), cluster.setting("airflow_web_port", host)
+    return {"paths": list(paths()), "certificate": {"path": path, "port": port} if path else {}}
 
 
 def _probe(answers: Mapping[str, dict[str, Any] | HostProblem]) -> Probe:
@@ -108,11 +122,11 @@ def _probe(answers: Mapping[str, dict[str, Any] | HostProblem]) -> Probe:
     return Probe(facts, problems)
 
 
-def _certificates(answers: Mapping[str, dict[str, Any] | HostProblem]) -> dict[str, float]:
+def _certificates(answers: Mapping[str, dict[str, Any] | HostProblem]) -> dict[str, Certificate]:
     return {
-        name: answer["certificate_ends"]
+        name: read(Certificate, answer["certificate"])
         for name, answer in answers.items()
-        if not isinstance(answer, HostProblem) and answer["certificate_ends"] is not None
+        if not isinstance(answer, HostProblem) and answer["certificate"]
     }
 
 

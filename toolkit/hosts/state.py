@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ class DatabaseState:
 
     Attributes:
         schema: its versions.
-        jobs: that run.
+        jobs: the newest of each component and host.
         queued: a queue each; like what follows, asked by `toolkit health` alone.
         running: how many tasks run.
         canary: None where its newest run did not fail.
@@ -155,6 +156,11 @@ class HostState:
         """State of a component's unit."""
         return self.units.get(component, UnitState())
 
+    def uptime(self, component: str) -> float:
+        """Seconds since a component's unit began; without an end where that is not known."""
+        since = self.unit(component).since
+        return math.inf if since is None else max(0.0, self.clock - since)
+
     def wanted(self, component: str) -> bool:
         """Whether a component's unit has to run; the worker of a drained host is down on purpose."""
         return not (self.drained and component == "worker")
@@ -202,12 +208,11 @@ class Question:
         self._secrets = list((release_line(cluster) or {"secrets": {}})["secrets"])
         self._nonce = secrets.token_hex(16)
         self._components = {host.name: _by_line(cluster, host) for host in hosts}
-        # One host is enough to ask the database, and it is asked where it costs no further host.
-        self._asks = next((host.name for host in hosts if self._has(host, "scheduler")), None)
 
     def payload(self, host: Host) -> dict[str, Any]:
         """What toolkit/onhost/state.py gets on a host."""
-        asks = self._servers and host.name == self._asks
+        # Every scheduler host: it costs no further host, and one of them may be away.
+        asks = self._servers and self._has(host, "scheduler")
         return {
             "components": sorted(
                 {one for names in self._components[host.name].values() for one in names}
@@ -246,8 +251,27 @@ def _by_line(cluster: Cluster, host: Host) -> dict[str, tuple[str, ...]]:
 
 
 def heartbeats(found: Iterable[HostState]) -> dict[tuple[str, str], float]:
-    """(component, inventory name) -> age of the heartbeat in seconds."""
+    """(component, inventory name) -> age of the heartbeat in seconds, of those that gave one since their unit began."""
     found = list(found)
+    uptimes = {(component, state.host.name): state.uptime(component)
+               for state in found for component in state.components}  # fmt: skip
+    return {one: age for one, age in _ages(found).items() if age <= uptimes[one]}
+
+
+def silences(found: Iterable[HostState]) -> dict[tuple[str, str], float]:
+    """(component, inventory name) -> seconds that a unit which is active, and gave heartbeats once, has given none."""
+    found = list(found)
+    ages = _ages(found)
+    return {
+        (component, state.host.name): min(ages[component, state.host.name], state.uptime(component))
+        for state in found
+        for component in state.components
+        if (component, state.host.name) in ages and state.unit(component).active == "active"
+    }
+
+
+def _ages(found: list[HostState]) -> dict[tuple[str, str], float]:
+    """(component, inventory name) -> seconds since the heartbeat of its newest job."""
     jobs = [job for state in found if state.database for job in state.database.jobs]
     components = {one.heartbeat: one.name for one in all_components() if one.heartbeat}
     ages = {(components[job.type], job.hostname): job.age for job in jobs if job.type in components}

@@ -18,11 +18,16 @@ def silent(numbers, patience):
     return [port for port, is_silent in zip(there, found) if is_silent]
 
 
+def connected(address, port, patience):
+    """A connection to a listening socket of this host."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+    return socket.create_connection((here, port), timeout=patience)
+
+
 def says_nothing(address, port, patience):
     """Whether nothing at all answers a request of HTTP, where a connection is taken."""
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
     try:
-        with socket.create_connection((here, port), timeout=patience) as connection:
+        with connected(address, port, patience) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             connection.recv(1)
     except socket.timeout:

@@ -4,9 +4,11 @@ import contextlib
 import os
 import re
 import ssl
+import tempfile
 
+from toolkit.onhost.answering import connected
 from toolkit.onhost.filesystems import READ, blocked, service_user
-from toolkit.onhost.lib import read
+from toolkit.onhost.lib import listening, read
 
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----"
 # ProtectHome= keeps the units from there; a path that is there itself opens it (unit_plan.py), not a link's target.
@@ -105,6 +107,28 @@ def ends(path):
     """Until when a certificate is valid, in seconds since the epoch; None without one."""
     found = decoded(path).get("notAfter") if path else None
     return ssl.cert_time_to_seconds(found) if found else None
+
+
+def served(port, patience=3):
+    """Until when the certificate is valid that the server of a port shows; None where it shows none.
+
+    It read the file when it began, and the file may be another by now.
+    """
+    address = {number: address for address, number in listening().values()}.get(port)
+    if address is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with connected(address, port, patience) as plain, context.wrap_socket(plain) as server:
+            shown = ssl.DER_cert_to_PEM_cert(server.getpeercert(True))
+    except OSError:
+        return None
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(shown)
+        file.flush()
+        return ends(file.name)
 
 
 def decoded(path):

@@ -18,14 +18,15 @@ import zlib
 from base64 import b64encode
 
 from toolkit.onhost import ownership, releases
-from toolkit.onhost.lib import become
+from toolkit.onhost.lib import become, read, show
 
 MODULES = "/usr/local/lib/airflow-toolkit/python"
 IGNORED = ".airflowignore"
 MANIFEST = ".toolkit-release.json"
 """Of a release: who made it of what, and its files. Written last of all."""
 SWITCHED = ".toolkit-switched.json"
-"""Of a release that was current: since when, by whom, and which was before it."""
+"""Of a release that was current: since when, by whom, which was before it, and since when its plugins are those."""
+PLUGINS = "plugins/"
 BROKEN = (OSError, EOFError, ValueError, TypeError, tarfile.TarError, zlib.error)
 """What a disk that is full raises, or a tar that was cut off or changed."""
 RECEIVED = ".toolkit-received"
@@ -41,7 +42,10 @@ def main(payload):
 
 
 def inspect(payload):
-    """Releases, the current one, free space, and which contents of payload["files"] are not here."""
+    """Releases, the current one, free space, and which contents of payload["files"] are not here.
+
+    `stale` are those of payload["units"] that have run since before the current release's plugins were there.
+    """
     if not os.path.exists(MODULES + "/airflow_toolkit_releases.py"):
         return {"ready": False}
     become("airflow")
@@ -56,6 +60,7 @@ def inspect(payload):
         "releases": [described(manifest) for manifest in known.manifests.values()],
         "lacks": sorted({one["sha256"] for one in wanted if "sha256" in one and not known.has(one)}),
         "free": free_bytes(releases.RELEASES) if there else 0,
+        "stale": stale(payload["units"]),
     }  # fmt: skip
 
 
@@ -254,25 +259,60 @@ def switch(payload):
     for path in payload["touched"]:
         with contextlib.suppress(OSError):
             os.utime(os.path.join(folder, path), (soon, soon))
-    note_switch(os.path.join(folder, SWITCHED), payload["switched"], former, back=payload["back"])
+    note_switch(payload["id"], payload["switched"], former, back=payload["back"])
     lead(releases.RELEASE, "releases/" + payload["id"])
     if leads_to(releases.CURRENT) != releases.THROUGH:
         lead(releases.CURRENT, releases.THROUGH)
     return {"error": "", "former": former}
 
 
-def note_switch(path, switched, former, back):
+def note_switch(release, switched, former, back):
     """Since when a release is current, and which was before it.
 
     A way back leaves the latter as it was: two of them do not go back and forth.
     """
+    path = os.path.join(releases.folder(release), SWITCHED)
     known = loaded(path) or {}
     found = dict(known, **switched)
-    if "former" not in known or not (back or former == os.path.basename(os.path.dirname(path))):
+    if "former" not in known or not (back or former == release):
         found["former"] = former
+    # As what was current has it, unless the plugins differ: a restart that is due stays due.
+    before = loaded(os.path.join(releases.folder(former), SWITCHED)) if former else None
+    found["plugins"] = (
+        (before or {}).get("plugins") if plugins(former) == plugins(release) else moment()
+    )
     with open(path + ".new", "w") as file:
         json.dump(found, file)
     os.replace(path + ".new", path)
+
+
+def plugins(release):
+    """What makes the plugins of a release the same; of none, nothing."""
+    manifest = loaded(os.path.join(releases.folder(release), MANIFEST)) if release else None
+    found = fingerprints((manifest or {"files": []})["files"])
+    return {path: value for path, value in found.items() if path.startswith(PLUGINS)}
+
+
+def moment():
+    """Now, by the clock that systemd's times have, which nobody can set."""
+    return {"boot": boot(), "at": time.clock_gettime(time.CLOCK_MONOTONIC)}
+
+
+def boot():
+    """Which start of the machine it is."""
+    return read("/proc/sys/kernel/random/boot_id").strip()
+
+
+def stale(units):
+    """Those of these units that began before the current release's plugins were there."""
+    current = releases.current()
+    switched = loaded(os.path.join(releases.folder(current), SWITCHED)) if current else None
+    since = (switched or {}).get("plugins")
+    if not since or since["boot"] != boot():
+        return []
+    found = show(units, "ActiveState", "ActiveEnterTimestampMonotonic")
+    return [one["Id"] for one in found if one["ActiveState"] == "active"
+            and int(one["ActiveEnterTimestampMonotonic"]) / 1e6 < since["at"]]  # fmt: skip
 
 
 def lead(link, target):

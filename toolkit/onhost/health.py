@@ -14,7 +14,7 @@ PATIENCE = state.PATIENCE + 2
 
 
 def main(payload):
-    """The state, with "facts" in the probe's words, "mutes", "parallelism", "certificate_ends" of the web server."""
+    """The state, with "facts" in the probe's words, "mutes", "parallelism", "certificate" of the web server."""
     begun = time.time()
     parts = {
         "os": system.os_release,
@@ -23,9 +23,10 @@ def main(payload):
         "airflow": airflow,
         "drift": drift.drift,
     }
-    late = [{}] + [(None, "took too long")] * len(parts)
-    calls = [(state.main, payload)] + [(attempt, part) for part in parts.values()]
-    found, *answers = in_parallel(calls, PATIENCE, late)
+    late = [{}, (None, "")] + [(None, "took too long")] * len(parts)
+    calls = [(state.main, payload), (attempt, lambda: certificate(**payload["certificate"]))]
+    calls += [(attempt, part) for part in parts.values()]
+    found, shown, *answers = in_parallel(calls, PATIENCE, late)
     if not found:
         raise RuntimeError("the state of the host takes too long, or cannot be read")
     facts = {name: answer for name, (answer, error) in zip(parts, answers) if not error}
@@ -35,7 +36,7 @@ def main(payload):
         facts=facts,
         mutes=mutes.mutes(),
         parallelism=attempt(parallelism)[0],
-        certificate_ends=certificates.ends(payload["certificate"]),
+        certificate=shown[0],
     )
     return found
 
@@ -58,6 +59,11 @@ def parallelism(path="/etc/airflow/airflow.cfg", variables=None):
     text = file.get("core", "parallelism", fallback="")
     text = variables.get("AIRFLOW__CORE__PARALLELISM", text).strip()
     return int(text) if text.isdigit() else None
+
+
+def certificate(path="", port=0):
+    """When the web server's certificate ends, that of the file and the one that is shown; None without one."""
+    return {"file": certificates.ends(path), "shown": certificates.served(port)} if path else None
 
 
 def attempt(part):

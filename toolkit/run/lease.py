@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit.cluster import Cluster, Host
+from toolkit.durations import written
 from toolkit.errors import ToolkitError
 from toolkit.hosts import HostProblem, Remote
 from toolkit.onhost.bundle import program
@@ -85,12 +86,8 @@ def end(remote: Remote, hosts: list[Host], holder: Holder, audit: str) -> None:
 
 def _taken(held: Mapping[str, str], seconds: float, host: Host) -> ToolkitError:
     return ToolkitError(
-        f"{held['user']}@{held['machine']} works on this cluster, for {_duration(seconds)} now "
+        f"{held['user']}@{held['machine']} works on this cluster, for {written(seconds)} now "
         f"(since {held['since']}): {held['command']}",
         where=host.name,
         fix=f"wait until that run has ended; one that died is forgotten after {STALE:.0f} seconds",
     )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -78,11 +78,14 @@ class Session:
             self.progress.hosts(host.name for host in cluster.hosts)
         return self._remote
 
-    def take_lease(self, cluster: Cluster) -> None:
+    def take_lease(self, cluster: Cluster, hosts: Sequence[Host] | None = None) -> None:
         """Keep other control machines off the cluster until the run ends.
 
-        A lease host that cannot be reached is reported by whatever needs it; a run that is
-        limited to other hosts goes on without the lease, and says so.
+        A lease host that cannot be reached is reported by whatever needs it; a run that works
+        on other hosts goes on without the lease, and says so.
+
+        Args:
+            hosts: those that are worked on; None for all in play.
 
         Raises:
             ToolkitError: another control machine works on the cluster.
@@ -94,7 +97,7 @@ class Session:
         try:
             lease.take()
         except HostProblem as problem:
-            if host not in cluster.hosts:
+            if host not in (cluster.hosts if hosts is None else hosts):
                 self.progress.say(
                     f"{host.name} cannot be reached, so nothing keeps other machines from working "
                     f"on this cluster now: {problem.what}"

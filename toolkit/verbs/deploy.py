@@ -155,7 +155,7 @@ class _Deploy(Switching):
         self.work.connect(self.cluster)
         # A dry run as well: it imports the release on a host, as no two may at once.
         self.work.take_lease(self.cluster)
-        self.there = inspect(self.remote, self.hosts, self.tree.files)
+        self.there = inspect(self.cluster, self.remote, self.hosts, self.tree.files)
         refuse_hosts(self.cluster, self.there)
         self._name_release()
         if self.is_current():

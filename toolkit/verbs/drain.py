@@ -129,7 +129,7 @@ def carry_out(
     with session(cluster.inventory.identity, verb, options) as work:
         result.record = str(work.record.directory)
         work.connect(cluster)
-        work.take_lease(cluster)
+        work.take_lease(cluster, hosts)
         if work.carry_out(stages(work)):
             result.exit_code = work.exit_code = 0
         result.seconds, result.stages = round(work.progress.elapsed(), 1), work.record.stages

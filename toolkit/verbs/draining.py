@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from toolkit.cluster import Cluster, Host
+from toolkit.durations import written
 from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.hosts import draining
 from toolkit.hosts.draining import Running, Tasks
@@ -140,5 +141,4 @@ def listed(tasks: Iterable[Running]) -> str:
 def _since(task: Running) -> str:
     if task.since is None:
         return ""
-    seconds = max(0.0, time.time() - task.since)
-    return f" for {seconds:.0f} s" if seconds < 120 else f" for {seconds / 60:.0f} min"
+    return f" for {written(time.time() - task.since)}"

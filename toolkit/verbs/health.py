@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -18,7 +17,6 @@ from toolkit.hosts.mutes import Mute, mutes_host, remove_mutes, set_mute
 from toolkit.run.holder import Holder
 from toolkit.verbs.status import Comparison
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SEVERITIES = {1: Severity.WARNING, 2: Severity.ERROR}
 _UNREACHABLE = 5.0
 """Seconds until a host counts as unreachable: whoever asks how a cluster is waits for the answer."""
@@ -43,20 +41,6 @@ def asking(
         Comparison(cluster) as vault,
     ):
         yield Health(cluster, remote, vault, command)
-
-
-def seconds_of(duration: str) -> float:
-    """A duration such as 30s, 15m, 4h, 2d or 1w, in seconds.
-
-    Raises:
-        ToolkitError: it is none, or none that is left at once.
-    """
-    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", duration.strip())
-    if not found or not int(found[1]):
-        raise ToolkitError(
-            f"{duration!r} is no duration", fix="a number with a unit: 30s, 15m, 4h, 2d or 1w"
-        )
-    return float(found[1]) * _UNITS[found[2]]
 
 
 class Health:

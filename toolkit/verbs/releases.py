@@ -226,7 +226,7 @@ def listed(inventory: Inventory | Path, become_password: str | None = None) -> l
     host = parsing_hosts(cluster)[0][0]
     with Remote(cluster, become_password=become_password) as remote, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(needed, cluster, remote, host)
-        there = inspect(remote, dag_hosts(cluster))
+        there = inspect(cluster, remote, dag_hosts(cluster))
         refuse_hosts(cluster, there)
         wanted = asked.result()
     versioned = major(cluster) != "2" and not wanted.error

@@ -82,7 +82,7 @@ def remove(inventory: Inventory | Path, options: Options, name: str, wanted: Wan
         result.record = str(work.record.directory)
         leaving = _Leaving(cluster, work, host, wanted, result)
         work.connect(cluster)
-        work.take_lease(cluster)
+        work.take_lease(cluster, [host])
         if work.carry_out(leaving.stages()):
             result.exit_code = work.exit_code = 0
         result.lines = [

@@ -62,7 +62,7 @@ class _Rollback(Switching):
         """Choose the release, and have Airflow begin to import it; a host that lacks it gets it from another."""
         self.work.connect(self.cluster)
         self.work.take_lease(self.cluster)
-        self.there = inspect(self.remote, self.hosts)
+        self.there = inspect(self.cluster, self.remote, self.hosts)
         refuse_hosts(self.cluster, self.there)
         host = self.parsing[0][0]
         here, result = self.there[host.name], self.result
@@ -75,7 +75,7 @@ class _Rollback(Switching):
         with ThreadPoolExecutor(1) as pool:
             begun = pool.submit(airflow.begin)
             if lacking and not self.work.options.dry:
-                copy(self.remote, host, result.release, lacking)
+                copy(self.cluster, self.remote, host, result.release, lacking)
             self.files = files_of(self.remote, host, result.release)
             begun.result()
         result.files = len(self.files)

@@ -15,6 +15,7 @@ from toolkit.checks.proof import failures
 from toolkit.checks.secrets import difference
 from toolkit.cluster import Cluster
 from toolkit.cluster.host_secrets import differing, wanted_secrets
+from toolkit.durations import written
 from toolkit.errors import ToolkitError
 from toolkit.findings import Finding
 from toolkit.hosts import Remote
@@ -171,11 +172,7 @@ def aligned(cells: Sequence[Sequence[str]]) -> str:
 def _ago(since: float | None) -> str:
     if since is None:
         return "-"
-    seconds = max(0, int(time.time() - since))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+    return f"{written(time.time() - since)} ago"
 
 
 def left(cluster: Cluster, remote: Remote, found: Iterable[HostState]) -> list[Finding]:

@@ -49,7 +49,8 @@ class Result:
         removed_dags: ids of DAGs that are gone.
         sent: bytes that were sent to all hosts together.
         unchanged: whether there was nothing to do.
-        restart: whether plugins differ, and units still have to start again to read them.
+        restart: whether units began with other plugins, and still have to start again.
+        restarted: whether they did, in this run.
     """
 
     exit_code: int
@@ -69,6 +70,7 @@ class Result:
     sent: int = 0
     unchanged: bool = False
     restart: bool = False
+    restarted: bool = False
     findings: list[Finding] = field(default_factory=list)
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
@@ -158,7 +160,7 @@ class Switching:
         release = self.result.release
         if all(one.current == release and one.has(release) for one in self.there.values()):
             end_left(self.remote, self.parsing[0][0])
-            self.result.unchanged, self.result.exit_code = True, 0
+            self.result.unchanged, self.result.restart = True, self._is_stale()
         return self.result.unchanged
 
     def who(self) -> str:
@@ -207,8 +209,13 @@ class Switching:
         former, result = self.there[self.importing.host.name].files, self.result
         result.added, result.changed, result.removed = differences(former, self.files)
         result.removed_dags = sorted(one.dag for one in rules.disappearing(self.gate))
-        result.restart = any(path.startswith(f"{PLUGINS}/") for path in self._differing())
+        differ = any(path.startswith(f"{PLUGINS}/") for path in self._differing())
+        result.restart = differ or self._is_stale()
         self.changed_dags = self._changed_dags()
+
+    def _is_stale(self) -> bool:
+        """Whether units have run since before the plugins of the release that was found current were there."""
+        return any(one.stale for one in self.there.values())
 
     def _differing(self) -> list[str]:
         return [*self.result.added, *self.result.changed, *self.result.removed]
@@ -309,11 +316,12 @@ def carry_out(
     with session(cluster.inventory.identity, verb, options) as work:
         result.record = str(work.record.directory)
         with made(work) as switching:
-            if work.carry_out(switching.stages()):
+            if work.carry_out(switching.stages()) or result.unchanged:
                 afterwards = switching.afterwards()
                 if work.carry_out(afterwards):
                     result.exit_code = 0
-                    result.restart = result.restart and not afterwards
+                    result.restarted = bool(afterwards) and not options.dry
+                    result.restart = result.restart and not result.restarted
         work.exit_code = result.exit_code
         result.seconds = round(work.progress.elapsed(), 1)
         result.stages = work.record.stages

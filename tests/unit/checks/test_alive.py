@@ -12,12 +12,13 @@ from toolkit.checks.alive import not_well
 from toolkit.cluster import Cluster
 from toolkit.findings import Finding
 from toolkit.hosts import HostProblem
-from toolkit.hosts.state import DatabaseState, HostState, Job, UnitState
+from toolkit.hosts.state import DatabaseState, HostState, Job, UnitState, heartbeats
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 GROUPS = {"a1": ("scheduler", "webserver"), "d1": ("metadata_db", "broker"), "w1": ("worker",)}
 CLUSTER = Cluster.planned(Path("/inventory"), GROUPS)
-UNIT = UnitState("active", "running", 0, since=100.0, memory_mb=200)
+BEGAN = 100.0
+UNIT = UnitState("active", "running", 0, since=BEGAN, memory_mb=200)
 DATABASE = DatabaseState("s", (Job("SchedulerJob", "a1", 2.0), Job("TriggererJob", "a1", 4.0)))
 
 
@@ -29,6 +30,7 @@ def found(cluster: Cluster = CLUSTER, **changes: Any) -> list[Finding]:
         ports=(8080, 8794, 8974),
         database=DATABASE,
         hostname="a1",
+        clock=BEGAN + 86400.0,
     )
     return list(not_well(cluster, [replace(state, **changes)]))
 
@@ -65,6 +67,22 @@ def test_an_old_heartbeat_is_none() -> None:
     jobs = (Job("SchedulerJob", "a1", 1643.0), Job("TriggererJob", "elsewhere", 99.0))
     (finding,) = found(database=DatabaseState("s", jobs))
     assert finding.what == "scheduler has given no heartbeat for 1643 s"
+
+
+def test_a_unit_has_given_no_heartbeat_for_as_long_as_it_runs() -> None:
+    jobs = DatabaseState("s", (Job("SchedulerJob", "a1", 1643.0),))
+    assert found(database=jobs, clock=BEGAN + 5.0) == []
+    (finding,) = found(database=jobs, clock=BEGAN + 300.0)
+    assert finding.what == "scheduler has given no heartbeat for 300 s"
+    down = dict.fromkeys(COMPONENTS, UNIT) | {"scheduler": replace(UNIT, active="inactive")}
+    assert found(database=jobs, clock=BEGAN + 300.0, units=down) == []
+
+
+def test_only_a_heartbeat_of_the_unit_that_runs_is_shown() -> None:
+    jobs = DatabaseState("s", (Job("SchedulerJob", "a1", 1643.0), Job("TriggererJob", "a1", 4.0)))
+    state = HostState(CLUSTER.host("a1"), COMPONENTS, units=dict.fromkeys(COMPONENTS, UNIT),
+                      database=jobs, hostname="a1", clock=BEGAN + 5.0)  # fmt: skip
+    assert heartbeats([state]) == {("triggerer", "a1"): 4.0}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from toolkit.hosts import HostProblem
 from toolkit.hosts.canary import Slots, Task, Workers
 from toolkit.hosts.database import Examined, Problem
 from toolkit.hosts.facts import Airflow, Facts, Memory, Probe, Unit
-from toolkit.hosts.health import Seen
+from toolkit.hosts.health import Certificate, Seen
 from toolkit.hosts.state import (
     DatabaseState,
     Drained,
@@ -295,11 +295,19 @@ def test_memory_that_is_nearly_used_up(available: int, severity: Severity | None
     ("days", "severity"), [(22, None), (3, Severity.WARNING), (-1, Severity.ERROR)]
 )
 def test_a_certificate_that_ends(days: int, severity: Severity | None) -> None:
-    seen = replace(cluster_seen(), certificates={"a1": NOW + days * 86400})
+    seen = replace(cluster_seen(), certificates={"a1": Certificate(NOW + days * 86400)})
     found = unhealthy(CLUSTER, seen)
     assert [(one.id, one.severity) for one in found] == (
         [("health.certificate", severity)] if severity else []
     )
+
+
+def test_a_certificate_that_was_renewed_and_is_not_shown() -> None:
+    old, new = NOW + 3 * 86400, NOW + 90 * 86400
+    finding = only(replace(cluster_seen(), certificates={"a1": Certificate(new, old)}), "health.certificate", "a1")  # fmt: skip
+    assert finding.what.startswith("the certificate that the web server shows ends on ")
+    assert "is a newer one" in finding.fix
+    assert unhealthy(CLUSTER, replace(cluster_seen(), certificates={"a1": Certificate()})) == []
 
 
 def test_a_file_that_was_changed_and_a_clock_that_is_wrong() -> None:

@@ -33,7 +33,7 @@ def run(*arguments: str) -> Result:
         (("mute", "health.disk", "--watch"), "--watch does not go with mute"),
         (("mute", "health.disk", "-l", "w1"), "does not go with --limit"),
         (("mute", "health.disks"), "did you mean health.disk?"),
-        (("mute", "health.disk", "4"), "'4' is no duration"),
+        (("mute", "health.disk", "4"), "'4' is no time"),
     ],
 )
 def test_what_is_typed_wrong(arguments: tuple[str, ...], needle: str) -> None:

@@ -109,12 +109,12 @@ def test_the_state_of_a_host(tmp_path: Path) -> None:
 def test_the_health_of_a_host() -> None:
     asked = {
         "components": [], "secrets": [], "nonce": "n", "database": "", "workers": 0, "asked": [], "jobs": [],
-        "paths": ["/tmp"], "certificate": "",
+        "paths": ["/tmp"], "certificate": {},
     }  # fmt: skip
     answer = run("health", asked, PATH="/usr/bin:/bin")
     assert set(answer["facts"]) <= names(Facts)
     assert answer["facts"]["errors"] == {}
-    assert (answer["mutes"], answer["parallelism"], answer["certificate_ends"]) == ({}, None, None)
+    assert (answer["mutes"], answer["parallelism"], answer["certificate"]) == ({}, None, None)
     assert HostState.from_json(Host("h1", (), {}), (), answer).hostname
 
 

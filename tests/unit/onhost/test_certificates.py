@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+import socket
+import ssl
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +55,29 @@ def made(directory: Path, name: str = "web", begin: int = -1, end: int = 1) -> d
 def test_one_that_clients_accept(open_path: Path) -> None:
     assert certificates.examine({}) == {}
     assert certificates.examine(made(open_path)) == {"problem": ""}
+
+
+def test_the_one_that_a_server_shows(open_path: Path) -> None:
+    wanted = made(open_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(wanted["certificate"], wanted["key"])
+    made(open_path, end=90)  # renewed, and the server not started again
+    with (
+        socket.create_server(("127.0.0.1", 0)) as plain,
+        context.wrap_socket(plain, server_side=True) as server,
+    ):
+        thread = threading.Thread(target=lambda: server.accept()[0].close())
+        thread.start()
+        found = certificates.served(server.getsockname()[1])
+        thread.join()
+    assert found == pytest.approx(time.time() + 86400, abs=60)
+    assert certificates.ends(wanted["certificate"]) == pytest.approx(time.time() + 90 * 86400, abs=60)  # fmt: skip
+
+
+def test_a_port_that_shows_none() -> None:
+    assert certificates.served(1) is None
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert certificates.served(silent.getsockname()[1], patience=0.2) is None
 
 
 def test_when_one_ends(open_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 from airflow_plan import ignored_dags
 
 from toolkit.onhost import dags, ownership, releases
+
+UNITS = ["airflow-scheduler.service", "airflow-worker.service"]
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def names(host: Path) -> list[str]:
 
 
 def inspect(files: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    return dags.main({"action": "inspect", "files": files or []})
+    return dags.main({"action": "inspect", "files": files or [], "units": UNITS})
 
 
 def switch(release: str, **more: Any) -> dict[str, Any]:
@@ -188,6 +191,37 @@ def test_a_release_that_is_deployed_again_is_after_the_one_that_was_current(
             "r2": "r1",
         }
     assert (host / "current/a.py").read_text() == "r1"
+
+
+@pytest.mark.usefixtures("host")
+def test_units_that_began_before_the_plugins_came_stay_known_until_they_start_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began = dict.fromkeys(UNITS, time.clock_gettime(time.CLOCK_MONOTONIC))
+    monkeypatch.setattr(
+        dags,
+        "show",
+        lambda units, *_: [
+            {"Id": unit, "ActiveState": "active", "ActiveEnterTimestampMonotonic": str(int(began[unit] * 1e6))}
+            for unit in units
+        ],
+    )  # fmt: skip
+
+    def deployed(release: str, plugins: str) -> list[str]:
+        files = [entry("dags/a.py", release), *([entry("plugins/p.py", plugins)] if plugins else [])]  # fmt: skip
+        receive(release, files, [release, plugins], monkeypatch)
+        switch(release)
+        return list(inspect()["stale"])
+
+    assert deployed("r1", "") == []
+    assert deployed("r2", "p") == UNITS
+    began[UNITS[0]] = time.clock_gettime(time.CLOCK_MONOTONIC)
+    assert inspect()["stale"] == UNITS[1:]
+    switch("r2")  # a deploy that was cut off
+    assert deployed("r3", "p") == UNITS[1:]
+    assert deployed("r4", "other") == UNITS
+    monkeypatch.setattr(dags, "boot", lambda: "after power came back")
+    assert inspect()["stale"] == []
 
 
 def test_a_release_without_its_manifest_is_built_again(

@@ -16,28 +16,10 @@ from toolkit.hosts import HostProblem
 from toolkit.hosts.health import Seen
 from toolkit.hosts.mutes import Mute
 from toolkit.hosts.state import Drained, HostState, UnitState
-from toolkit.verbs.health import seconds_of
 from toolkit.verbs.wait import missing_of
 
 CLUSTER = Cluster.planned(Path("/inventory"), CELERY)
 NOTHING = report([], [], 0.0, whole=True)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("30s", 30), ("15m", 900), ("4h", 14400), ("2d", 172800), (" 1w ", 604800)],
-)
-def test_a_duration(text: str, seconds: int) -> None:
-    assert seconds_of(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["", "4", "h", "4 h", "-4h", "0h", "4x", "1h30m", "٣h", "9999999h"]
-)
-def test_no_duration(text: str) -> None:
-    with pytest.raises(ToolkitError, match="is no duration") as caught:
-        seconds_of(text)
-    assert caught.value.exit_code == 2
 
 
 def worker(name: str, active: str = "active", *, drained: bool = False) -> HostState:

@@ -1,6 +1,6 @@
 """What Airflow's database says, PostgreSQL or MySQL:
 
-database.py jobs TYPE...   schema version, and jobs of these types
+database.py jobs TYPE...   schema version, and each host's newest job of these types
 database.py health TYPE... the same, the tasks that wait and run, and how the canary ended
 database.py releases       how many unfinished runs each release of DAGs has, and which releases DAGs are of
 database.py unpaused DAG   the DAGs that are not paused, without this one, and how many tasks run
@@ -16,9 +16,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 PATIENCE = 30  # seconds; who asks gives up earlier
 CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-# The newest of a host alone: one that was killed is called running until somebody looks at its heartbeat.
 CANARY = "toolkit_canary"
-JOBS = """SELECT job_type, hostname, {age} FROM job WHERE state = 'running' AND id IN (
+# Whatever its state: one that was killed is called running until somebody looks at its heartbeat, and one that hangs
+# is called failed once another scheduler did.
+JOBS = """SELECT job_type, hostname, {age} FROM job WHERE id IN (
     SELECT max(id) FROM job WHERE job_type IN ({types}) GROUP BY job_type, hostname)"""
 
 
@@ -49,7 +50,7 @@ def connect(url):
 
 
 def jobs(cursor, age, types):
-    """Versions of the schema, and the running jobs of these types with the seconds since their heartbeats."""
+    """Versions of the schema, and each host's newest job of these types with the seconds since its heartbeat."""
     cursor.execute("SELECT version_num FROM alembic_version")
     schema = ",".join(sorted(row[0] for row in cursor))
     marks = ", ".join(["%s"] * len(types))
