@@ -11,9 +11,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -267,6 +268,33 @@ def test_plugins_that_differ_want_a_rolling_restart_which_loses_no_task(
     assert not set(before) & set(after)
     assert not four.json("deploy", str(project))["restart"]
     assert {state for state in tries(four) if not state.endswith(("0", "1"))} == set()
+
+
+@pytest.mark.usefixtures("load")
+def test_tasks_of_a_killed_worker_are_named_and_run_again(four: Provisioned) -> None:
+    running = (
+        f"select count(*) from task_instance where state = 'running' and hostname = '{WORKERS[0]}'"
+    )
+    ask = f'runuser -u postgres -- psql -Atc "{running}" airflow'
+    until(lambda: int(four.ssh(DATA, ask)) > 0, 60)
+    four.ssh(WORKERS[0], "systemctl kill --signal=KILL airflow-worker")
+    until(lambda: "health.silent_tasks" in {one["id"] for one in found_by_health(four)}, 60)
+    four.toolkit("wait", "healthy", "--timeout", "3m")
+    again = {state for state in tries(four) if state.endswith("2")}
+    assert again and not [state for state in tries(four) if state.startswith("failed")]
+
+
+def until(holds: Callable[[], bool], within: float) -> None:
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def found_by_health(four: Provisioned) -> list[dict[str, Any]]:
+    command = [TOOLKIT, "health", "-i", str(four.directory), "--json"]
+    done = subprocess.run(command, env=four.environment, capture_output=True, text=True, check=False)  # fmt: skip
+    return list(json.loads(done.stdout)["findings"])
 
 
 def test_the_last_one_is_not_stopped_unasked(four: Provisioned) -> None:

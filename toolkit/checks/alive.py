@@ -19,7 +19,13 @@ _INTERVALS = (
     ("scheduler", "job_heartbeat_sec"),
     ("triggerer", "job_heartbeat_sec"),
 )
-"""Airflow's options of the time between heartbeats, on both lines (airflow/jobs/job.py, _heartrate)."""
+"""Airflow's options of the time between heartbeats of components, on both lines (airflow/jobs/job.py, _heartrate)."""
+TASKS = (
+    ("workers", "min_heartbeat_interval"),
+    ("scheduler", "local_task_job_heartbeat_sec"),
+    ("scheduler", "job_heartbeat_sec"),
+)
+"""The same of tasks, on either line (airflow/sdk/execution_time/supervisor.py; jobs/local_task_job_runner.py)."""
 
 
 def not_well(cluster: Cluster, found: Iterable[HostState]) -> Iterator[Finding]:
@@ -37,7 +43,7 @@ def not_well(cluster: Cluster, found: Iterable[HostState]) -> Iterator[Finding]:
             yield error("alive.broker", host=host, what=what, fix=_server(cluster, "broker"))
     for state in reached:
         yield from _closed(cluster, state)
-    yield from _old(reached, max(HEARTBEAT, 3 * _interval(cluster)))
+    yield from _old(reached, max(HEARTBEAT, 3 * interval(cluster)))
 
 
 def _server(cluster: Cluster, group: str) -> str:
@@ -68,13 +74,13 @@ def _of_component(state: HostState, component: str, kind: str, does: str) -> Fin
     return error(kind, host=state.host.name, what=f"{component} {does}", fix=fix)
 
 
-def _interval(cluster: Cluster) -> float:
+def interval(cluster: Cluster, options: Iterable[tuple[str, str]] = _INTERVALS) -> float:
     """The longest time in seconds between two heartbeats that somebody has set, 0 for none."""
     return max(
         (
             _seconds(airflow_option(cluster, host, section, option))
             for host in cluster.all_hosts
-            for section, option in _INTERVALS
+            for section, option in options
         ),
         default=0.0,
     )

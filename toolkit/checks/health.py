@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from toolkit.checks import access, capacity, drift, peers, running
-from toolkit.checks.alive import not_well
+from toolkit.checks.alive import TASKS, interval, not_well
 from toolkit.checks.common import error, few, listed, warning
 from toolkit.checks.proof import failures
 from toolkit.checks.thresholds import (
@@ -39,6 +39,7 @@ from toolkit.hosts.facts import Memory, PathFacts
 from toolkit.hosts.health import Seen, active_workers
 from toolkit.hosts.state import Drained, HostState, Maintenance, Queued, UnitState
 from toolkit.hosts.typed import as_root, journal
+from toolkit.onhost.in_airflow.database import SILENT
 
 _DAY = 86400.0
 
@@ -54,7 +55,7 @@ def unhealthy(cluster: Cluster, seen: Seen) -> list[Finding]:
         *_restarts(seen),
         *_queues(cluster, seen),
     ]
-    found += [*_waiting(cluster, seen), *_canary(cluster, seen)]
+    found += [*_waiting(cluster, seen), *_silent(cluster, seen), *_canary(cluster, seen)]
     found += failures([*running.same([state for state in states if state.components])])
     found += _dag_releases(cluster, seen)
     found += [
@@ -186,6 +187,24 @@ def _unconsumed(cluster: Cluster, seen: Seen, queued: Queued) -> Iterator[Findin
             fix=f"add {queued.queue} to airflow_worker_queues of a host, then toolkit provision -i "
             f"{cluster.inventory}; or correct queue= of the tasks",
         )
+
+
+def _silent(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
+    """Tasks whose worker was killed, or cannot report: until Airflow gives them up they count as running."""
+    least = max(SILENT, 3 * interval(cluster, TASKS))
+    names = {name: one.host for one in seen.states for name in (one.hostname, one.airflow_name)}
+    silent = next((one.database.silent for one in seen.states if one.database), ())
+    for one in silent:
+        host = names.get(one.host)
+        if one.oldest > least:
+            yield warning(
+                "health.silent_tasks",
+                host=host.name if host else one.host,
+                what=f"{one.tasks} {'task' if one.tasks == 1 else 'tasks'} that run here have given no heartbeat for up to "
+                f"{written(one.oldest)}",
+                fix=f"toolkit logs worker scheduler -i {cluster.inventory} --since 15m; Airflow tries them again, or has "
+                "them fail, after 75 to 82 s",
+            )
 
 
 def _tasks(queued: Queued) -> str:

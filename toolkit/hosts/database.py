@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,21 +68,20 @@ class Examined:
 
 
 def examine(cluster: Cluster, remote: Remote) -> Examined:
-    """Examine the database on the first scheduler host in play; an empty answer where that cannot be done.
+    """Examine the database on the first scheduler host in play that answers; an empty answer where none can.
 
     Raises:
         ToolkitError: the vault's password is missing or wrong.
     """
-    host = next((one for one in cluster.group("scheduler") if one in cluster.hosts), None)
-    url = database_url(cluster, host) if host else ""
-    if host is None or not url:
-        return Examined()
     text = (content_dir() / "roles/airflow/files/examine_database.py").read_text(encoding="utf-8")
-    payload = {"program": text, "question": question(cluster, host, url)}
-    try:
-        return read(Examined, remote.run_script(host, program("examine"), payload, timeout=90))
-    except HostProblem:
-        return Examined()  # whatever is wrong with the host is reported by its probe
+    for host in (one for one in cluster.group("scheduler") if one in cluster.hosts):
+        url = database_url(cluster, host)
+        # Whatever is wrong with a host is reported by its probe.
+        with suppress(HostProblem):
+            if url:
+                payload = {"program": text, "question": question(cluster, host, url)}
+                return read(Examined, remote.run_script(host, program("examine"), payload, timeout=90))  # fmt: skip
+    return Examined()
 
 
 def question(cluster: Cluster, host: Host, url: str) -> dict[str, Any]:

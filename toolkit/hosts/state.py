@@ -49,6 +49,15 @@ class Queued:
 
 
 @dataclass(frozen=True)
+class Silent:
+    """Tasks that run and have given no heartbeat lately: on which host as Airflow calls it, how many, for up to how long."""
+
+    host: str
+    tasks: int
+    oldest: float
+
+
+@dataclass(frozen=True)
 class FailedCanary:
     """The newest run of the canary DAG, which failed: its tasks, and how many seconds ago it ended."""
 
@@ -65,6 +74,7 @@ class DatabaseState:
         jobs: the newest of each component and host.
         queued: a queue each; like what follows, asked by `toolkit health` alone.
         running: how many tasks run.
+        silent: those of a host each that give no heartbeat.
         canary: None where its newest run did not fail.
         error: why nothing of it can be read.
     """
@@ -73,6 +83,7 @@ class DatabaseState:
     jobs: tuple[Job, ...] = ()
     queued: tuple[Queued, ...] = ()
     running: int = 0
+    silent: tuple[Silent, ...] = ()
     canary: FailedCanary | None = None
     error: str = ""
 

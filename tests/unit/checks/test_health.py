@@ -26,6 +26,7 @@ from toolkit.hosts.state import (
     Job,
     Maintenance,
     Queued,
+    Silent,
     UnitState,
 )
 
@@ -186,6 +187,20 @@ def test_tasks_that_wait_although_slots_are_free() -> None:
     )
     for oldest, found in ((900, Slots({"w1": 1}, {"w1": 1})), (59, slots), (900, None)):
         assert unhealthy(CLUSTER, queued("default", oldest, slots=found)) == []
+
+
+def test_tasks_that_give_no_heartbeat() -> None:
+    def seen(silent: Silent, cluster: Cluster = CLUSTER) -> Seen:
+        database = replace(state("a1").database or DatabaseState(), silent=(silent,))
+        return cluster_seen(cluster, a1=state("a1", database=database))
+
+    finding = only(seen(Silent("w1", 4, 40.0)), "health.silent_tasks", "w1")
+    assert finding.what == "4 tasks that run here have given no heartbeat for up to 40 s"
+    assert only(seen(Silent("gone", 1, 40.0)), "health.silent_tasks", "gone")
+    assert unhealthy(CLUSTER, seen(Silent("w1", 4, 20.0))) == []
+    rarely = {"airflow_config": {"workers": {"min_heartbeat_interval": 30}}}
+    cluster = Cluster.planned(Path("/inventory"), CELERY, rarely)
+    assert unhealthy(cluster, seen(Silent("w1", 4, 40.0), cluster)) == []
 
 
 def test_tasks_that_wait_for_a_local_executor() -> None:

@@ -1,7 +1,7 @@
 """What Airflow's database says, PostgreSQL or MySQL:
 
 database.py jobs TYPE...   schema version, and each host's newest job of these types
-database.py health TYPE... the same, the tasks that wait and run, and how the canary ended
+database.py health TYPE... the same, the tasks that wait, run or are silent, and how the canary ended
 database.py releases       how many unfinished runs each release of DAGs has, and which releases DAGs are of
 database.py unpaused DAG   the DAGs that are not paused, without this one, and how many tasks run
 database.py pause DAG...   pauses them
@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 PATIENCE = 30  # seconds; who asks gives up earlier
 CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 CANARY = "toolkit_canary"
+SILENT = 20  # seconds; a task gives a heartbeat every 5 s, and is tried again after 75 to 82 s without
 # Whatever its state: one that was killed is called running until somebody looks at its heartbeat, and one that hangs
 # is called failed once another scheduler did.
 JOBS = """SELECT job_type, hostname, {age} FROM job WHERE id IN (
@@ -60,7 +61,7 @@ def jobs(cursor, age, types):
 
 
 def health(cursor, age, types):
-    """What jobs() says; queues with tasks that wait, how many tasks run, and the canary's newest run."""
+    """What jobs() says; queues with tasks that wait, how many tasks run, on which hosts silently, and the canary."""
     found = jobs(cursor, age, types)
     cursor.execute(
         "SELECT queue, count(*), max({}) FROM task_instance WHERE state = 'queued' "
@@ -71,8 +72,28 @@ def health(cursor, age, types):
     ]
     cursor.execute("SELECT count(*) FROM task_instance WHERE state = 'running'")
     found["running"] = cursor.fetchone()[0]
+    found["silent"] = silent(cursor, age)
     found["canary"] = canary(cursor, age)
     return found
+
+
+def silent(cursor, age):
+    """Hosts with tasks that run, with how many and the seconds since the oldest heartbeat of one of theirs."""
+    cursor.execute("SELECT * FROM task_instance WHERE 1 = 0")
+    columns = {column[0] for column in cursor.description}
+    beat, source = ("t.last_heartbeat_at", "task_instance t")
+    if "last_heartbeat_at" not in columns:  # Airflow 2: of the job that runs it
+        beat, source = ("j.latest_heartbeat", "task_instance t JOIN job j ON j.id = t.job_id")
+    cursor.execute(
+        "SELECT t.hostname, {0} FROM {1} WHERE t.state = 'running' AND {2} IS NOT NULL".format(
+            age.format(beat), source, beat
+        )
+    )
+    ages = {}
+    for host, seconds in cursor:
+        if seconds > SILENT:
+            ages.setdefault(host, []).append(float(seconds))
+    return [{"host": host, "tasks": len(ones), "oldest": max(ones)} for host, ones in ages.items()]
 
 
 def canary(cursor, age):
