@@ -28,6 +28,7 @@ from toolkit.checks.thresholds import (
     RESTARTED_LATELY,
     RESTARTS,
     SETTLING,
+    SWITCHING,
     UNCONSUMED,
 )
 from toolkit.cluster import Cluster
@@ -226,7 +227,12 @@ def _canary(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
 
 
 def _dag_releases(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
-    """All hosts have one release of DAGs."""
+    """All hosts have one release of DAGs, unless they are just switching to another."""
+    since = [
+        state.clock - state.dags_since for state in seen.states if state.dags_since is not None
+    ]
+    if any(age < SWITCHING for age in since):
+        return
     releases: dict[str, list[str]] = {}
     for state in seen.states:
         if not state.problem and state.components:

@@ -44,6 +44,8 @@ QUEUED = 60.0
 """A worker with a free slot takes a task within a second. After 90 to 100 s Airflow queues it again, with a new age."""
 UNCONSUMED = 30.0
 """A queue without any worker; one that is restarted is back by then."""
+SWITCHING = 10.0
+"""Hosts switch to a release of DAGs within a second of each other."""
 SETTLING = 60.0
 """An active unit may take so long until it listens, consumes and has a heartbeat."""
 

@@ -119,6 +119,7 @@ class HostState:
         maintenance: of the cluster, on its first scheduler host; None while there is none.
         release: name of the current one below /opt/airflow/releases; None without one.
         dags: id of the current release of DAGs; "" where they are not deployed.
+        dags_since: when it became the current one, by the host's clock; None where there is none.
         digests: environment variable -> keyed digest of its value, comparable between hosts.
         secrets: environment variable -> keyed digest of what is secret in it, of a URL its password.
         nonce: the key of the digests.
@@ -141,6 +142,7 @@ class HostState:
     maintenance: Maintenance | None = None
     release: str | None = None
     dags: str = ""
+    dags_since: float | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     nonce: str = ""

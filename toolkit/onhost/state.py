@@ -45,6 +45,7 @@ def main(payload):
         "drained": drained.drained(),
         "maintenance": maintenance.maintenance(),
         "dags": releases.current(),
+        "dags_since": made(releases.RELEASE),
         "release": os.path.basename(os.path.realpath(CURRENT)) if os.path.exists(CURRENT) else None,
         "digests": digests.digests(nonce, payload["secrets"]),
         "secrets": digests.secrets(nonce, payload["secrets"]),
@@ -58,6 +59,14 @@ def main(payload):
         "airflow_name": name,
         "clock": time.time(),
     }
+
+
+def made(link):
+    """When a link was made; None where there is none."""
+    try:
+        return os.lstat(link).st_mtime
+    except OSError:
+        return None
 
 
 def database_state(variables, question, jobs):

@@ -251,6 +251,9 @@ def test_what_differs_between_hosts() -> None:
     )
     finding = only(seen, "health.dag_releases")
     assert finding.what == "hosts have different releases of DAGs: 1 on w2; 2 on a1 and w1"
+    for ago, found in ((9.0, []), (11.0, ["health.dag_releases"])):
+        switching = state("w1", dags="2", dags_since=NOW - ago)
+        assert ids(unhealthy(CLUSTER, cluster_seen(w1=switching))) == found
     only(cluster_seen(w2=state("w2", release="3.3.1-0")), "running.same_release")
     keys = [{"AIRFLOW__API__SECRET_KEY": value} for value in "ab"]
     secrets = cluster_seen(w1=state("w1", digests=keys[0]), w2=state("w2", digests=keys[1]))

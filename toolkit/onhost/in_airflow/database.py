@@ -17,7 +17,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 PATIENCE = 30  # seconds; who asks gives up earlier
 CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 CANARY = "toolkit_canary"
-SILENT = 20  # seconds; a task gives a heartbeat every 5 s, and is tried again after 75 to 82 s without
+SILENT = (
+    20  # seconds; a task gives a heartbeat every 5 s, and is tried again after 75 to 82 s without
+)
 # Whatever its state: one that was killed is called running until somebody looks at its heartbeat, and one that hangs
 # is called failed once another scheduler did.
 JOBS = """SELECT job_type, hostname, {age} FROM job WHERE id IN (
