@@ -38,7 +38,7 @@ from toolkit.hosts.canary import Canary
 from toolkit.hosts.draining import queues
 from toolkit.hosts.facts import Memory, PathFacts
 from toolkit.hosts.health import Seen, active_workers
-from toolkit.hosts.state import Drained, HostState, Maintenance, Queued, UnitState
+from toolkit.hosts.state import Drained, HostState, Maintenance, Queued
 from toolkit.hosts.typed import as_root, journal
 from toolkit.onhost.in_airflow.database import SILENT
 
@@ -74,16 +74,17 @@ def unhealthy(cluster: Cluster, seen: Seen) -> list[Finding]:
 
 
 def _settled(state: HostState) -> HostState:
-    """The same, with units that have just started counted as on their way."""
+    """The same, with units that somebody has just started counted as on their way."""
     units = {
-        name: replace(unit, active="activating") if _is_new(state, unit) else unit
+        name: replace(unit, active="activating") if _is_new(state, name) else unit
         for name, unit in state.units.items()
     }
     return replace(state, units=units)
 
 
-def _is_new(state: HostState, unit: UnitState) -> bool:
-    return unit.since is not None and state.clock - unit.since < SETTLING
+def _is_new(state: HostState, component: str) -> bool:
+    """Whether somebody has just started its unit, and not systemd after it died."""
+    return state.uptime(component) < SETTLING and not state.unit(component).restarts
 
 
 def seen_whole(cluster: Cluster, seen: Seen) -> bool:
@@ -120,9 +121,7 @@ def _queues(cluster: Cluster, seen: Seen) -> list[Finding]:
         return []
     active = active_workers(seen.states)
     states = [
-        state
-        for state in seen.states
-        if state.host.name in active and not _is_new(state, state.unit("worker"))
+        state for state in seen.states if state.host.name in active and not _is_new(state, "worker")
     ]
     return failures([*running.consumption(cluster, states, seen.workers)])
 

@@ -131,10 +131,11 @@ def test_a_worker_that_runs_and_does_not_consume() -> None:
     assert "refused" in only(seen, "alive.broker", "a1").what
 
 
-def test_what_has_just_started_is_given_a_minute() -> None:
+def test_what_somebody_has_just_started_is_given_a_minute() -> None:
     workers = Workers({"w1": CONSUMED["w1"]})
-    for age, found in ((59, []), (61, ["alive.port", "running.queues"])):
-        unit = UnitState("active", "running", 0, since=NOW - age)
+    named = ["alive.port", "running.queues"]
+    for age, restarts, found in ((59, 0, []), (61, 0, named), (3, 1, named)):
+        unit = UnitState("active", "running", restarts, since=NOW - age)
         fresh = state("w2", units={"worker": unit}, ports=())
         assert ids(unhealthy(CLUSTER, replace(cluster_seen(w2=fresh), workers=workers))) == found
 
