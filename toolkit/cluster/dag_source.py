@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,8 @@ from toolkit.errors import ToolkitError
 PATIENCE = 600
 """Seconds that one git command may take."""
 _URL = re.compile(r".*://|[^/\s@:]+@[^/\s:]+:")
+_SHORT = re.compile(r"[\w.-]+:(?!//)[^\\]")
+"""host:path, as ssh and git write it as well; a folder may have such a name."""
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _LFS = b"version https://git-lfs.github.com/spec/"
 
@@ -87,7 +88,8 @@ def source_of(cluster: Cluster, given: str | None, ref: str | None) -> Source:
             f"{ref!r} is no branch, tag or commit", where="--ref", fix="for example --ref main"
         )
     key = str(cluster.setting("airflow_dags_key") or "")
-    if _URL.match(text) and not text.startswith("file://"):
+    is_url = _URL.match(text) or (_SHORT.match(text) and not Path(expanded(text)).exists())
+    if is_url and not text.startswith("file://"):
         return _repository(text, ref, cluster.directory / expanded(key) if key else None)
     path = expanded(text.removeprefix("file://"))
     base = Path.cwd() if given else cluster.directory
@@ -106,7 +108,7 @@ def _is_bare(path: Path) -> bool:
 
 
 def _repository(text: str, ref: str, key: Path | None) -> Source:
-    if "://" not in text:  # user@host:path, as ssh and git write it
+    if "://" not in text:  # [user@]host:path, as ssh and git write it
         return Source(text, url=text, ref=ref, key=_usable(key))
     if problem := url_problem(text):
         raise ToolkitError(
@@ -164,31 +166,36 @@ def fetch(source: Source, scratch: Path) -> Fetched:
     if shutil.which("git") is None:
         raise ToolkitError("git is not installed here", fix="sudo apt-get install git")
     commit, home = _fetched(source)
-    _refuse_submodules(source, home, commit)
-    archive = scratch / "archive.tar"
-    _git(source, home, "archive", "--format=tar", f"--output={archive}", commit)
+    entries = _entries(source, home, commit)
+    _refuse_submodules(source, entries)
+    _refuse_below_links(source, entries)
     root = scratch / "files"
-    with tarfile.open(archive) as tar:
-        _refuse_below_links(source, tar)
-        # The same for every Python: git has no names with .. in them, and links are looked at when they are packed.
-        plain = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
-        tar.extractall(root, **plain)  # type: ignore[arg-type]
-    archive.unlink()
-    root.mkdir(exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
+    # Not `git archive`, which leaves out what export-ignore names; and nothing is fetched for Git LFS.
+    tree = ("-c", "filter.lfs.smudge=", "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false",
+            "-c", "core.autocrlf=false", f"--git-dir={home}", f"--work-tree={root}")  # fmt: skip
+    index = {"GIT_INDEX_FILE": str(scratch / "index")}
+    _git(source, home, *tree, "read-tree", commit, more=index)
+    _git(source, home, *tree, "checkout-index", "--all", "--force", more=index)
     _refuse_pointers(root)
     return Fetched(root, source.ref, commit)
 
 
-def _refuse_below_links(source: Source, tar: tarfile.TarFile) -> None:
+def _entries(source: Source, home: Path, commit: str) -> list[tuple[str, str]]:
+    """Mode and path of what a commit has."""
+    lines = _git(source, home, "ls-tree", "-r", "-z", commit).split("\0")
+    return [(line.split(" ", 1)[0], line.partition("\t")[2]) for line in lines if line]
+
+
+def _refuse_below_links(source: Source, entries: list[tuple[str, str]]) -> None:
     """A tree that was made by hand can have a link and a folder of one name: what is in it would be written elsewhere."""
-    members = tar.getmembers()
-    links = {member.name.rstrip("/") for member in members if member.issym()}
-    for member in members:
-        if any(str(above) in links for above in PurePosixPath(member.name).parents):
+    links = {path for mode, path in entries if mode == "120000"}
+    for _, path in entries:
+        if any(str(above) in links for above in PurePosixPath(path).parents):
             raise ToolkitError(
-                f"{member.name} is below a link, which git itself never makes",
+                f"{path} is below a link, which git itself never makes",
                 where=source.shown,
-                fix=f"see who made it: git log -- {member.name}",
+                fix=f"see who made it: git log -- {path}",
             )
 
 
@@ -198,9 +205,9 @@ def _in_place(folder: Path) -> Fetched:
         return Fetched(folder)
 
     def ask(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(folder), *words], check=False, capture_output=True, text=True,
+        done = subprocess.run(["git", "-C", str(folder), *words], check=False, capture_output=True,
                               env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"})  # fmt: skip
-        return done.stdout.strip() if done.returncode == 0 else ""
+        return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""
 
     commit = ask("rev-parse", "--verify", "-q", "HEAD")
     if not commit:
@@ -251,6 +258,10 @@ def _repository_of_ours(name: str) -> Iterator[Path]:
             subprocess.run(
                 ["git", "init", "--quiet", "--bare", str(home)], check=True, capture_output=True
             )
+        for left in home.rglob(
+            "*.lock"
+        ):  # of a git that was killed: this lock lets in one at a time
+            left.unlink()
         yield home
 
 
@@ -273,7 +284,7 @@ class _UnknownRefError(Exception):
         )
 
 
-def _git(source: Source, home: Path, *words: str) -> str:
+def _git(source: Source, home: Path, *words: str, more: Mapping[str, str] | None = None) -> str:
     """What a git command prints.
 
     Raises:
@@ -282,7 +293,7 @@ def _git(source: Source, home: Path, *words: str) -> str:
     """
     command = ["git", "-C", str(home), *words]
     try:
-        done = subprocess.run(command, env=_environment(source), check=False, capture_output=True,
+        done = subprocess.run(command, env={**_environment(source), **(more or {})}, check=False, capture_output=True,
                               timeout=PATIENCE, stdin=subprocess.DEVNULL)  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ToolkitError(
@@ -319,7 +330,7 @@ def _environment(source: Source) -> dict[str, str]:
             "GIT_CONFIG_KEY_0": "credential.helper",
             "GIT_CONFIG_VALUE_0": "",
             "GIT_CONFIG_KEY_1": "credential.helper",
-            "GIT_CONFIG_VALUE_1": '!f() { echo "username=$TOOLKIT_GIT_USER"; echo "password=$TOOLKIT_GIT_PASSWORD"; }; f',
+            "GIT_CONFIG_VALUE_1": '!f() { printf "username=%s\\npassword=%s\\n" "$TOOLKIT_GIT_USER" "$TOOLKIT_GIT_PASSWORD"; }; f',
         }
     return found
 
@@ -329,8 +340,14 @@ _KEY_FIX = (
     "another key: airflow_dags_key in group_vars/all/airflow.yml"
 )
 _CAUSES: Mapping[str, tuple[str, str]] = {
-    r"couldn't find remote ref|not our ref|needed a single revision|unknown revision|bad revision": ("", ""),
-    r"permission denied \(|too many authentication failures|error in libcrypto|invalid format":
+    r"couldn't find remote ref|not our ref|unadvertised object|needed a single revision|unknown revision|bad revision": ("", ""),
+    r"incorrect passphrase":
+        ("airflow_dags_key has a passphrase, for which nobody is asked", "make one without: ssh-keygen -t ed25519 -N '' -f {key}.new; "
+         "or take the passphrase away: ssh-keygen -p -f {key}"),
+    r"error in libcrypto|invalid format":
+        ("ssh cannot read airflow_dags_key: it has line ends of Windows, or a part is missing",
+         r"sed -i 's/\r$//' {key}; then see whether it can be read: ssh-keygen -y -f {key}"),
+    r"permission denied \(|too many authentication failures":
         ("the server refuses the key", _KEY_FIX),
     r"authentication failed|could not read (username|password)|access denied|HTTP 40[13]|error: 40[13]":
         ("the server refuses the login", "write the user and a token into the URL, in the vault: "
@@ -339,10 +356,18 @@ _CAUSES: Mapping[str, tuple[str, str]] = {
                                       "find out why, then: ssh-keygen -R HOST"),
     r"could not resolve|failed to connect|name or service not known|connection (refused|timed out)|no route|network is unreachable":
         ("the server cannot be reached", "try: git ls-remote {source}"),
+    r"could not be found or you don't have permission":
+        ("there is no such repository, or it may not be read with this key or token", "try: git ls-remote {source}"),
     r"does not appear to be a git|repository .*not found|not a git repository|does not exist|error: 404":
         ("there is no such repository", "try: git ls-remote {source}"),
 }  # fmt: skip
 """What git says -> what is wrong, and what to do; an empty cause is an unknown ref."""
+
+
+_TRAILER = re.compile(
+    "fatal: Could not read from remote|Please make sure you have|and the repository exists"
+)
+"""What git adds to whatever a server or ssh says."""
 
 
 def _explained(source: Source, text: str) -> Exception:
@@ -354,18 +379,19 @@ def _explained(source: Source, text: str) -> Exception:
             return ToolkitError(
                 cause, where=source.shown, fix=fix.format(key=key, source=source.shown)
             )
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    said = lines[-1] if lines else "it gave no reason"
+    lines = [line.removeprefix("remote:").strip() for line in text.splitlines()]
+    telling = [line for line in lines if re.search(r"\w", line) and not _TRAILER.match(line)]
+    said = telling[-1] if telling else "it gave no reason"
     if source.login:
-        said = said.replace(source.login[1], "********")
+        secret = source.login[1] or source.login[0]  # a token may be the user's name
+        said = said.replace(secret, "********") if secret else said
     return ToolkitError(
         f"git failed: {said}", where=source.shown, fix=f"try: git ls-remote {source.shown}"
     )
 
 
-def _refuse_submodules(source: Source, home: Path, commit: str) -> None:
-    listed = _git(source, home, "ls-tree", "-r", "-z", commit).split("\0")
-    paths = [line.partition("\t")[2] for line in listed if line.startswith("160000 ")]
+def _refuse_submodules(source: Source, entries: list[tuple[str, str]]) -> None:
+    paths = [path for mode, path in entries if mode == "160000"]
     if paths:
         raise ToolkitError(
             f"it has a submodule, {paths[0]}, which is not fetched",

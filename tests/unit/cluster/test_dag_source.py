@@ -9,6 +9,7 @@ import pytest
 
 from toolkit.cluster import Cluster, dag_source
 from toolkit.cluster.dag_source import Source, fetch, source_of, without_password
+from toolkit.content import cache_dir
 from toolkit.errors import ToolkitError
 
 HOSTS = "scheduler: {hosts: {h1: {ansible_host: 203.0.113.7}}}\n"
@@ -87,6 +88,37 @@ def test_a_bare_repository_by_path_and_by_url(
     assert found.commit == git(repository, "rev-parse", "v1")
 
 
+def test_a_commit_is_deployed_as_it_is(cluster: Cluster, repository: Path, tmp_path: Path) -> None:
+    (repository / ".gitattributes").write_text("a.py export-ignore\n*.bin filter=lfs\n")
+    (repository / "run.sh").write_text("#!/bin/sh\n")
+    (repository / "run.sh").chmod(0o755)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "attributes")
+    found = fetch(source_of(cluster, str(repository), "main"), tmp_path / "scratch")
+    assert (found.root / "a.py").read_text() == "two"
+    assert (found.root / "run.sh").stat().st_mode & 0o100
+
+
+def test_the_lock_of_a_git_that_was_killed(
+    cluster: Cluster, repository: Path, tmp_path: Path
+) -> None:
+    source = source_of(cluster, str(repository), "main")
+    assert fetched(source, tmp_path) == "two"
+    (home,) = (one for one in (cache_dir() / "git").iterdir() if one.is_dir())
+    (home / "shallow.lock").touch()
+    git(repository, "commit", "-q", "--allow-empty", "-m", "one more")
+    assert fetched(source, tmp_path) == "two"
+
+
+def test_a_host_without_a_user_and_a_folder_of_such_a_name(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert source_of(cluster, "github:team/dags", None).url == "github:team/dags"
+    (tmp_path / "github:team").mkdir()
+    assert source_of(cluster, "github:team", None).folder == tmp_path / "github:team"
+
+
 def test_the_settings_count_where_nothing_is_named(repository: Path, tmp_path: Path) -> None:
     cluster = with_settings(tmp_path, "airflow_dags_source: ../tree\nairflow_dags_ref: v1\n")
     assert fetched(source_of(cluster, None, None), tmp_path) == "one"
@@ -153,6 +185,13 @@ def test_a_token_as_the_user_s_name_is_a_secret_too(cluster: Cluster, user: str)
     assert "ghp" not in without_password(f"toolkit deploy {url}")
 
 
+def test_a_token_as_the_user_s_name_is_not_shown() -> None:
+    source = Source("https://h/x", url="https://h/x", login=("ghp_token", ""))
+    found = dag_source._explained(source, "fatal: something with ghp_token")
+    assert isinstance(found, ToolkitError)
+    assert found.what == "git failed: fatal: something with ********"
+
+
 def test_ssh_takes_no_password(cluster: Cluster) -> None:
     with pytest.raises(ToolkitError, match="takes no password") as refused:
         source_of(cluster, "ssh://git:s3c@git.example.com/dags.git", None)
@@ -196,10 +235,10 @@ def test_what_is_below_a_link_is_written_nowhere(
 
 
 def test_git_itself_gets_the_password_of_the_helper(tmp_path: Path) -> None:
-    source = Source("x", url="x", login=("kim", "p@ss"))
+    source = Source("x", url="x", login=("kim", r"p@\ts%s"))
     done = subprocess.run(["git", "credential", "fill"], input="protocol=https\nhost=git.example.com\n\n",
                           env=dag_source._environment(source), cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
-    assert "username=kim\npassword=p@ss\n" in done.stdout
+    assert "username=kim\npassword=p@\\ts%s\n" in done.stdout
 
 
 @pytest.mark.parametrize("url", ["https://kim:s3c/ret@git.example.com/x", "https://kim:s3c@ret@git.example.com/x",
@@ -255,6 +294,24 @@ def test_a_deploy_key(tmp_path: Path) -> None:
         (
             "fatal: unable to access 'https://h/': Failed to connect to h port 443",
             "cannot be reached",
+        ),
+        (
+            'Load key "k": incorrect passphrase supplied to decrypt private key\ngit@h: Permission denied (publickey).',
+            "has a passphrase",
+        ),
+        (
+            'Load key "k": error in libcrypto\ngit@h: Permission denied (publickey).',
+            "cannot read airflow_dags_key",
+        ),
+        (
+            "remote: ====\nremote: ERROR: The project you were looking for could not be found or you don't have permission "
+            "to view it.\nremote: \nfatal: Could not read from remote repository.",
+            "may not be read with this key",
+        ),
+        (
+            "kex_exchange_identification: read: Connection reset by peer\nfatal: Could not read from remote repository.\n\n"
+            "Please make sure you have the correct access rights\nand the repository exists.",
+            "git failed: kex_exchange_identification: read",
         ),
         ("Host key verification failed.", "another host key"),
         ("fatal: '/x' does not appear to be a git repository", "no such repository"),
