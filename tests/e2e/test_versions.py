@@ -201,23 +201,53 @@ def test_users_that_would_collide_are_refused(cluster: Cluster) -> None:
 
 NIGHTLY = """from datetime import datetime
 from airflow import DAG
-with DAG("nightly", start_date=datetime(2024, 1, 1), schedule=None) as dag:
+from ours import Yearly
+with DAG("nightly", start_date=datetime(2024, 1, 1), schedule=Yearly("@yearly", timezone="UTC")) as dag:
     pass
+"""
+PLUGIN = """from airflow.plugins_manager import AirflowPlugin
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+class Yearly(CronDataIntervalTimetable):
+    pass
+
+class Ours(AirflowPlugin):
+    name = "ours"
+    timetables = [Yearly]
+"""
+HELPED = """import os, sys
+from datetime import datetime
+from airflow import DAG
+sys.path.insert(0, os.path.dirname(__file__))
+from helpers import NAME
+DAG(NAME, start_date=datetime(2024, 1, 1), schedule=None)
 """
 TEST = "from dags.nightly import dag\n\ndef test_its_name():\n    assert dag.dag_id == 'NAME'\n"
 
 
 def deploy_tested(cluster: Cluster, project: Path) -> None:
-    """A project's own tests run with Airflow's Python and a database of their own, before the switch."""
-    for folder in ("dags", "tests"):
-        (project / folder).mkdir()
+    """A project's own tests run with Airflow's Python and a database of their own, before the switch.
+
+    It has a timetable of its own, and two files of DAGs each import a module of the same name.
+    """
+    for folder in ("dags/a", "dags/b", "tests", "plugins"):
+        (project / folder).mkdir(parents=True)
+    for folder in ("a", "b"):
+        (project / f"dags/{folder}/dags_of_{folder}.py").write_text(HELPED)
+        (project / f"dags/{folder}/helpers.py").write_text(f"NAME = 'from_{folder}'\n")
+    (project / "plugins/ours.py").write_text(PLUGIN)
     (project / "dags/nightly.py").write_text(NIGHTLY)
     (project / "tests/test_nightly.py").write_text(TEST.replace("NAME", "monthly"))
     deploy = ("deploy", str(project), "--pytest", "tests")
     what = of(cluster.json(*deploy, expect=2), "dags.tests")["what"]
     assert "tests/test_nightly.py:4: AssertionError" in what and "'nightly' == 'monthly'" in what
     (project / "tests/test_nightly.py").write_text(TEST.replace("NAME", "nightly"))
-    assert cluster.json(*deploy)["dags"] == 1
+    found = cluster.json(*deploy)
+    assert (found["dags"], found["restart"]) == (3, True)
+    bad = project / "dags/a/dags_of_a.py"
+    bad.write_text(HELPED.replace("DAG(NAME,", "for _ in range(2): DAG('twice',"))
+    what = of(cluster.json(*deploy, "--allow-removal", expect=2), "dags.duplicate")["what"]
+    assert what == "a/dags_of_a.py: DAG twice is in a/dags_of_a.py as well"
 
 
 def test_a_projects_tests_run_before_the_switch(cluster: Cluster, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def requirements(
         inventory: as the user names it.
     """
     for number, line in enumerate(text.splitlines(), 1):
-        written = re.sub(r"(^|\s)#.*$", "", line).split(" --")[0].rstrip("\\ \t").strip()
+        plain = re.sub(r"(^|\s)#.*$", "", line)
+        written = re.split(r"\s--", plain)[0].rstrip("\\ \t").strip()
         if not written or written.startswith("-"):
             continue  # options are pip's
         try:
@@ -62,6 +63,11 @@ def requirements(
             if outside
             else f"add {written!r} to {_PINS.format(inventory)}",
         )
+
+
+def included(text: str) -> list[str]:
+    """The files that a requirements.txt includes, as they are written there."""
+    return re.findall(r"^\s*(?:-r|--requirement)[\s=]+([^\s#]+)", text, re.M)
 
 
 def _environments(pythons: Iterable[str]) -> Iterator[dict[str, str]]:

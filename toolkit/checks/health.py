@@ -38,7 +38,7 @@ from toolkit.hosts.canary import Canary
 from toolkit.hosts.draining import queues
 from toolkit.hosts.facts import Memory, PathFacts
 from toolkit.hosts.health import Seen, active_workers
-from toolkit.hosts.state import Drained, HostState, Maintenance, Queued
+from toolkit.hosts.state import DatabaseState, Drained, HostState, Maintenance, Queued
 from toolkit.hosts.typed import as_root, journal
 from toolkit.onhost.in_airflow.database import SILENT
 
@@ -126,14 +126,24 @@ def _queues(cluster: Cluster, seen: Seen) -> list[Finding]:
     return failures([*running.consumption(cluster, states, seen.workers)])
 
 
+def _database(seen: Seen) -> DatabaseState:
+    """What the first host says that the database answers."""
+    found = (one.database for one in seen.states if one.database and _answers(one))
+    return next(found, DatabaseState())
+
+
+def _answers(state: HostState) -> bool:
+    return bool(state.database and not state.database.error)
+
+
 def _waiting(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
     """Tasks that wait in a queue although a worker could run them, or as no worker ever will."""
-    state = next((one for one in seen.states if one.database), None)
-    if state is None or state.database is None:
+    state = next((one for one in seen.states if _answers(one)), None)
+    if state is None:
         return
-    for queued in state.database.queued:
+    for queued in _database(seen).queued:
         if seen.workers is None:
-            free = (seen.parallelism or 0) - state.database.running
+            free = (seen.parallelism or 0) - _database(seen).running
             if cluster.executor == "LocalExecutor" and queued.oldest > QUEUED and free > 0:
                 yield _waits(state, queued, f"{free} more could run")
         elif not seen.workers.error:
@@ -193,8 +203,7 @@ def _silent(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
     """Tasks whose worker was killed, or cannot report: until Airflow gives them up they count as running."""
     least = max(SILENT, 3 * interval(cluster, TASKS))
     names = {name: one.host for one in seen.states for name in (one.hostname, one.airflow_name)}
-    silent = next((one.database.silent for one in seen.states if one.database), ())
-    for one in silent:
+    for one in _database(seen).silent:
         host = names.get(one.host)
         if one.oldest > least:
             yield warning(
@@ -213,7 +222,7 @@ def _tasks(queued: Queued) -> str:
 
 def _canary(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
     """The newest run of the canary failed: it is still there, as only those that succeed are removed."""
-    failed = next((one.database.canary for one in seen.states if one.database), None)
+    failed = _database(seen).canary
     if failed is None:
         return
     when = f", {written(failed.age)} ago" if failed.age is not None else ""
@@ -326,9 +335,9 @@ def _certificates(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
             what=f"{what} ended on {day}"
             if left <= 0
             else f"{what} ends on {day}, in {written(left)}",
-            fix=f"renew it, then: {restart}"
-            if what == path
-            else f"{path} is a newer one: {restart}",
+            fix=f"{path} is a newer one: {restart}"
+            if one.file is not None and one.file > end
+            else f"renew {path}, then: {restart}",
         )
 
 

@@ -111,6 +111,12 @@ def pack(root: Path, file_mb: int = FILE_MB) -> Tree:
             fix="name a folder with DAGs, or a git repository: toolkit deploy -i DIR FOLDER",
         )
     is_project = (root / DAGS).is_dir()
+    if is_project and (root / DAGS).is_symlink():
+        raise ToolkitError(
+            f"it is a link, to {os.readlink(root / DAGS)}, and Airflow's folder of DAGs has to be a folder",  # noqa: PTH115
+            where=str(root / DAGS),
+            fix=f"put the folder in its place, or name the one that has it: {(root / DAGS).resolve().parent}",
+        )
     found = sorted(_files(root, is_project, file_mb * 2**20), key=lambda one: one.path)
     if not any(_may_be_dag(one) for one in found):
         raise ToolkitError(
@@ -118,7 +124,21 @@ def pack(root: Path, file_mb: int = FILE_MB) -> Tree:
             where=str(root / DAGS if is_project else root),
             fix=f"name the folder that has the DAGs, or one with {DAGS}/ in it",
         )
+    _refuse_dangling(root, found)
     return Tree(root, is_project, tuple(found))
+
+
+def _refuse_dangling(root: Path, found: list[File]) -> None:
+    """Links to what is there here, and no part of the release."""
+    there = {place for one in found for place in (one.source, *one.source.parents)}
+    there = {root.resolve() / one.relative_to(root) for one in there if one.is_relative_to(root)}
+    for one in found:
+        if one.link and one.source.resolve() not in there:
+            raise ToolkitError(
+                f"it is a link to {one.link}, which is left out of a release",
+                where=str(one.source),
+                fix="put a copy in its place, or remove it",
+            )
 
 
 def _may_be_dag(one: File) -> bool:

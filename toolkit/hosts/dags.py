@@ -151,6 +151,11 @@ class Kept:
     error: str = ""
 
 
+def unit_of(component: str) -> str:
+    """The unit of a component of Airflow."""
+    return f"airflow-{component}.service"
+
+
 def dag_hosts(cluster: Cluster) -> list[Host]:
     """The hosts that get DAGs: all that run a part of Airflow."""
     return [host for host in cluster.all_hosts if airflow_components(cluster, host)]
@@ -160,7 +165,7 @@ def parsing_hosts(cluster: Cluster) -> list[tuple[Host, str]]:
     """The hosts whose component reads DAG files for the database, with its unit."""
     parsing = [one.name for one in records(cluster).values() if one.parses_dags]
     return [
-        (host, f"airflow-{name}.service")
+        (host, unit_of(name))
         for host in cluster.all_hosts
         for name in parsing
         if name in airflow_components(cluster, host)
@@ -175,7 +180,7 @@ def inspect(
     Raises:
         HostProblem: a host cannot be asked; the first of them.
     """
-    units = [f"airflow-{name}.service" for name in records(cluster)]
+    units = [unit_of(name) for name in records(cluster)]
     payload = {"action": "inspect", "files": [one.as_json() for one in files], "units": units}
     answers = remote.fan_out(hosts, program("dags"), payload, timeout=PATIENCE)
     return {name: read(HostDags, answer) for name, answer in answered(answers).items()}
@@ -300,7 +305,13 @@ def switch(
     answers = remote.fan_out(hosts, program("dags"), payload, timeout=60)
     for name, answer in answered(answers).items():
         if answer["error"]:
-            raise ToolkitError(answer["error"], where=name, fix="run it again")
+            raise ToolkitError(
+                f"this host does not switch to the release, others may have: {answer['error']}",
+                where=name,
+                fix="make room (df -h /var/lib/airflow), then run it again"
+                if "space" in answer["error"]
+                else "run it again",
+            )
 
 
 def remove(remote: Remote, hosts: Iterable[Host], ids: Iterable[str]) -> None:

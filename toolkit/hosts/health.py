@@ -144,8 +144,9 @@ def _parallelism(
 
 
 def _asked(states: Iterable[HostState]) -> HostState | None:
-    """The host that asked the workers."""
-    return next((state for state in states if state.workers is not None), None)
+    """The host that asked the workers; one that the broker answers, if there is any."""
+    asked = [state for state in states if state.workers is not None]
+    return min(asked, key=lambda state: bool(state.broker_error), default=None)
 
 
 def active_workers(states: Iterable[HostState]) -> dict[str, str]:

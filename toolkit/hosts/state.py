@@ -288,10 +288,14 @@ def _ages(found: list[HostState]) -> dict[tuple[str, str], float]:
     jobs = [job for state in found if state.database for job in state.database.jobs]
     components = {one.heartbeat: one.name for one in all_components() if one.heartbeat}
     ages = {(components[job.type], job.hostname): job.age for job in jobs if job.type in components}
-    return {
-        (component, state.host.name): ages[component, name]
+    named = {
+        (component, state.host.name): [
+            ages[component, name]
+            for name in (state.hostname, state.airflow_name)
+            if (component, name) in ages
+        ]
         for state in found
         for component in state.components
-        for name in (state.hostname, state.airflow_name)
-        if (component, name) in ages
     }
+    # Under a name that the host had before, a job may have ended long ago.
+    return {one: min(known) for one, known in named.items() if known}

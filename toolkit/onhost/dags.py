@@ -17,7 +17,7 @@ import time
 import zlib
 from base64 import b64encode
 
-from toolkit.onhost import ownership, releases
+from toolkit.onhost import drained, ownership, releases
 from toolkit.onhost.lib import become, read, show
 
 MODULES = "/usr/local/lib/airflow-toolkit/python"
@@ -48,6 +48,8 @@ def inspect(payload):
     """
     if not os.path.exists(MODULES + "/airflow_toolkit_releases.py"):
         return {"ready": False}
+    # As root, which systemd answers without D-Bus as well.
+    began = show(payload["units"], "ActiveState", "ActiveEnterTimestampMonotonic")
     become("airflow")
     known = Known()
     wanted = payload.get("files", [])
@@ -60,7 +62,7 @@ def inspect(payload):
         "releases": [described(manifest) for manifest in known.manifests.values()],
         "lacks": sorted({one["sha256"] for one in wanted if "sha256" in one and not known.has(one)}),
         "free": free_bytes(releases.RELEASES) if there else 0,
-        "stale": stale(payload["units"]),
+        "stale": stale(began),
     }  # fmt: skip
 
 
@@ -247,7 +249,15 @@ def remove_tree(path):
 
 
 def switch(payload):
-    """Make a release the current one; what was current goes on to be there."""
+    """Make a release the current one; what was current goes on to be there. The answer has an error where it cannot."""
+    try:
+        return switched(payload)
+    except OSError as error:
+        return {"error": error.strerror or str(error)}
+
+
+def switched(payload):
+    """The same, or an exception."""
     former, folder = releases.current(), releases.folder(payload["id"])
     if not os.path.exists(os.path.join(folder, MANIFEST)):
         return {"error": "release %s is not on this host" % payload["id"]}
@@ -304,14 +314,20 @@ def boot():
 
 
 def stale(units):
-    """Those of these units that began before the current release's plugins were there."""
+    """The names of those of these units that began before the current release's plugins were there.
+
+    A worker that a rolling restart drained, and did not come to start, is one of them.
+    """
+    if (drained.drained() or {}).get("why") == "restart":
+        units = [
+            dict(one, ActiveState="active") if one["Id"] == drained.UNIT else one for one in units
+        ]
     current = releases.current()
     switched = loaded(os.path.join(releases.folder(current), SWITCHED)) if current else None
     since = (switched or {}).get("plugins")
     if not since or since["boot"] != boot():
         return []
-    found = show(units, "ActiveState", "ActiveEnterTimestampMonotonic")
-    return [one["Id"] for one in found if one["ActiveState"] == "active"
+    return [one["Id"] for one in units if one["ActiveState"] == "active"
             and int(one["ActiveEnterTimestampMonotonic"]) / 1e6 < since["at"]]  # fmt: skip
 
 

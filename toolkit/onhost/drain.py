@@ -7,8 +7,6 @@ from toolkit.onhost.control import run, state
 from toolkit.onhost.in_airflow import consuming
 from toolkit.onhost.lib import in_airflow, show, wait_until
 
-UNIT = "airflow-worker.service"
-
 
 def main(payload):
     """Do what payload["action"] says."""
@@ -20,32 +18,36 @@ def begin(payload):
     if not is_there():
         return {"answers": True}
     drained.mark(time.time(), payload["by"], payload["why"])
-    error = run("disable", UNIT)  # a reboot while its tasks end does not have it begin others
-    if error or state(UNIT)["active"] != "active":
+    error = run(
+        "disable", drained.UNIT
+    )  # a reboot while its tasks end does not have it begin others
+    if error or state(drained.UNIT)["active"] != "active":
         return {"answers": not error, "error": error}
     return in_airflow(consuming, "only", "30")
 
 
 def tasks(payload):
     """What it still has to do; nothing where it does not run."""
-    if state(UNIT)["active"] == "active":
+    if state(drained.UNIT)["active"] == "active":
         return in_airflow(consuming, "tasks", str(payload["seconds"]))
     # One that is on its way down answers nobody.
     ending = wait_until(
-        lambda: state(UNIT)["active"] == "deactivating", lambda busy: not busy, payload["seconds"]
+        lambda: state(drained.UNIT)["active"] == "deactivating",
+        lambda busy: not busy,
+        payload["seconds"],
     )
     return {"answers": True, "tasks": [{}] if ending else []}
 
 
 def stop(_payload):
     """Stop the unit, also over reboots, and wait until it has stopped."""
-    error = run("disable", UNIT) or run("stop", UNIT) if is_there() else ""
-    return dict(state(UNIT), error=error)
+    error = run("disable", drained.UNIT) or run("stop", drained.UNIT) if is_there() else ""
+    return dict(state(drained.UNIT), error=error)
 
 
 def is_there():
     """Whether there is such a unit; on a host that is half removed there is none."""
-    found = show([UNIT], "LoadState")
+    found = show([drained.UNIT], "LoadState")
     return bool(found) and found[0].get("LoadState") != "not-found"
 
 
@@ -53,7 +55,7 @@ def back(payload):
     """Have it work again; whether it consumes its queues."""
     drained.unmark()
     # One that still ends its tasks starts after that.
-    error = run("enable", UNIT) or run("start", "--no-block", UNIT)
+    error = run("enable", drained.UNIT) or run("start", "--no-block", drained.UNIT)
     if error:
         return {"error": error}
     return in_airflow(consuming, "only", str(payload["seconds"]), *payload["queues"])

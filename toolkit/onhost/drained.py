@@ -8,6 +8,7 @@ import os
 
 from toolkit.onhost.lib import read
 
+UNIT = "airflow-worker.service"
 MARK = "/usr/local/lib/airflow-toolkit/drained.json"
 
 

@@ -104,6 +104,7 @@ def unit_text(token, options):
         "[Service]",
         *options,
         "Type=exec",
+        "RuntimeDirectory=" + PREFIX + token,
         "ExecStart=%s %s %s" % (PYTHON, place(token, "program.py"), place(token, "question.json")),
         "Environment=PYTHONWARNINGS=ignore",
         "StandardInput=null",
@@ -144,7 +145,7 @@ def answer(token, kind, timeout):
             if how and not any(kind in line for line in lines(place(token, "answers"))):
                 return {"error": how if reading else last_words(token), "reading": reading}
         if now > deadline:
-            return {"error": "no answer within %d s" % timeout, "reading": reading}
+            return {"error": "all of it took longer than %d s" % timeout, "reading": reading}
         time.sleep(0.03)
 
 

@@ -75,17 +75,14 @@ def run(inventory: Inventory | Path, options: Options, action: str, wanted: Want
     chosen = in_play(cluster, action, wanted)
     hosts = [host for host in cluster.hosts if any(host in some for some in chosen.values())]
     return carry_out(
-        cluster, action, options, hosts, lambda work: stages(cluster, work, action, wanted)
-    )
+        cluster, action, options, hosts,
+        lambda work: Control(cluster, work, action, wanted).stages(chosen),
+    )  # fmt: skip
 
 
-def stages(cluster: Cluster, work: Session, action: str, wanted: Wanted) -> list[Stage]:
-    """The same as stages of a run.
-
-    Raises:
-        ToolkitError: no host in play has a component.
-    """
-    return Control(cluster, work, action, wanted).stages(in_play(cluster, action, wanted))
+def restarting(cluster: Cluster, work: Session, chosen: Mapping[str, list[Host]]) -> list[Stage]:
+    """The stages of a rolling restart of components, each on some hosts, in their order."""
+    return Control(cluster, work, "restart", Wanted(rolling=True)).stages(chosen)
 
 
 def in_play(cluster: Cluster, action: str, wanted: Wanted) -> dict[str, list[Host]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from toolkit.cluster.lockfile import pinned, read_header
 from toolkit.content import content_dir
 from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.findings import Finding
-from toolkit.hosts.dags import fingerprints, inspect, send
+from toolkit.hosts.dags import fingerprints, inspect, send, unit_of
 from toolkit.run.session import Options, Session
 from toolkit.run.stages import Stage, Step
 from toolkit.verbs import control
@@ -80,6 +81,29 @@ def _source(cluster: Cluster, wanted: Wanted) -> Source:
     return source_of(cluster, wanted.source, wanted.ref)
 
 
+def _requirements_of(root: Path, path: Path) -> dict[str, str]:
+    """A file of requirements, and those that it includes: name in the project -> text."""
+    found: dict[str, str] = {}
+    waiting = [path]
+    while waiting:
+        path = waiting.pop(0)
+        name = os.path.relpath(path, root)
+        if name not in found:
+            try:
+                found[name] = path.read_text(encoding="utf-8-sig")
+            except UnicodeDecodeError:
+                raise ToolkitError(
+                    "it is not UTF-8", where=str(path), fix=f"iconv -t utf-8 {path}"
+                ) from None
+            except OSError as error:
+                raise ToolkitError(
+                    f"it cannot be read: {error.strerror}", where=str(path),
+                    fix=f"correct the file that includes it: {', '.join(found)}",
+                ) from None  # fmt: skip
+            waiting += [path.parent / one for one in rules.included(found[name])]
+    return found
+
+
 class _Deploy(Switching):
     """The stages of one deploy, and what they hand on to each other."""
 
@@ -99,11 +123,17 @@ class _Deploy(Switching):
         return [Stage(PACK, self.pack), Stage(SPREAD, self.spread), *super().stages()]
 
     def afterwards(self) -> list[Stage]:
-        """Units read plugins when they start."""
+        """Units read plugins when they start; those that have since the switch stay as they are."""
         if not (self.result.restart and self.wanted.restart):
             return []
-        rolling = control.Wanted(rolling=True)
-        return control.stages(self.cluster, self.work, "restart", rolling)
+        chosen = control.in_play(self.cluster, "restart", control.Wanted())
+        if self.result.unchanged:
+            stale = {name: one.stale for name, one in self.there.items()}
+            chosen = {
+                component: [host for host in hosts if unit_of(component) in stale[host.name]]
+                for component, hosts in chosen.items()
+            }
+        return control.restarting(self.cluster, self.work, chosen)
 
     def pack(self) -> bool:
         """Read the files, and compare their requirements with the lock."""
@@ -131,24 +161,15 @@ class _Deploy(Switching):
             )
 
     def _requirements(self) -> list[Finding]:
-        path, lock = self.fetched.root / REQUIREMENTS, lock_file(self.cluster)
-        if not path.is_file() or lock is None:
+        root, lock = self.fetched.root, lock_file(self.cluster)
+        if not (root / REQUIREMENTS).is_file() or lock is None:
             return []
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError:
-            raise ToolkitError(
-                "it is not UTF-8", where=str(path), fix=f"iconv -t utf-8 {path}"
-            ) from None
-        return list(
-            rules.requirements(
-                text,
-                pinned(lock),
-                read_header(lock).pythons,
-                REQUIREMENTS,
-                str(self.cluster.inventory),
-            )
-        )
+        packages, pythons = pinned(lock), read_header(lock).pythons
+        return [
+            finding
+            for place, text in _requirements_of(root, root / REQUIREMENTS).items()
+            for finding in rules.requirements(text, packages, pythons, place, str(self.cluster.inventory))
+        ]  # fmt: skip
 
     def spread(self) -> bool:
         """Bring what each host lacks, and have Airflow begin to import on one of them."""

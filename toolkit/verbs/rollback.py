@@ -67,6 +67,7 @@ class _Rollback(Switching):
         host = self.parsing[0][0]
         here, result = self.there[host.name], self.result
         result.former = here.current
+        self._refuse_different()
         result.release = choose(self.cluster, here, self.chosen)
         if self.is_current():
             return False
@@ -81,6 +82,18 @@ class _Rollback(Switching):
         result.files = len(self.files)
         self.work.end_step(result.release)
         return True
+
+    def _refuse_different(self) -> None:
+        """Which release is the one before, where hosts differ in which is current? A switch was cut off there."""
+        currents = sorted({one.current for one in self.there.values()}, reverse=True)
+        if self.chosen is None and len(currents) > 1:
+            inventory = self.cluster.inventory
+            raise ToolkitError(
+                f"hosts differ in which release is current ({', '.join(one or 'none' for one in currents)}), so which one is before it?",
+                where=self.cluster.name,
+                fix=f"name the one to go back to: toolkit rollback -i {inventory} {next(filter(None, reversed(currents)))}; "
+                f"or deploy again",
+            )
 
 
 def choose(cluster: Cluster, there: HostDags, chosen: str | None) -> str:

@@ -200,6 +200,8 @@ class Switching:
             where=self.importing.host.name,
             fix=f"correct {reading}"
             if reading
+            else "a folder is there twice, by way of a link: remove the link, or name it in .airflowignore"
+            if "recursive loop" in self.gate.error
             else f"toolkit status -i {inventory} shows how Airflow is on this host",
             exit_code=EXIT_REFUSED,
         )

@@ -78,6 +78,11 @@ def test_a_unit_has_given_no_heartbeat_for_as_long_as_it_runs() -> None:
     assert found(database=jobs, clock=BEGAN + 300.0, units=down) == []
 
 
+def test_a_host_that_had_another_name() -> None:
+    jobs = (Job("SchedulerJob", "a1", 2.0), Job("SchedulerJob", "a1.example.com", 86400.0))
+    assert found(database=DatabaseState("s", jobs), airflow_name="a1.example.com") == []
+
+
 def test_only_a_heartbeat_of_the_unit_that_runs_is_shown() -> None:
     jobs = DatabaseState("s", (Job("SchedulerJob", "a1", 1643.0), Job("TriggererJob", "a1", 4.0)))
     state = HostState(CLUSTER.host("a1"), COMPONENTS, units=dict.fromkeys(COMPONENTS, UNIT),

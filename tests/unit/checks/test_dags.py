@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.checks.dags import described, disappearing, gate, requirements
+from toolkit.checks.dags import described, disappearing, gate, included, requirements
 from toolkit.hosts.answer import read
 from toolkit.hosts.dags import Gate
 
@@ -39,6 +39,11 @@ def test_requirements_that_the_lock_has_not(line: str, says: str) -> None:
         assert one.what.startswith("requirements.txt:2: ")
         assert says in one.what
         assert "toolkit lock -i prod" in one.fix or "build a wheel" in one.fix
+
+
+def test_files_that_are_included() -> None:
+    text = "-r a.txt  # ours\n--requirement=b/c.txt\n  -r d.txt\n# -r no.txt\n-c e.txt\nx-r f.txt\n"
+    assert included(text) == ["a.txt", "b/c.txt", "d.txt"]
 
 
 def test_a_release_that_is_right() -> None:

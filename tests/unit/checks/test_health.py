@@ -326,6 +326,8 @@ def test_a_certificate_that_was_renewed_and_is_not_shown() -> None:
     finding = only(replace(cluster_seen(), certificates={"a1": Certificate(new, old)}), "health.certificate", "a1")  # fmt: skip
     assert finding.what.startswith("the certificate that the web server shows ends on ")
     assert "is a newer one" in finding.fix
+    unread = only(replace(cluster_seen(), certificates={"a1": Certificate(None, old)}), "health.certificate", "a1")  # fmt: skip
+    assert unread.fix.startswith("renew ")
     assert unhealthy(CLUSTER, replace(cluster_seen(), certificates={"a1": Certificate()})) == []
 
 

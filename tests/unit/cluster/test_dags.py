@@ -97,6 +97,28 @@ def test_a_link_by_way_of_another_does_not_lead_out(tmp_path: Path) -> None:
         pack(root)
 
 
+def test_a_link_to_what_is_left_out_is_refused(tmp_path: Path) -> None:
+    for name in ("dags", ".venv/z", "include"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "dags/a.py").touch()
+    (tmp_path / ".venv/z/b.py").touch()
+    (tmp_path / "include/c.py").touch()
+    (tmp_path / "dags/c").symlink_to("../include")
+    assert {one.path for one in pack(tmp_path).files} == {"dags/a.py", "dags/c", "include/c.py"}
+    (tmp_path / "dags/z").symlink_to("../.venv/z")
+    with pytest.raises(ToolkitError, match="left out of a release"):
+        pack(tmp_path)
+
+
+def test_a_folder_of_dags_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "src/dags").mkdir(parents=True)
+    (tmp_path / "src/dags/a.py").touch()
+    (tmp_path / "dags").symlink_to("src/dags")
+    with pytest.raises(ToolkitError, match="it is a link, to src/dags") as caught:
+        pack(tmp_path)
+    assert caught.value.fix.endswith(str(tmp_path / "src"))
+
+
 def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     root = made(tmp_path, "a.py")
     (root / "one").symlink_to("two")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from airflow_plan import ignored_dags
 
-from toolkit.onhost import dags, ownership, releases
+from toolkit.onhost import dags, drained, ownership, releases
 
 UNITS = ["airflow-scheduler.service", "airflow-worker.service"]
 
@@ -220,8 +221,29 @@ def test_units_that_began_before_the_plugins_came_stay_known_until_they_start_ag
     switch("r2")  # a deploy that was cut off
     assert deployed("r3", "p") == UNITS[1:]
     assert deployed("r4", "other") == UNITS
+    monkeypatch.setattr(drained, "drained", lambda: {"why": "restart"})
+    monkeypatch.setattr(
+        dags,
+        "show",
+        lambda *_: [
+            {"Id": UNITS[1], "ActiveState": "inactive", "ActiveEnterTimestampMonotonic": "1"}
+        ],
+    )
+    assert inspect()["stale"] == UNITS[1:]
     monkeypatch.setattr(dags, "boot", lambda: "after power came back")
     assert inspect()["stale"] == []
+
+
+@pytest.mark.usefixtures("host")
+def test_a_switch_without_space_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    receive("r1", [entry("dags/a.py", "a")], ["a"], monkeypatch)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(dags, "note_switch", full)
+    assert switch("r1") == {"error": "No space left on device"}
+    assert inspect()["current"] == ""
 
 
 def test_a_release_without_its_manifest_is_built_again(

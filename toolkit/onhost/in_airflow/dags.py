@@ -15,6 +15,10 @@ import traceback
 
 BUNDLE = "deployed"
 """The bundle of deployed DAGs (roles/airflow/filter_plugins/airflow_plan.py)."""
+AGAIN = "Ignoring DAG %s from %s - also found in %s"
+"""What Airflow says of a DAG that is in two files; of two in one file it says nothing, and takes the last."""
+DEPLOYED = "deployed"
+"""The link below Airflow's folder of plugins to those of the current release (roles/airflow/tasks/configuration.yml)."""
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 
 
@@ -38,8 +42,10 @@ def main(path):
     release = releases.folder(question["release"])
     await_path(release, question["patience"])
     releases.use(question["release"])
+    use_plugins(release, os.environ["RUNTIME_DIRECTORY"])
     found = reader.read(os.path.join(release, "dags"), lambda file: say(reading=file))
     if question["tests"]:
+        say(reading="pytest " + question["tests"])
         found["tests"] = tested(release, question["tests"])
     say(found=found)
     reader.get_ready()
@@ -58,6 +64,50 @@ def await_path(path, seconds):
         if time.monotonic() > deadline:
             raise SystemExit("%s did not come within %d s" % (path, seconds))
         time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def alone(root):
+    """What the unit has by a process for each file: the next finds nothing that this one imports from the release, or sets."""
+    modules, paths = set(sys.modules), list(sys.path)
+    environment, place = dict(os.environ), os.getcwd()
+    try:
+        yield
+    finally:
+        for name in set(sys.modules) - modules:
+            # The file of DAGs itself stays: what is in it may be asked where it is from.
+            if is_below(sys.modules[name], root) and not name.startswith("unusual_prefix_"):
+                del sys.modules[name]
+        sys.path[:] = paths
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(place)
+
+
+def is_below(module, root):
+    """Whether a module is from a folder; one of several folders has a path in place of a file."""
+    places = [getattr(module, "__file__", None) or "", *(getattr(module, "__path__", None) or ())]
+    return any(str(place).startswith(root + "/") for place in places)
+
+
+def repeated(dags):
+    """Ids that several DAGs have."""
+    ids = [dag.dag_id for dag in {id(dag): dag for dag in dags}.values()]
+    return sorted({one for one in ids if ids.count(one) > 1})
+
+
+def use_plugins(release, scratch):
+    """Have Airflow load the plugins of a release in place of those that are current; the user's own are as they were."""
+    from airflow import settings
+
+    for name in (
+        os.listdir(settings.PLUGINS_FOLDER) if os.path.isdir(settings.PLUGINS_FOLDER) else ()
+    ):
+        if name != DEPLOYED:
+            os.symlink(os.path.join(settings.PLUGINS_FOLDER, name), os.path.join(scratch, name))
+    if os.path.isdir(release + "/plugins"):
+        os.symlink(release + "/plugins", os.path.join(scratch, DEPLOYED))
+    settings.PLUGINS_FOLDER = scratch
 
 
 class Reader:
@@ -88,9 +138,12 @@ class Reader:
             name = self._relative(path)
             reading(name)
             try:
-                for dag in self.bag.process_file(path, only_if_updated=False, safe_mode=safe):
-                    dags[dag.dag_id] = name
-            # One that calls sys.exit() would end this program; the unit reads each in a process of its own.
+                with alone(os.path.dirname(folder)):
+                    found = self.bag.process_file(path, only_if_updated=False, safe_mode=safe)
+                dags.update({dag.dag_id: name for dag in found})
+                for twice in repeated(found):
+                    errors[name] = AGAIN % (twice, path, path)
+            # One that calls sys.exit() would end this program.
             except BaseException:
                 errors[name] = traceback.format_exc(limit=-3)
         reading("")
@@ -227,10 +280,13 @@ def tested(release, path):
     """How pytest ended on a path of the release: its exit status and its output, with a database of its own."""
     import subprocess
 
+    from airflow import settings
+
     with tempfile.TemporaryDirectory(prefix="airflow-toolkit-tests-") as scratch:
         environment = dict(
             os.environ,
             AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="sqlite:///%s/airflow.db" % scratch,
+            AIRFLOW__CORE__PLUGINS_FOLDER=settings.PLUGINS_FOLDER,
             PYTHONDONTWRITEBYTECODE="1",
         )
         prepared = [sys.executable, "-m", "airflow", "db", "migrate"]
