@@ -220,7 +220,14 @@ from datetime import datetime
 from airflow import DAG
 sys.path.insert(0, os.path.dirname(__file__))
 from helpers import NAME
-DAG(NAME, start_date=datetime(2024, 1, 1), schedule=None)
+with DAG(NAME, start_date=datetime(2024, 1, 1), schedule=None):
+    pass
+"""
+TWICE = """from datetime import datetime
+from airflow import DAG
+for number in (1, 2):
+    with DAG("twice", start_date=datetime(2024, 1, number), schedule=None):
+        pass
 """
 TEST = "from dags.nightly import dag\n\ndef test_its_name():\n    assert dag.dag_id == 'NAME'\n"
 
@@ -245,7 +252,7 @@ def deploy_tested(cluster: Cluster, project: Path) -> None:
     found = cluster.json(*deploy)
     assert (found["dags"], found["restart"]) == (3, True)
     bad = project / "dags/a/dags_of_a.py"
-    bad.write_text(HELPED.replace("DAG(NAME,", "for _ in range(2): DAG('twice',"))
+    bad.write_text(TWICE)
     what = of(cluster.json(*deploy, "--allow-removal", expect=2), "dags.duplicate")["what"]
     assert what == "a/dags_of_a.py: DAG twice is in a/dags_of_a.py as well"
 
