@@ -198,7 +198,7 @@ def test_tasks_that_give_no_heartbeat() -> None:
     finding = only(seen(Silent("w1", 4, 40.0)), "health.silent_tasks", "w1")
     assert finding.what == "4 tasks that run here have given no heartbeat for up to 40 s"
     assert only(seen(Silent("gone", 1, 40.0)), "health.silent_tasks", "gone")
-    assert unhealthy(CLUSTER, seen(Silent("w1", 4, 20.0))) == []
+    assert unhealthy(CLUSTER, seen(Silent("w1", 4, 25.0))) == []
     rarely = {"airflow_config": {"workers": {"min_heartbeat_interval": 30}}}
     cluster = Cluster.planned(Path("/inventory"), CELERY, rarely)
     assert unhealthy(cluster, seen(Silent("w1", 4, 40.0), cluster)) == []
