@@ -29,7 +29,7 @@ def files(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
                     host=host.name,
                     what=f"{path} is not what the last `toolkit provision` wrote",
                     fix="put the change into the inventory, then: toolkit provision -i "
-                    f"{cluster.directory}",
+                    f"{cluster.inventory}",
                 )
             else:
                 yield warning(

@@ -94,6 +94,7 @@ def seen_whole(cluster: Cluster, seen: Seen) -> bool:
         for state in seen.states
     )
     partly = any(facts.errors for facts in seen.probe.facts.values())
+    partly = partly or bool(seen.workers and seen.workers.error)
     return len(cluster.hosts) == len(cluster.all_hosts) and not partly and not any(blind)
 
 
@@ -203,6 +204,7 @@ def _silent(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
     """Tasks whose worker was killed, or cannot report: until Airflow gives them up they count as running."""
     least = max(SILENT, 3 * interval(cluster, TASKS))
     names = {name: one.host for one in seen.states for name in (one.hostname, one.airflow_name)}
+    runs = "worker" if cluster.group("worker") else "scheduler"
     for one in _database(seen).silent:
         host = names.get(one.host)
         if one.oldest > least:
@@ -211,7 +213,7 @@ def _silent(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
                 host=host.name if host else one.host,
                 what=f"{one.tasks} {'task' if one.tasks == 1 else 'tasks'} that run here have given no heartbeat for up to "
                 f"{written(one.oldest)}",
-                fix=f"toolkit logs worker scheduler -i {cluster.inventory} --since 15m; Airflow tries them again, or has "
+                fix=f"toolkit logs {runs} -i {cluster.inventory} --since 15m; Airflow tries them again, or has "
                 "them fail, after 75 to 82 s",
             )
 

@@ -13,6 +13,7 @@ from toolkit.errors import EXIT_FAILED, EXIT_INTERRUPTED, ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.cluster import Inventory
+    from toolkit.hosts import HostProblem
     from toolkit.hosts.journal import Line, Wanted
     from toolkit.hosts.task_log import Asked, Entry
 
@@ -106,19 +107,23 @@ def show(
         else:
             click.echo(text(line, shown.name(line.host)), color=True)
 
+    problems = []
+
+    def lost(problem: HostProblem) -> None:
+        problems.append(problem)
+        click.echo(str(problem), err=True)
+
     try:
         # A shell's background jobs ignore Ctrl-C unless they ask for it.
         with (
             Interrupts().heard(),
             Remote(cluster, become_password=become_password) as remote,
         ):
-            problems = logs(cluster, remote, components, wanted, write)
+            logs(cluster, remote, components, wanted, write, lost)
     except KeyboardInterrupt:
         if not wanted.follow:
             raise
         return EXIT_INTERRUPTED  # that is how one stops to follow
-    for problem in problems:
-        click.echo(str(problem), err=True)
     return EXIT_FAILED if problems else 0
 
 

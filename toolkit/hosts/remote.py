@@ -261,8 +261,12 @@ class Remote:
         hear: Callable[[Host, int, bytes], None],
         *,
         become: bool = True,
+        lost: Callable[[HostProblem], None] | None = None,
     ) -> dict[str, int | HostProblem]:
         """The same on all hosts at once; `hear` is called by one thread at a time.
+
+        Args:
+            lost: called at once with what is wrong with a host, while the others go on.
 
         Returns:
             For each host's name the exit status, or what is wrong with the host.
@@ -281,6 +285,9 @@ class Remote:
                 found[host.name] = self.follow(host, words(host), heard, become=become)
             except HostProblem as problem:
                 found[host.name] = problem
+                with turn:
+                    if lost:
+                        lost(problem)
             except BrokenPipeError:
                 found[host.name] = EXIT_UNKNOWN
                 closed.set()  # nobody reads what the others have to say

@@ -39,7 +39,7 @@ class Holder:
         machine = socket.gethostname()
         place = f"{machine} {_machine_id()} {os.getuid()} {directory.resolve()}"
         return cls(
-            user=os.environ.get("SUDO_USER") or getpass.getuser(),
+            user=os.environ.get("SUDO_USER") or _user(),
             machine=machine,
             command=command,
             since=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -50,6 +50,14 @@ class Holder:
     def as_json(self) -> dict[str, str]:
         """The holder as plain JSON data."""
         return asdict(self)
+
+
+def _user() -> str:
+    """The user's name; in a container it may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
 
 
 def _machine_id() -> str:

@@ -20,7 +20,7 @@ from toolkit.cluster.topology import (
     servers,
 )
 from toolkit.errors import EXIT_FAILED, ToolkitError
-from toolkit.findings import findings_text
+from toolkit.findings import Finding, findings_text
 from toolkit.hosts import state as ask
 from toolkit.hosts.control import control
 from toolkit.hosts.journal import refuse_unknown
@@ -29,7 +29,7 @@ from toolkit.hosts.typed import journal
 from toolkit.run.session import Options, Session
 from toolkit.run.stages import Stage, Step
 from toolkit.verbs.drain import ASK, Result, carry_out, refuse_unreachable
-from toolkit.verbs.draining import DEADLINE, RESTART, Draining, listed
+from toolkit.verbs.draining import DEADLINE, RESTART, Draining
 from toolkit.verbs.validate import refuse_wrong
 from toolkit.verbs.verify import canary
 
@@ -225,9 +225,9 @@ class Control:
         rolling.begin()
         if not rolling.wait(self.wanted.deadline):
             rolling.back()
-            (name, left), *_ = ((name, one) for name, one in rolling.left.items() if one.tasks)
+            name, does = rolling.unfinished()
             raise ToolkitError(
-                f"it still runs {listed(left.tasks)}, and consumes its queues again", where=name,
+                f"it {does}, and consumes its queues again", where=name,
                 fix="to wait for longer, run it again with a --deadline", exit_code=EXIT_FAILED,
             )  # fmt: skip
         rolling.stop()
@@ -318,7 +318,7 @@ class Control:
         cluster, remote = self.cluster, self.work.connect(self.cluster)
         hosts = [host for host in cluster.hosts if airflow_components(cluster, host)]
         deadline = time.monotonic() + PATIENCE
-        while unwell := list(not_well(cluster, ask.states(cluster, remote, hosts))):
+        while unwell := self._of_chosen(not_well(cluster, ask.states(cluster, remote, hosts))):
             if time.monotonic() > deadline:
                 raise ToolkitError(
                     f"not all is well:\n{findings_text(unwell)}", where=cluster.name,
@@ -326,6 +326,14 @@ class Control:
                 )  # fmt: skip
             time.sleep(PAUSE)
         return True
+
+    def _of_chosen(self, found: Iterable[Finding]) -> list[Finding]:
+        """Those of what was started: of servers alone, whether these answer."""
+        groups = {f"alive.{group}": engine(self.cluster, group).name for group in server_groups()}
+        named = set(self.wanted.components)
+        if not named or named - set(groups.values()):
+            return list(found)
+        return [one for one in found if groups.get(one.id) in named]
 
 
 def _task_seconds(cluster: Cluster, component: str, hosts: list[Host]) -> float:

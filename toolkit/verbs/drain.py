@@ -13,7 +13,7 @@ from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.hosts.state import states
 from toolkit.run.session import Options, Session, session
 from toolkit.run.stages import Stage, Step
-from toolkit.verbs.draining import Draining, listed
+from toolkit.verbs.draining import Draining
 from toolkit.verbs.validate import refuse_wrong
 
 ASK = Step("ask", "asking the hosts", "hosts asked")
@@ -62,9 +62,9 @@ def drain(
         def wait() -> bool:
             if draining.wait(deadline):
                 return True
-            (name, left), *_ = ((name, one) for name, one in draining.left.items() if one.tasks)
+            name, does = draining.unfinished()
             raise ToolkitError(
-                f"it consumes nothing more, and still runs {listed(left.tasks)}", where=name,
+                f"it consumes nothing more, and {does}", where=name,
                 fix=f"to wait for longer, run it again; back: toolkit undrain -i {cluster.inventory} {pattern}",
                 exit_code=EXIT_FAILED,
             )  # fmt: skip
@@ -129,7 +129,8 @@ def carry_out(
     with session(cluster.inventory.identity, verb, options) as work:
         result.record = str(work.record.directory)
         work.connect(cluster)
-        work.take_lease(cluster, hosts)
+        if not options.dry:
+            work.take_lease(cluster, hosts)
         if work.carry_out(stages(work)):
             result.exit_code = work.exit_code = 0
         result.seconds, result.stages = round(work.progress.elapsed(), 1), work.record.stages

@@ -121,10 +121,20 @@ class Draining:
         for name, error in errors.items():
             if error:
                 raise ToolkitError(
-                    error, where=name, fix=journal(self.cluster.host(name).access, "worker"),
+                    error, where=name,
+                    fix=f"{journal(self.cluster.host(name).access, 'worker')}; a worker that hangs is ended with its tasks by "
+                    f"toolkit stop -i {self.cluster.inventory} worker --limit {name} --yes, then the same command again",
                     exit_code=EXIT_FAILED,
                 )  # fmt: skip
         return True
+
+    def unfinished(self) -> tuple[str, str]:
+        """After `wait` came to its deadline: a host, and what its worker still does."""
+        for name, one in self.left.items():
+            if one.tasks:
+                return name, f"still runs {listed(one.tasks)}"
+        silent = [name for name, one in self.left.items() if not one.answers]
+        return silent[0], "does not say what it runs: no answer by way of the broker"
 
 
 def listed(tasks: Iterable[Running]) -> str:

@@ -18,6 +18,8 @@ from toolkit.run.holder import Holder
 from toolkit.verbs.status import Comparison
 
 _SEVERITIES = {1: Severity.WARNING, 2: Severity.ERROR}
+_NOT_SEEN = ("secrets.not_compared", "health.not_examined")
+"""Findings that say that something was not looked at, so that no mute ends."""
 _UNREACHABLE = 5.0
 """Seconds until a host counts as unreachable: whoever asks how a cluster is waits for the answer."""
 
@@ -68,7 +70,7 @@ class Health:
         found = unhealthy(self.cluster, seen)
         found += self._vault.differences(state for state in seen.states if not state.problem)
         # Without the vault the database was not examined either.
-        closed = any(finding.id == "secrets.not_compared" for finding in found)
+        closed = any(finding.id in _NOT_SEEN for finding in found)
         whole = seen_whole(self.cluster, seen) and not closed
         made = report(found, seen.mutes, seen.clock, whole=whole)
         if made.ended:

@@ -25,15 +25,14 @@ def logs(
     components: tuple[str, ...],
     wanted: Wanted,
     show: Callable[[Line], None],
-) -> list[HostProblem]:
+    lost: Callable[[HostProblem], None],
+) -> None:
     """Show lines of the hosts in play.
 
     Args:
         components: of Airflow, or servers; empty for all.
         show: called with each line, in the order of time.
-
-    Returns:
-        What is wrong with hosts that could not be asked.
+        lost: called at once with what is wrong with a host, while the others go on.
 
     Raises:
         ToolkitError: a component that no host has, or journalctl refuses what it is asked.
@@ -44,7 +43,7 @@ def logs(
     merging = _Merging(hosts, show if wanted.follow else None)
     with merging:
         ended = remote.follow_all(
-            hosts, lambda host: command(patterns[host.name], wanted), merging.hear
+            hosts, lambda host: command(patterns[host.name], wanted), merging.hear, lost=lost
         )
     if merging.closed:
         raise merging.closed
@@ -60,7 +59,6 @@ def logs(
                 fix='--since takes "10m", "2h", "today", "2026-11-27 21:33"; --grep takes a regular expression',
                 exit_code=EXIT_FAILED,
             )
-    return [one for one in ended.values() if isinstance(one, HostProblem)]
 
 
 class _Merging:

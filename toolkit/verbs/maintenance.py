@@ -59,20 +59,24 @@ def maintenance(inventory: Inventory | Path, options: Options, action: str) -> R
     with session(cluster.inventory.identity, "maintenance", options) as work:
 
         def switch() -> bool:
-            host, holder = cluster.group("scheduler")[0], work.holder
-            payload = {"action": action, "by": f"{holder.user}@{holder.machine}"}
-            remote = work.connect(cluster)
-            answer = read(Answer, remote.run_script(host, program("maintenance"), payload))
-            if answer.error:
-                raise ToolkitError(
-                    f"the database does not answer: {answer.error}", where=host.name,
-                    fix=f"toolkit status -i {cluster.inventory}", exit_code=EXIT_FAILED,
-                )  # fmt: skip
+            payload = {"action": action, "by": f"{work.holder.user}@{work.holder.machine}"}
+            remote, schedulers = work.connect(cluster), cluster.group("scheduler")
+            # Which of them was the first when it was turned on, nobody knows.
+            for host in schedulers if action == "off" else schedulers[:1]:
+                answer = read(Answer, remote.run_script(host, program("maintenance"), payload))
+                if answer.error:
+                    raise ToolkitError(
+                        f"the database does not answer: {answer.error}", where=host.name,
+                        fix=f"toolkit status -i {cluster.inventory}", exit_code=EXIT_FAILED,
+                    )  # fmt: skip
+                if answer.was_on:
+                    break
             result.dags, result.tasks, result.was_on = answer.dags, answer.tasks, answer.was_on
             return True
 
         work.connect(cluster)
-        work.take_lease(cluster)
+        if not options.dry:
+            work.take_lease(cluster)
         step, dry = (PAUSE, "pause all DAGs") if action == "on" else (GO_ON, "let DAGs go on")
         if work.carry_out([Stage(step, switch, dry=dry, changes=True)]):
             result.exit_code = work.exit_code = 0

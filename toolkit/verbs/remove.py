@@ -18,7 +18,7 @@ from toolkit.hosts.state import HostState, states
 from toolkit.run.session import Options, Session, session
 from toolkit.run.stages import Stage, Step
 from toolkit.verbs.drain import ASK, BEGIN, STOP, WAIT
-from toolkit.verbs.draining import Draining, listed
+from toolkit.verbs.draining import Draining
 from toolkit.verbs.validate import refuse_wrong
 
 GONE = ("unreachable", "timeout")
@@ -82,7 +82,8 @@ def remove(inventory: Inventory | Path, options: Options, name: str, wanted: Wan
         result.record = str(work.record.directory)
         leaving = _Leaving(cluster, work, host, wanted, result)
         work.connect(cluster)
-        work.take_lease(cluster, [host])
+        if not options.dry:
+            work.take_lease(cluster, [host])
         if work.carry_out(leaving.stages()):
             result.exit_code = work.exit_code = 0
         result.lines = [
@@ -187,7 +188,7 @@ class _Leaving:
         if draining.wait(self.wanted.deadline):
             return True
         raise ToolkitError(
-            f"it consumes nothing more, and still runs {listed(draining.left[self.host.name].tasks)}",
+            f"it consumes nothing more, and {draining.unfinished()[1]}",
             where=self.host.name, exit_code=EXIT_FAILED,
             fix=f"run it again to go on; back: toolkit undrain -i {self.cluster.inventory} {self.host.name}",
         )  # fmt: skip

@@ -53,7 +53,7 @@ class Status:
     @property
     def ok(self) -> bool:
         """Whether all that has to run does, and is well."""
-        return bool(self.rows) and not self.stopped and not self.unwell
+        return not self.stopped and not self.unwell
 
     @property
     def findings(self) -> list[Finding]:

@@ -17,9 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 PATIENCE = 30  # seconds; who asks gives up earlier
 CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 CANARY = "toolkit_canary"
-SILENT = (
-    20  # seconds; a task gives a heartbeat every 5 s, and is tried again after 75 to 82 s without
-)
+SILENT = 25  # seconds; a task gives a heartbeat every 5 s, every 15 on a busy machine, and is given up after 75
 # Whatever its state: one that was killed is called running until somebody looks at its heartbeat, and one that hangs
 # is called failed once another scheduler did.
 JOBS = """SELECT job_type, hostname, {age} FROM job WHERE id IN (
@@ -32,10 +30,12 @@ def connect(url):
     name = unquote(parts.path[1:])
     login = {
         "host": parts.hostname,
-        "user": unquote(parts.username),
+        "user": unquote(parts.username or ""),
         "password": unquote(parts.password or ""),
         "connect_timeout": 3,
     }
+    # What is not said is the driver's to choose, as with Airflow.
+    login = {name: value for name, value in login.items() if value}
     if parts.scheme.startswith("postgres"):
         import psycopg2
 
@@ -48,8 +48,21 @@ def connect(url):
         from MySQLdb import connect as connect_mysql
     age = "timestampdiff(MICROSECOND, {}, utc_timestamp(6)) / 1000000"
     # A TIMESTAMP comes in the session's zone, which is the server's unless somebody says otherwise, as Airflow does.
+    login.update(port=parts.port or 3306, database=name, **options_of(url))
     login["init_command"] = "SET time_zone = '+00:00'"
-    return connect_mysql(port=parts.port or 3306, database=name, **login), age
+    return connect_mysql(**login), age
+
+
+def options_of(url):
+    """What a URL of MySQL has behind its question mark (TLS, a socket), as its driver takes it: SQLAlchemy knows."""
+    if "?" not in url:
+        return {}  # to import it takes a while
+    from sqlalchemy.engine import make_url
+
+    parsed = make_url(url)
+    _, found = parsed.get_dialect()().create_connect_args(parsed)
+    login = ("host", "user", "username", "password", "passwd", "db", "database", "port")
+    return {name: value for name, value in found.items() if name not in login}
 
 
 def jobs(cursor, age, types):
