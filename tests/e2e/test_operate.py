@@ -11,12 +11,13 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
+from support.faults.lab import until
 from support.lab_cluster import TIMEOUT, TOOLKIT
 from support.saved_clusters import FOUR, Provisioned, wait_for_heartbeats
 
@@ -278,20 +279,13 @@ def test_tasks_of_a_killed_worker_are_named_and_run_again(four: Provisioned) -> 
         f"select count(*) from task_instance where state = 'running' and hostname = '{WORKERS[0]}'"
     )
     ask = f'runuser -u postgres -- psql -Atc "{running}" airflow'
-    until(lambda: int(four.ssh(DATA, ask)) > 0, 60)
+    assert until(lambda: int(four.ssh(DATA, ask)) > 0, 60)
     four.ssh(WORKERS[0], "systemctl kill --signal=KILL airflow-worker")
     time.sleep(30)
-    until(lambda: WORKERS[0] in silent(four), 30)
-    until(lambda: not silent(four), 120)
+    assert until(lambda: WORKERS[0] in silent(four), 30)
+    assert until(lambda: not silent(four), 120)
     again = {state for state in tries(four) if state.endswith("2")}
     assert again and not [state for state in tries(four) if state.startswith("failed")]
-
-
-def until(holds: Callable[[], bool], within: float) -> None:
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
 
 
 def silent(four: Provisioned) -> set[str]:

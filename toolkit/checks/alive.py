@@ -94,8 +94,7 @@ def _seconds(written: str) -> float:
 
 
 def _old(found: list[HostState], most: float) -> Iterator[Finding]:
-    states = {state.host.name: state for state in found}
-    for (component, host), seconds in silences(found).items():
+    for state, component, seconds in silences(found):
         if seconds > most:
             does = f"has given no heartbeat for {seconds:.0f} s"
-            yield _of_component(states[host], component, "alive.heartbeat", does)
+            yield _of_component(state, component, "alive.heartbeat", does)

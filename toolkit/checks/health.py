@@ -93,8 +93,8 @@ def seen_whole(cluster: Cluster, seen: Seen) -> bool:
         state.problem or state.broker_error or (state.database and state.database.error)
         for state in seen.states
     )
-    partly = any(facts.errors for facts in seen.probe.facts.values())
-    partly = partly or bool(seen.workers and seen.workers.error)
+    silent = bool(seen.workers and seen.workers.error)
+    partly = silent or any(facts.errors for facts in seen.probe.facts.values())
     return len(cluster.hosts) == len(cluster.all_hosts) and not partly and not any(blind)
 
 
@@ -142,9 +142,10 @@ def _waiting(cluster: Cluster, seen: Seen) -> Iterator[Finding]:
     state = next((one for one in seen.states if _answers(one)), None)
     if state is None:
         return
-    for queued in _database(seen).queued:
+    database = _database(seen)
+    for queued in database.queued:
         if seen.workers is None:
-            free = (seen.parallelism or 0) - _database(seen).running
+            free = (seen.parallelism or 0) - database.running
             if cluster.executor == "LocalExecutor" and queued.oldest > QUEUED and free > 0:
                 yield _waits(state, queued, f"{free} more could run")
         elif not seen.workers.error:

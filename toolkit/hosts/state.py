@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -265,37 +265,28 @@ def _by_line(cluster: Cluster, host: Host) -> dict[str, tuple[str, ...]]:
 
 def heartbeats(found: Iterable[HostState]) -> dict[tuple[str, str], float]:
     """(component, inventory name) -> age of the heartbeat in seconds, of those that gave one since their unit began."""
-    found = list(found)
-    uptimes = {(component, state.host.name): state.uptime(component)
-               for state in found for component in state.components}  # fmt: skip
-    return {one: age for one, age in _ages(found).items() if age <= uptimes[one]}
-
-
-def silences(found: Iterable[HostState]) -> dict[tuple[str, str], float]:
-    """(component, inventory name) -> seconds that a unit which is active, and gave heartbeats once, has given none."""
-    found = list(found)
-    ages = _ages(found)
     return {
-        (component, state.host.name): min(ages[component, state.host.name], state.uptime(component))
-        for state in found
-        for component in state.components
-        if (component, state.host.name) in ages and state.unit(component).active == "active"
+        (component, state.host.name): age
+        for state, component, age in _ages(list(found))
+        if age <= state.uptime(component)
     }
 
 
-def _ages(found: list[HostState]) -> dict[tuple[str, str], float]:
-    """(component, inventory name) -> seconds since the heartbeat of its newest job."""
+def silences(found: Iterable[HostState]) -> Iterator[tuple[HostState, str, float]]:
+    """State, component and the seconds that a unit which is active, and gave heartbeats once, has given none."""
+    for state, component, age in _ages(list(found)):
+        if state.unit(component).active == "active":
+            yield state, component, min(age, state.uptime(component))
+
+
+def _ages(found: list[HostState]) -> Iterator[tuple[HostState, str, float]]:
+    """State, component and the seconds since the heartbeat of its newest job."""
     jobs = [job for state in found if state.database for job in state.database.jobs]
     components = {one.heartbeat: one.name for one in all_components() if one.heartbeat}
     ages = {(components[job.type], job.hostname): job.age for job in jobs if job.type in components}
-    named = {
-        (component, state.host.name): [
-            ages[component, name]
-            for name in (state.hostname, state.airflow_name)
-            if (component, name) in ages
-        ]
-        for state in found
-        for component in state.components
-    }
-    # Under a name that the host had before, a job may have ended long ago.
-    return {one: min(known) for one, known in named.items() if known}
+    for state in found:
+        for component in state.components:
+            names = (state.hostname, state.airflow_name)
+            known = [ages[component, name] for name in names if (component, name) in ages]
+            if known:  # under a name that the host had before, a job may have ended long ago
+                yield state, component, min(known)
