@@ -258,9 +258,8 @@ def _repository_of_ours(name: str) -> Iterator[Path]:
             subprocess.run(
                 ["git", "init", "--quiet", "--bare", str(home)], check=True, capture_output=True
             )
-        for left in home.rglob(
-            "*.lock"
-        ):  # of a git that was killed: this lock lets in one at a time
+        # Those of a git that was killed: ours lets in one at a time.
+        for left in home.rglob("*.lock"):
             left.unlink()
         yield home
 
