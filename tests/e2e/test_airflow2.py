@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.faults.lab import until
 from support.lab_cluster import Cluster
 
 from toolkit.cluster import Cluster as Inventory
@@ -112,6 +113,10 @@ for word in ("first", "second"):
 """
 
 
+def database(cluster: Cluster, query: str) -> list[str]:
+    return cluster.ssh(HOST, f'runuser -u postgres -- psql -Atc "{query}" airflow').split()
+
+
 def test_dags_are_deployed_and_rolled_back(provisioned: Cluster, tmp_path: Path) -> None:
     """Airflow 2 has no bundles: the folder that it reads becomes another one."""
     (tmp_path / "dags").mkdir()
@@ -120,13 +125,8 @@ def test_dags_are_deployed_and_rolled_back(provisioned: Cluster, tmp_path: Path)
     (tmp_path / "include/which.py").write_text('NAME = "red"\n')
 
     def active() -> set[str]:
-        return set(
-            database("select dag_id from dag where is_active and dag_id != 'toolkit_canary'")
-        )
-
-    def database(query: str) -> list[str]:
-        said = provisioned.ssh(HOST, f'runuser -u postgres -- psql -Atc "{query}" airflow')
-        return said.split()
+        query = "select dag_id from dag where is_active and dag_id != 'toolkit_canary'"
+        return set(database(provisioned, query))
 
     first = provisioned.json("deploy", str(tmp_path))
     assert (first["dags"], active()) == (2, {"red_first", "red_second"})
@@ -142,7 +142,9 @@ def test_dags_are_deployed_and_rolled_back(provisioned: Cluster, tmp_path: Path)
     assert active() == {"red_first", "red_second"}
     provisioned.toolkit("airflow", "--", "dags", "trigger", "red_first")
     deadline = time.monotonic() + 60
-    while database("select state from dag_run where dag_id = 'red_first'") != ["success"]:
+    while database(provisioned, "select state from dag_run where dag_id = 'red_first'") != [
+        "success"
+    ]:
         assert time.monotonic() < deadline
         time.sleep(1)
     said = provisioned.toolkit("logs", "--task", "red_first", "one", "--grep", "returned value")
@@ -160,7 +162,60 @@ def test_a_worker_is_drained_and_restarted(provisioned: Cluster) -> None:
     provisioned.toolkit("airflow", "--", "dags", "trigger", "red_second")
     assert provisioned.json("drain", HOST, "--yes")["ok"]
     assert provisioned.json("undrain", HOST)["ok"]
-    assert provisioned.json("restart", "--rolling", "worker", "triggerer")["ok"]
+    assert provisioned.json("restart", "--rolling", "worker", "triggerer", "--yes")["ok"]
     assert provisioned.json("maintenance", "on")["dags"] >= 2
     assert provisioned.json("maintenance", "off")["dags"] >= 2
     assert provisioned.json("verify")["ok"]
+
+
+PATIENT = """
+import time
+from datetime import datetime
+from airflow.decorators import dag, task
+
+@dag(schedule=None, start_date=datetime(2026, 1, 1), is_paused_upon_creation=False)
+def patient():
+    @task(retries=0)
+    def one():
+        time.sleep(10)
+    one()
+patient()
+"""
+
+
+def test_a_task_outlives_a_database_that_is_away(provisioned: Cluster, tmp_path: Path) -> None:
+    """Tasks of Airflow 2 talk to it themselves; ended without it, this one would have failed."""
+    (tmp_path / "patient.py").write_text(PATIENT)
+    provisioned.json("deploy", str(tmp_path), "--allow-removal")
+    provisioned.toolkit("airflow", "--", "dags", "trigger", "patient")
+    state = "select state from task_instance where dag_id = 'patient'"
+    assert until(lambda: database(provisioned, state) == ["running"], 60)
+    unit = "$(systemctl list-units --plain --no-legend 'postgresql@*' | cut -d' ' -f1)"
+    provisioned.ssh(HOST, f"systemctl stop {unit}; sleep 15; systemctl start {unit}")
+    assert until(lambda: database(provisioned, state)[0] in ("success", "failed"), 90)
+    assert database(provisioned, state) == ["success"]
+
+
+def test_what_is_no_database_that_is_away_is_an_error_at_once(provisioned: Cluster) -> None:
+    program = """
+from airflow import settings
+from airflow_toolkit_database import connect_args
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+url = make_url(settings.SQL_ALCHEMY_CONN)
+assert settings.engine.connect()
+for wrong in (url.set(password="no"), url.set(database="none"), url.set(port=9)):
+    settings.SQL_ALCHEMY_CONN = wrong if wrong.port != 9 else url  # the last is of another server
+    try:
+        create_engine(wrong, connect_args=connect_args).connect()
+    except Exception as error:
+        print("RAISED", type(error).__name__)
+"""
+    given = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS=airflow_toolkit_database.connect_args"
+    command = f"set -a; . /etc/airflow/airflow.env; {given}; /opt/airflow/current/bin/python -"
+    began = time.monotonic()
+    said = provisioned.ssh(
+        HOST, f"runuser -u airflow -- bash -c '{command}' <<'END'\n{program}\nEND"
+    )
+    assert said.count("RAISED OperationalError") == 3
+    assert time.monotonic() - began < 40

@@ -149,6 +149,22 @@ def environment(chosen: Mapping[str, Any], direct: Iterable[str]) -> dict[str, A
     return {**chosen, "NO_PROXY": merged, "no_proxy": merged}
 
 
+def task_environment(line: Line, config: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[str]:
+    """Environment= of units that run tasks, but for options that airflow_config sets, under a former name too.
+
+    Args:
+        chosen: airflow_unit_options; where they may set PYTHONPATH, nobody knows whether our modules are on it.
+    """
+    found: list[str] = []
+    if "EnvironmentFile" in chosen or "PYTHONPATH" in str(chosen.get("Environment", "")):
+        return found
+    for name, value in line.get("task_environment", {}).items():
+        _, section, option = name.lower().split("__")
+        if not any(option in (config.get(one) or {}) for one in (section, "core")):
+            found.append(f"{name}={value}")
+    return found
+
+
 def python_path(chosen: Mapping[str, Any]) -> str:
     """PYTHONPATH of Airflow: what airflow_environment names, the DAGs, and our modules.
 
@@ -577,7 +593,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Filters by name."""
         return {f"plan_{function.__name__}": function for function in (
-            release_lines, executor, components, switches, units, unit_files, removed_units, unit_commands, secrets, environment, python_path, ignored_dags, dags_host, wanted_packages, shipped_lock,
+            release_lines, executor, components, switches, units, unit_files, removed_units, unit_commands, secrets, environment, task_environment, python_path, ignored_dags, dags_host, wanted_packages, shipped_lock,
             lock_plan, engines, engine, server_units, driver, database_url, broker_url, broker_database, sizes, worker_slots,
             configuration, sentence, import_errors, stops,
         )}  # fmt: skip

@@ -27,6 +27,7 @@ from airflow_plan import (
     shipped_lock,
     sizes,
     switches,
+    task_environment,
     unit_commands,
     units,
     wanted_packages,
@@ -61,6 +62,17 @@ SETTINGS: dict[str, Any] = {
 
 def line(major: str) -> Any:
     return release_lines()[major]
+
+
+def test_tasks_of_airflow_2_wait_for_their_database() -> None:
+    assert task_environment(line("3"), {}, {}) == []
+    (ours,) = task_environment(line("2"), {"core": {"parallelism": 4}}, {"Environment": ["A=b"]})
+    assert ours.startswith("AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS=")
+    for section in ("database", "core"):  # the option's name now, and before Airflow 2.3
+        theirs = {section: {"sql_alchemy_connect_args": "airflow_local_settings.ours"}}
+        assert task_environment(line("2"), theirs, {}) == []
+    for options in ({"EnvironmentFile": "/etc/x"}, {"Environment": ["A=b", "PYTHONPATH=/x"]}):
+        assert task_environment(line("2"), {}, options) == []
 
 
 def test_a_worker_host_means_celery() -> None:
