@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from toolkit.checks.common import answering, error, host_rule, listed, note, warning
 from toolkit.checks.thresholds import CLOCK_ERROR, CLOCK_WARNING
@@ -23,17 +23,29 @@ _SERVING = ("metadata_db", "broker", "webserver", "worker")
 @host_rule
 def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Only a difference that slow answers cannot explain counts."""
-    offsets = {host.name: facts.clock_offset for host, facts in answering(cluster, probe)}
-    if len(offsets) < 2:
+    everyone = _everyone(cluster, probe)
+    offsets = {host.name: facts.clock_offset for host, facts in everyone}
+    in_play = offsets.keys() - probe.outside.keys()
+    if len(offsets) < 2 or not in_play:
         return
-    ahead = max(offsets, key=lambda name: offsets[name][0])
-    behind = min(offsets, key=lambda name: offsets[name][1])
-    difference = offsets[ahead][0] - offsets[behind][1]
+
+    def lead(pair: tuple[str, str]) -> float:
+        """Seconds that the first is at least ahead of the second."""
+        return offsets[pair[0]][0] - offsets[pair[1]][1]
+
+    def first(names: Iterable[str]) -> str:
+        return max(names, key=lambda name: offsets[name][0])
+
+    def last(names: Iterable[str]) -> str:
+        return min(names, key=lambda name: offsets[name][1])
+
+    # Two hosts outside of the limit are none of this run's business.
+    pairs = [(first(in_play), last(offsets)), (first(offsets), last(in_play))]
+    ahead, behind = max(pairs, key=lead)
+    difference = lead((ahead, behind))
     if difference > CLOCK_WARNING:
-        severity, own = (
-            error if difference > CLOCK_ERROR else warning,
-            words(probe.facts[behind].os),
-        )
+        os = next(facts.os for host, facts in everyone if host.name == behind)
+        severity, own = error if difference > CLOCK_ERROR else warning, words(os)
         yield severity(
             "peers.clock",
             host=behind,
@@ -41,7 +53,9 @@ def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             fix="synchronise both clocks: "
             + own.sudo("install", packages=own.time_package)
             + " && sudo timedatectl set-ntp true",
-            remedy="{ command -v chronyc >/dev/null || { "
+            remedy=""
+            if behind in probe.outside
+            else "{ command -v chronyc >/dev/null || { "
             + own.command("install_quietly", packages=own.time_package)
             + "; }; } && timedatectl set-ntp true",
         )
@@ -60,7 +74,7 @@ def hostnames(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.hostname",
             host=hosts[0],
             what=f"{listed(hosts)} are all called {hostname}",
-            fix=f"on each but one: sudo hostnamectl set-hostname NAME, for example {hosts[-1]}",
+            fix=f"on each but one: sudo hostnamectl set-hostname NAME, for example {_newest(hosts, probe)}",
         )
 
 
@@ -76,21 +90,32 @@ def machine_ids(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
             "peers.machine_id",
             host=hosts[0],
             what=f"{listed(hosts)} have the same machine-id",
-            fix="on each but one: sudo rm /etc/machine-id && sudo systemd-machine-id-setup, "
-            "then reboot",
+            fix=f"on each but one, such as {_newest(hosts, probe)}: sudo rm /etc/machine-id && "
+            "sudo systemd-machine-id-setup, then reboot",
         )
 
 
 def _alike(
     cluster: Cluster, probe: Probe, key: Callable[[Host, Facts], str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Keys (other than "") that more than one host has, and these hosts."""
+    """Keys (other than "") that a host in play shares with another one, and these hosts."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for host, facts in answering(cluster, probe):
+    for host, facts in _everyone(cluster, probe):
         found[key(host, facts)].append(host.name)
     for value, hosts in found.items():
-        if value and len(hosts) > 1:
+        if value and len(hosts) > 1 and not probe.outside.keys() >= set(hosts):
             yield value, hosts
+
+
+def _newest(hosts: Sequence[str], probe: Probe) -> str:
+    """Of hosts that are alike the one to change: the last one in play, as the others work already."""
+    return [name for name in hosts if name not in probe.outside][-1]
+
+
+def _everyone(cluster: Cluster, probe: Probe) -> list[tuple[Host, Facts]]:
+    """Hosts in play and, after them, those outside of the limit, as far as they answered."""
+    outside = [host for host in cluster.all_hosts if host.name in probe.outside]
+    return [*answering(cluster, probe), *((host, probe.outside[host.name]) for host in outside)]
 
 
 @host_rule

@@ -48,7 +48,8 @@ def command(
     from toolkit.verbs.status import Comparison, status
 
     cluster = Cluster.load(inventory).limited(limit)
-    with Remote(cluster, become_password=become_password) as remote, Comparison(cluster) as vault:
+    vault = Comparison(cluster)
+    with Remote(cluster, become_password=become_password) as remote:
         if watch:
             return watched(
                 lambda: _look(status(cluster, remote, vault), cluster, as_json), interval

@@ -317,6 +317,7 @@ class Probe:
     """Facts of every host that answered, and what is wrong with each that did not.
 
     Attributes:
+        outside: names, machine-id and clock of hosts outside of the limit, those that answered.
         database: what an installed Airflow's database holds.
         left: hosts that left the cluster, and what is on them.
         nonce: the key of the digests in `Facts.secrets`.
@@ -330,3 +331,4 @@ class Probe:
     left: Mapping[str, Left] = field(default_factory=dict)
     database: Examined = field(default_factory=Examined)
     nonce: str = ""
+    outside: Mapping[str, Facts] = field(default_factory=dict)

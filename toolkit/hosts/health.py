@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from toolkit.beside import beside
 from toolkit.cluster import Cluster, Host
 from toolkit.cluster.disks import paths
 from toolkit.errors import ToolkitError
@@ -75,14 +75,13 @@ def look(cluster: Cluster, remote: Remote, long: float) -> Seen:
     """
     workers = cluster.group("worker") if cluster.executor == "CeleryExecutor" else []
     question = Question(cluster, list(cluster.hosts), workers=len(workers), database="health")
-    with ThreadPoolExecutor(2) as pool:
-        held = pool.submit(_held, cluster, remote)
-        elsewhere = pool.submit(_mutes_elsewhere, cluster, remote)
-        answers = remote.fan_out(
-            question.hosts,
-            program("health"),
-            lambda host: question.payload(host) | _more(cluster, host),
-        )
+    held = beside(_held, cluster, remote)
+    elsewhere = beside(_mutes_elsewhere, cluster, remote)
+    answers = remote.fan_out(
+        question.hosts,
+        program("health"),
+        lambda host: question.payload(host) | _more(cluster, host),
+    )
     states = tuple(question.states(answers))
     asked = _asked(states)
     seen = Seen(

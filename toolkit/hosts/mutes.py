@@ -25,6 +25,7 @@ class Mute:
         sticky: whether it stays when the finding is gone.
         count: how many findings of that id there were; None where there was none.
         severity: the worst of theirs; "" where there was none.
+        hosts: that had one, "" the cluster; None where there was none.
     """
 
     code: str
@@ -34,6 +35,7 @@ class Mute:
     sticky: bool = False
     count: int | None = None
     severity: str = ""
+    hosts: tuple[str, ...] | None = None
 
 
 def mutes_host(cluster: Cluster) -> Host | None:
@@ -66,7 +68,7 @@ def set_mute(remote: Remote, host: Host, mute: Mute, seconds: float | None, audi
         ToolkitError: the host cannot be worked on, or was never provisioned.
     """
     wanted = {"code": mute.code, "by": mute.by, "sticky": mute.sticky, "count": mute.count,
-              "severity": mute.severity, "seconds": seconds}  # fmt: skip
+              "severity": mute.severity, "hosts": mute.hosts, "seconds": seconds}  # fmt: skip
     answer = remote.run_script(host, program("mutes"), {"set": wanted, "audit": audit})
     made = next((one for one in mutes_in(answer) if one.code == mute.code), None)
     if made is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 
-from toolkit.cluster import Cluster
+from toolkit.beside import beside
+from toolkit.cluster import Cluster, Host
 from toolkit.hosts import HostProblem, Remote
 from toolkit.hosts.database import examine
 from toolkit.hosts.external import Service, ask, external_urls
@@ -17,6 +19,11 @@ from toolkit.hosts.reach import meet
 from toolkit.onhost.bundle import program
 
 __all__ = ["Facts", "Probe", "collect"]
+
+_AT_ONCE = 16
+"""Hosts outside of the limit that are asked at once who they are."""
+_PATIENCE = 3
+"""Seconds that they have for it after those in play."""
 
 
 def collect(cluster: Cluster, remote: Remote) -> Probe:
@@ -29,11 +36,13 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
         ToolkitError: a certificate that the settings name cannot be read.
     """
     nonce = secrets.token_hex(16)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        # uv is asked for its index while the connections are made.
+    external = external_urls(cluster)
+    database = beside(examine, cluster, remote)
+    outside: dict[str, Facts] = {}
+    asked = _ask_outside(cluster, remote, outside)
+    # uv is asked for its index while the connections are made; it is not to outlive this process.
+    with ThreadPoolExecutor(1) as pool:
         index = pool.submit(index_url, cluster)
-        external = external_urls(cluster)
-        database = pool.submit(examine, cluster, remote)
         answers = remote.fan_out(
             cluster.hosts,
             program("probe"),
@@ -48,7 +57,32 @@ def collect(cluster: Cluster, remote: Remote) -> Probe:
     services = tuple(_services(cluster, remote, facts, external))
     left = ask_left(cluster, remote, left_hosts(cluster, (one.claim for one in facts.values())))
     met = meet(cluster, remote, facts)
-    return Probe(facts, problems, services, *met, left, database.result(), nonce)
+    wait(asked, _PATIENCE)
+    return Probe(
+        facts, problems, services, *met, left, database.result(), nonce, dict(outside)
+    )  # fmt: skip
+
+
+def _ask_outside(
+    cluster: Cluster, remote: Remote, found: dict[str, Facts]
+) -> list[Future[None]]:  # fmt: skip
+    """Ask hosts outside of the limit, which those in play are compared with.
+
+    One that is down is none of this run's business, and may be what the limit is for.
+
+    Args:
+        found: filled with what they say, as it comes.
+    """
+    in_play = {host.name for host in cluster.hosts}
+    outside = [host for host in cluster.all_hosts if host.name not in in_play]
+
+    def ask(hosts: list[Host]) -> None:
+        for host in hosts:
+            with suppress(HostProblem):
+                answer = remote.run_script(host, program("identity"), {}, become=False, timeout=10)
+                found[host.name] = Facts.from_json(answer)
+
+    return [beside(ask, outside[n::_AT_ONCE]) for n in range(min(_AT_ONCE, len(outside)))]
 
 
 def _services(

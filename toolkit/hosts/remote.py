@@ -59,6 +59,7 @@ class Remote:
         self._opener = Opener(self._trust, connect_timeout)
         self._ways: dict[str, Way] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._closed = False
 
     def __enter__(self) -> Remote:
         return self
@@ -67,8 +68,9 @@ class Remote:
         self.close()
 
     def close(self) -> None:
-        """Close every connection."""
-        for way in self._ways.values():
+        """Close every connection, also those that are being made in threads that nobody waits for."""
+        self._closed = True
+        for way in list(self._ways.values()):
             way.close()
         self._ways.clear()
 
@@ -324,6 +326,8 @@ class Remote:
             way = self._ways.get(host.name)
             if way is None or not way.open:
                 way = self._ways[host.name] = self._opener.open(host)
+                if self._closed:
+                    way.close()
             return way
 
 

@@ -1,7 +1,7 @@
 """The mutes of `toolkit health`: on the lease's host, so that every control machine knows them; as root.
 
 A mute: code, since and until (seconds since the epoch by this host's clock; until is None for no end),
-by, sticky, and count and severity of the findings that were there (None for none).
+by, sticky, and count, severity and hosts of the findings that were there (None for none).
 """
 
 import contextlib

@@ -38,10 +38,8 @@ def asking(
         ToolkitError: the inventory cannot be read, or no host matches the limit.
     """
     cluster = Cluster.load(inventory).limited(limit)
-    with (
-        Remote(cluster, become_password=password, connect_timeout=_UNREACHABLE) as remote,
-        Comparison(cluster) as vault,
-    ):
+    vault = Comparison(cluster)
+    with Remote(cluster, become_password=password, connect_timeout=_UNREACHABLE) as remote:
         yield Health(cluster, remote, vault, command)
 
 
@@ -96,7 +94,8 @@ class Health:
             )
         severity = _SEVERITIES.get(worst(mine))
         wanted = Mute(code, self._who, sticky=sticky, count=len(mine) or None,
-                      severity=severity.value if severity else "")  # fmt: skip
+                      severity=severity.value if severity else "",
+                      hosts=tuple(sorted({one.host for one in mine})) if mine else None)  # fmt: skip
         return set_mute(self._remote, host, wanted, seconds, self._audit("succeeded"))
 
     def unmute(self, code: str) -> bool:

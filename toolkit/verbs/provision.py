@@ -269,8 +269,19 @@ class _Provision:
         if outcome.ok and not self.work.options.dry:
             knowing = self.cluster.all_hosts if self.admission.new else self.cluster.hosts
             write_members(self.cluster, remote, self.probe.left, knowing)
+            self._say_what_waits()
         self.result.url = self.cluster.web_address
         return outcome.ok
+
+    def _say_what_waits(self) -> None:
+        """The schedulers, which are outside of the limit, go on as they are."""
+        new = [host.name for host in self.admission.new if host in self.cluster.group("worker")]
+        schedulers = [host.name for host in self.admission.hosts if "scheduler" in host.groups]
+        if new and schedulers and not self.cluster.setting("airflow_parallelism"):
+            self.work.progress.say(
+                f"{', '.join(new)} takes tasks; how many run at once in all is core.parallelism of {', '.join(schedulers)}, "
+                f"which grows with a restart of the scheduler: toolkit provision -i {self.cluster.inventory}"
+            )
 
     def prove(self) -> bool:
         """Prove the whole cluster, with a run of the canary DAG."""

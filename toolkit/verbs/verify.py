@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from toolkit.beside import beside
 from toolkit.checks import remote_logs
 from toolkit.checks.proof import Proof
 from toolkit.checks.running import Evidence, prove
@@ -78,23 +79,22 @@ def verify(cluster: Cluster, remote: Remote, report: Callable[[str], None]) -> l
         report: called with a line when a step begins.
     """
     hosts = [host for host in cluster.all_hosts if airflow_components(cluster, host)]
-    with ThreadPoolExecutor(4) as pool:
-        database = pool.submit(examine, cluster, remote)
-        # Both count the time until a worker answers, which one that ends its tasks does not.
-        ended = _ended(cluster, remote, hosts, report)
-        at_work = [state.host for state in ended if not state.drained]
-        first = pool.submit(_settled, cluster, remote, ended, report)
+    database = beside(examine, cluster, remote)
+    # Both count the time until a worker answers, which one that ends its tasks does not.
+    ended = _ended(cluster, remote, hosts, report)
+    at_work = [state.host for state in ended if not state.drained]
+    first = beside(_settled, cluster, remote, ended, report)
+    workers = beside(_workers, cluster, remote, at_work)
+    with ThreadPoolExecutor(1) as pool:  # a run is begun, and removed at its end
         canary_run = pool.submit(canary, cluster, remote, at_work)
-        workers = pool.submit(_workers, cluster, remote, at_work)
         before = first.result()
         report("waiting for health and running the canary DAG")
         ran, queues = canary_run.result(), workers.result()
     report("signing in to the web UI, checking units, ports, secrets and clocks")
-    with ThreadPoolExecutor(1) as pool:
-        # Once the canary has found that the web server answers.
-        visit = partial(_ask, Visit, remote, cluster.web, "browser")
-        visited = pool.submit(visits, cluster, ran.login, visit) if ran.health else None
-        after = states(cluster, remote, hosts)
+    # Once the canary has found that the web server answers.
+    visit = partial(_ask, Visit, remote, cluster.web, "browser")
+    visited = beside(visits, cluster, ran.login, visit) if ran.health else None
+    after = states(cluster, remote, hosts)
     refused = refusals(cluster, remote, ran)
     return prove(
         cluster,

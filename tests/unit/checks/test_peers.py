@@ -9,7 +9,7 @@ from support.preflight_data import CELERY, SINGLE, good_facts, make_cluster, onl
 
 from toolkit.checks import validate_hosts
 from toolkit.findings import Finding, Severity
-from toolkit.hosts.facts import Machine, Names
+from toolkit.hosts.facts import Facts, Machine, Names, Probe
 from toolkit.hosts.tried import Reach, Resolution
 
 
@@ -58,6 +58,37 @@ def test_copied_machines(tmp_path: Path) -> None:
     machine = Machine(architecture="x86_64", cpus=2, id="id-4")
     finding = only(findings(tmp_path, machine=machine), "peers.machine_id", "w1")
     assert finding.severity is Severity.WARNING
+
+
+def limited(directory: Path, limit: str, **outside: Facts) -> list[Finding]:
+    """What is found of hosts in play, compared with those outside of the limit."""
+    directory.mkdir(exist_ok=True)
+    cluster = make_cluster(directory, CELERY).limited(limit)
+    every = probe_of(cluster, **outside).facts
+    names = {host.name for host in cluster.hosts}
+    inside = {name: facts for name, facts in every.items() if name in names}
+    others = {name: facts for name, facts in every.items() if name not in names}
+    return validate_hosts(cluster, Probe(inside, outside=others))
+
+
+def test_a_new_host_that_is_a_copy_of_one_outside_of_the_limit(tmp_path: Path) -> None:
+    copy = Names("h4", "h4", ("10.0.0.3",))
+    finding = only(limited(tmp_path, "w2", w1=good_facts(3, network=copy)), "peers.hostname", "w2")
+    assert "w2 and w1 are all called h4" in finding.what
+    machine = Machine(architecture="x86_64", cpus=2, id="id-4")
+    only(limited(tmp_path / "2", "w2", w1=good_facts(3, machine=machine)), "peers.machine_id", "w2")
+
+
+def test_hosts_outside_of_the_limit_are_not_compared_with_each_other(tmp_path: Path) -> None:
+    copy = good_facts(3, network=Names("h4", "h4", ("10.0.0.3",)), machine=Machine(id="id-4"))
+    assert limited(tmp_path, "d1", w1=copy) == []
+    late = good_facts(3, clock_start=160.2, clock_end=160.4)
+    assert limited(tmp_path / "2", "d1:w1", d1=good_facts(1), w1=good_facts(3)) == []
+    (finding,) = limited(tmp_path / "3", "d1", w1=late)
+    assert (finding.id, finding.host) == ("peers.clock", "d1")
+    early = {"w1": late, "w2": good_facts(4, clock_start=159.2, clock_end=159.4)}
+    (finding,) = limited(tmp_path / "4", "d1", **early)
+    assert (finding.id, finding.what.split()[-1]) == ("peers.clock", "w1")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,9 @@ def test_findings_of_one_kind_on_a_host_are_one_line_and_errors_come_first() -> 
         ((disk("a"), disk("b")), {}, True, "2 findings in place of 1"),
         ((disk("a"), disk("b")), {"sticky": True}, True, "2 findings in place of 1"),
         ((disk("a"), disk("b")), {"sticky": True, "count": None, "severity": ""}, True, ""),
-        ((disk("b"),), {}, True, ""),
+        ((disk("b"),), {}, True, ""),  # a mute of an older toolkit
+        ((disk("a"),), {"hosts": ("a",)}, True, ""),
+        ((disk("b"),), {"hosts": ("a",)}, True, "b has it as well"),
         ((disk("a", Severity.ERROR),), {}, False, "it has become an error"),
     ],
 )
