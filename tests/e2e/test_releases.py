@@ -225,7 +225,10 @@ def test_a_host_that_is_away_stops_it_before_the_switch(four: Provisioned, proje
     change(project, "three")
     with paused(four, WORKERS[1]):
         refused = four.toolkit("deploy", str(project), expect=2)
+        listed = four.toolkit("deploy", "--list", "--json")
     assert f"error: {WORKERS[1]}: " in refused.stderr
+    assert WORKERS[1] in listed.stderr
+    assert WORKERS[1] not in json.loads(listed.stdout)["releases"][0]["current_on"]
     assert current(four) == before
 
 
@@ -366,3 +369,15 @@ def test_a_repository_with_a_deploy_key(four: Provisioned, project: Path, tmp_pa
     found = four.json("deploy", **home)
     assert (found["ref"], len(found["commit"]), found["source"]) == ("v1", 40, url)
     four.set(text)
+    # The same files from elsewhere are the same release, and the list says where they are from now.
+    change(project, "something else")
+    other = deploy(four, project)
+    change(project, "from git")
+    assert four.json("deploy", str(project))["release"] == found["release"]
+    newest, before, *_ = four.json("deploy", "--list")["releases"]
+    assert (newest["id"], newest["source"], newest["ref"]) == (
+        found["release"],
+        str(project),
+        "main",
+    )
+    assert (newest["current_on"], before["id"]) == (sorted(AIRFLOW), other["release"])

@@ -115,7 +115,7 @@ def _refuse_together(source: str | None, example: bool, lists: bool) -> None:
 def _list(inventory: Inventory, become_password: str | None, as_json: bool) -> int:
     from toolkit.verbs.releases import listed, text
 
-    rows = listed(inventory, become_password)
+    rows = listed(inventory, become_password, lambda problem: click.echo(str(problem), err=True))
     releases = {"ok": True, "releases": [row.as_json() for row in rows]}
     click.echo(json.dumps(releases, indent=2) if as_json else text(rows))
     return 0

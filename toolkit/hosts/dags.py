@@ -39,12 +39,18 @@ class Switched:
         by: user@machine.
         dags: how many DAGs it has.
         former: the id of the release that was current before; "" for the first one.
+        source, ref, commit, modified: as of the release, where the same files came from elsewhere since it was made;
+            source is "" where they did not.
     """
 
     when: str = ""
     by: str = ""
     dags: int = 0
     former: str = ""
+    source: str = ""
+    ref: str = ""
+    commit: str = ""
+    modified: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,16 @@ class Release:
     commit: str = ""
     modified: bool = False
     switched: Switched | None = None
+
+    @property
+    def origin(self) -> Release | Switched:
+        """What says where it is from: the deploy that made it current again, else the one that made it."""
+        return self.switched if self.switched and self.switched.source else self
+
+    @property
+    def moment(self) -> str:
+        """When it was last made the current one, else when it was made; ISO 8601 in UTC."""
+        return self.switched.when if self.switched else self.made
 
 
 @dataclass(frozen=True)
@@ -173,9 +189,16 @@ def parsing_hosts(cluster: Cluster) -> list[tuple[Host, str]]:
 
 
 def inspect(
-    cluster: Cluster, remote: Remote, hosts: Iterable[Host], files: Iterable[File] = ()
+    cluster: Cluster,
+    remote: Remote,
+    hosts: Iterable[Host],
+    files: Iterable[File] = (),
+    lost: Callable[[HostProblem], None] | None = None,
 ) -> dict[str, HostDags]:
     """What is on each host, and which of these files' contents it lacks.
+
+    Args:
+        lost: called with what is wrong with hosts that cannot be asked, which are left out then.
 
     Raises:
         HostProblem: a host cannot be asked; the first of them.
@@ -183,6 +206,11 @@ def inspect(
     units = [unit_of(name) for name in records(cluster)]
     payload = {"action": "inspect", "files": [one.as_json() for one in files], "units": units}
     answers = remote.fan_out(hosts, program("dags"), payload, timeout=PATIENCE)
+    if lost:
+        problems = [one for one in answers.values() if isinstance(one, HostProblem)]
+        for problem in problems:
+            lost(problem)
+        answers = {name: one for name, one in answers.items() if one not in problems}
     return {name: read(HostDags, answer) for name, answer in answered(answers).items()}
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from toolkit.checks import dags as rules
 from toolkit.cluster import Cluster, Inventory
-from toolkit.cluster.dag_source import Fetched, Source, fetch, source_of
+from toolkit.cluster.dag_fetch import Fetched, fetch
+from toolkit.cluster.dag_source import Source, source_of
 from toolkit.cluster.dags import DAGS, FILE_MB, REQUIREMENTS, Tree, pack, release_id
 from toolkit.cluster.lock import lock_file
 from toolkit.cluster.lockfile import pinned, read_header
@@ -233,6 +234,12 @@ class _Deploy(Switching):
             "digest": self.tree.digest,
             "made": now(),
             "by": self.who(),
+            **self.origin(),
+        }
+
+    def origin(self) -> dict[str, Any]:
+        """Where its files are from."""
+        return {
             "source": self.source.shown,
             "ref": self.fetched.ref,
             "commit": self.fetched.commit,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from toolkit.beside import beside
 from toolkit.cluster import Cluster, Host, Inventory
 from toolkit.cluster.topology import airflow_option, major
 from toolkit.errors import ToolkitError
@@ -124,9 +124,11 @@ def prune(
     wanted = needed(cluster, remote, host)
     if wanted.error:
         return wanted.error
-    known = {one.id for host_dags in there.values() for one in host_dags.releases} | {current}
-    newest = set(sorted(known)[-int(cluster.setting("airflow_dags_keep") or 1) :])
-    kept = newest | {current} | set(wanted.runs) | set(wanted.parsed)
+    moments = {one.id: one.moment for host_dags in there.values() for one in host_dags.releases}
+    known = moments.keys() | {current}
+    newest = sorted(moments.keys() - {current}, key=lambda id: moments[id])[::-1]
+    kept = set(newest[: int(cluster.setting("airflow_dags_keep") or 1) - 1])
+    kept | {current} | set(wanted.runs) | set(wanted.parsed)
     kept |= {one.current for one in there.values()}
     remove(remote, dag_hosts(cluster), sorted(known - kept))
     return ""
@@ -202,10 +204,10 @@ class Row:
             "id": one.id,
             "made": one.made,
             "by": one.by,
-            "source": one.source,
-            "ref": one.ref,
-            "commit": one.commit,
-            "modified": one.modified,
+            "source": one.origin.source,
+            "ref": one.origin.ref,
+            "commit": one.origin.commit,
+            "modified": one.origin.modified,
             "dags": switched.dags if switched else None,
             "switched": switched.when if switched else None,
             "current_on": list(self.current),
@@ -214,24 +216,35 @@ class Row:
         }
 
 
-def listed(inventory: Inventory | Path, become_password: str | None = None) -> list[Row]:
-    """Every release that was current once, the newest first.
+def listed(
+    inventory: Inventory | Path, become_password: str | None, lost: Callable[[HostProblem], None]
+) -> list[Row]:
+    """Every release that was current once, the one that was last made so first.
+
+    Args:
+        lost: called with what is wrong with hosts that cannot be asked.
 
     Raises:
         ToolkitError: the inventory is wrong, or DAGs are not deployed on these hosts.
-        HostProblem: a host cannot be reached.
+        HostProblem: no host that imports DAGs can be reached.
     """
     cluster = Cluster.load(inventory)
     refuse_inventory(cluster)
-    host = parsing_hosts(cluster)[0][0]
-    with Remote(cluster, become_password=become_password) as remote, ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(needed, cluster, remote, host)
-        there = inspect(cluster, remote, dag_hosts(cluster))
-        refuse_hosts(cluster, there)
+    parsing = [host for host, _ in parsing_hosts(cluster)]
+    with Remote(cluster, become_password=become_password) as remote:
+        asked = beside(needed, cluster, remote, parsing[0])
+        problems: list[HostProblem] = []
+        there = inspect(cluster, remote, dag_hosts(cluster), lost=problems.append)
         wanted = asked.result()
+    host = next((one for one in parsing if one.name in there), None)
+    if host is None:
+        raise problems[0]
+    for problem in problems:
+        lost(problem)
+    refuse_hosts(cluster, there)
     versioned = major(cluster) != "2" and not wanted.error
     rows = []
-    for one in sorted(there[host.name].releases, key=lambda release: release.id, reverse=True):
+    for one in sorted(there[host.name].releases, key=lambda release: release.moment, reverse=True):
         if one.switched:
             on = tuple(name for name, host_dags in there.items() if host_dags.current == one.id)
             missing = tuple(name for name, host_dags in there.items()
@@ -253,12 +266,13 @@ def text(rows: list[Row]) -> str:
     for row in rows:
         one, switched = row.release, row.release.switched
         assert switched
+        origin = one.origin
         ref = " ".join(
-            filter(None, [one.ref, one.commit[:10], "(modified)" if one.modified else ""])
+            filter(None, [origin.ref, origin.commit[:10], "(modified)" if origin.modified else ""])
         )
         runs = "-" if row.runs is None else str(row.runs)
         cells.append(("*" if row.current else "", one.id, switched.when.replace("+00:00", "Z"), switched.by or one.by,
-                      one.source, ref or "-", str(switched.dags), runs))  # fmt: skip
+                      origin.source, ref or "-", str(switched.dags), runs))  # fmt: skip
         if row.missing:
             notes.append(f"{one.id} is not on {', '.join(row.missing)}")
     others = sorted({name for row in rows for name in row.current})

@@ -163,6 +163,10 @@ class Switching:
             self.result.unchanged, self.result.restart = True, self._is_stale()
         return self.result.unchanged
 
+    def origin(self) -> dict[str, Any]:
+        """Where its files are from; {} as the release has it."""
+        return {}
+
     def who(self) -> str:
         """As the journal and releases have it."""
         return f"{self.work.holder.user}@{self.work.holder.machine}"
@@ -192,19 +196,16 @@ class Switching:
 
     def _not_imported(self) -> ToolkitError:
         """No answer is nothing that could be skipped."""
-        reading, inventory = self.gate.reading, self.cluster.inventory
+        reading, error = self.gate.reading, self.gate.error
+        what = f"no DAG could be imported: {error}"
+        fix = f"toolkit status -i {self.cluster.inventory} shows how Airflow is on this host"
+        if reading:
+            what, fix = f"{reading}: {error}", f"correct {reading}"
+        elif "recursive loop" in error:
+            fix = "a folder is there twice, by way of a link: remove the link, or name it in .airflowignore"
         return ToolkitError(
-            f"{reading}: {self.gate.error}"
-            if reading
-            else f"no DAG could be imported: {self.gate.error}",
-            where=self.importing.host.name,
-            fix=f"correct {reading}"
-            if reading
-            else "a folder is there twice, by way of a link: remove the link, or name it in .airflowignore"
-            if "recursive loop" in self.gate.error
-            else f"toolkit status -i {inventory} shows how Airflow is on this host",
-            exit_code=EXIT_REFUSED,
-        )
+            what, where=self.importing.host.name, fix=fix, exit_code=EXIT_REFUSED
+        )  # fmt: skip
 
     def _compare(self) -> None:
         """Which files and DAGs differ from those that are current."""
@@ -268,7 +269,7 @@ class Switching:
     def _switch(self, files: list[str]) -> None:
         switch(
             self.remote, self.hosts, self.result.release, versioned=self.versioned,
-            switched={"when": now(), "by": self.who(), "dags": self.result.dags},
+            switched={"when": now(), "by": self.who(), "dags": self.result.dags, **self.origin()},
             touched=[f"{DAGS}/{file}" for file in files], back=self.back,
         )  # fmt: skip
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.cluster import Cluster, dag_source
-from toolkit.cluster.dag_source import Source, fetch, source_of, without_password
+from toolkit.cluster import Cluster
+from toolkit.cluster.dag_fetch import fetch
+from toolkit.cluster.dag_source import Source, source_of, without_password
+from toolkit.cluster.git import environment, explained
 from toolkit.content import cache_dir
 from toolkit.errors import ToolkitError
 
@@ -172,9 +174,9 @@ def test_a_password_reaches_git_by_its_environment_alone(cluster: Cluster) -> No
     assert source.shown == source.url == "https://git.example.com/dags.git"
     assert source.login == ("kim", "p@ss")
     assert "p@ss" not in repr(source)
-    environment = dag_source._environment(source)
-    assert environment["TOOLKIT_GIT_PASSWORD"] == "p@ss"
-    assert "p@ss" not in environment["GIT_CONFIG_VALUE_1"]
+    found = environment(source)
+    assert found["TOOLKIT_GIT_PASSWORD"] == "p@ss"
+    assert "p@ss" not in found["GIT_CONFIG_VALUE_1"]
 
 
 @pytest.mark.parametrize("user", ["ghp_token", "ghp_token:"])
@@ -187,7 +189,7 @@ def test_a_token_as_the_user_s_name_is_a_secret_too(cluster: Cluster, user: str)
 
 def test_a_token_as_the_user_s_name_is_not_shown() -> None:
     source = Source("https://h/x", url="https://h/x", login=("ghp_token", ""))
-    found = dag_source._explained(source, "fatal: something with ghp_token")
+    found = explained(source, "fatal: something with ghp_token")
     assert isinstance(found, ToolkitError)
     assert found.what == "git failed: fatal: something with ********"
 
@@ -204,7 +206,7 @@ def test_a_password_is_not_given_to_the_user_s_own_helper(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".gitconfig").write_text("[credential]\n\thelper = store\n")
     source = Source("x", url="x", login=("kim", "p@ss"))
-    subprocess.run(["git", "credential", "approve"], check=True, cwd=tmp_path, text=True, env=dag_source._environment(source),
+    subprocess.run(["git", "credential", "approve"], check=True, cwd=tmp_path, text=True, env=environment(source),
                    input="protocol=https\nhost=git.example.com\nusername=kim\npassword=p@ss\n\n")  # fmt: skip
     assert not (tmp_path / ".git-credentials").exists()
 
@@ -237,7 +239,7 @@ def test_what_is_below_a_link_is_written_nowhere(
 def test_git_itself_gets_the_password_of_the_helper(tmp_path: Path) -> None:
     source = Source("x", url="x", login=("kim", r"p@\ts%s"))
     done = subprocess.run(["git", "credential", "fill"], input="protocol=https\nhost=git.example.com\n\n",
-                          env=dag_source._environment(source), cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
+                          env=environment(source), cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
     assert "username=kim\npassword=p@\\ts%s\n" in done.stdout
 
 
@@ -273,9 +275,7 @@ def test_a_deploy_key(tmp_path: Path) -> None:
         source_of(cluster, url, None)
     assert refused.value.fix == f"chmod 600 {key}"
     key.chmod(0o600)
-    assert (
-        f"-i '{key}'" in dag_source._environment(source_of(cluster, url, None))["GIT_SSH_COMMAND"]
-    )
+    assert f"-i '{key}'" in environment(source_of(cluster, url, None))["GIT_SSH_COMMAND"]
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_a_deploy_key(tmp_path: Path) -> None:
 )
 def test_what_git_says_in_words(said: str, what: str) -> None:
     source = Source("https://h/x", url="https://h/x", ref="main", login=("kim", "s3cret"))
-    found = dag_source._explained(source, said)
+    found = explained(source, said)
     assert isinstance(found, ToolkitError)
     assert found.fix
     with pytest.raises(ToolkitError, match=what):

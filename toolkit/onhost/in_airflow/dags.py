@@ -14,6 +14,7 @@ import time
 import traceback
 
 BUNDLE = "deployed"
+IGNORED = ".airflowignore"
 """The bundle of deployed DAGs (roles/airflow/filter_plugins/airflow_plan.py)."""
 AGAIN = "Ignoring DAG %s from %s - also found in %s"
 """What Airflow says of a DAG that is in two files; of two in one file it says nothing, and takes the last."""
@@ -133,6 +134,7 @@ class Reader:
         self.bag = self._empty_bag()
         errors, dags = {}, {}
         safe = self.conf.getboolean("core", "dag_discovery_safe_mode")
+        self._try_ignored(reading)
         files = self._files(safe)
         for path in files:
             name = self._relative(path)
@@ -176,6 +178,16 @@ class Reader:
                 bundle_name=BUNDLE,
             )
         return self.kind(self.folder, include_examples=False, collect_dags=False)
+
+    def _try_ignored(self, reading):
+        """Airflow reads these files as text, and what it says of one that is none does not name it."""
+        for root, _, files in os.walk(self.folder):
+            if IGNORED in files:
+                path = os.path.join(root, IGNORED)
+                reading(self._relative(path))
+                with open(path, encoding="utf-8") as file:
+                    file.read()
+        reading("")
 
     def _files(self, safe):
         from airflow.utils.file import list_py_file_paths
