@@ -30,7 +30,9 @@ Exit status: 0 it succeeded on every host; 1 on some it did not; 2 no such host.
 )
 @options.inventory
 @options.limit
-@click.option("-b", "--become", is_flag=True, help="As root; without it as the login user.")
+@click.option(
+    "-b", "--become", is_flag=True, help="As root, as with -K; without both as the login user."
+)
 @options.become_password
 @options.as_json
 @click.argument("words", nargs=-1, required=True, metavar="-- COMMAND...")

@@ -26,7 +26,9 @@ Exit status: that of the shell or command; 255 the connection broke.
 """,
 )
 @options.inventory
-@click.option("-b", "--become", is_flag=True, help="As root; without it as the login user.")
+@click.option(
+    "-b", "--become", is_flag=True, help="As root, as with -K; without both as the login user."
+)
 @options.become_password
 @click.argument("host", metavar="HOST")
 @click.argument("words", nargs=-1, metavar="[-- COMMAND...]")

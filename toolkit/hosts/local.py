@@ -86,11 +86,9 @@ class LocalWay:
 
     def on_terminal(self, line: str, reply: Reply | None) -> int:
         """Run a line with this terminal connected to it; returns its exit status."""
-        from invoke.context import Context
-
         from toolkit.hosts import terminal
 
-        return terminal.run(Context(), line, reply)
+        return terminal.run(terminal.LocalScreen(line), reply)
 
     @contextmanager
     def tunnel(self, address: str, port: int) -> Iterator[int]:

@@ -90,7 +90,7 @@ class SshWay:
         """Run a line with this terminal connected to it; returns its exit status."""
         from toolkit.hosts import terminal
 
-        return terminal.run(self._connection, line, reply)
+        return terminal.run(terminal.RemoteScreen(self._connection.transport, line), reply)
 
     @contextmanager
     def tunnel(self, address: str, port: int) -> Iterator[int]:
