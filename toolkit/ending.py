@@ -43,7 +43,7 @@ def report(error: ToolkitError, as_json: bool) -> int:
             "where": str(error.where) if error.where else None,
             "fix": error.fix,
         }
-        click.echo(json.dumps({"ok": False, "error": problem}, indent=2))
+        click.echo(json.dumps({"ok": False, "error": problem}))  # streams are read by line
     else:
         said = error is INTERRUPTED or isinstance(error, DeclinedError)
         click.echo(f"{'' if said else 'error: '}{error}", err=True)
@@ -66,13 +66,14 @@ def wrong_usage(error: click.ClickException) -> ToolkitError:
 def defect(error: BaseException) -> ToolkitError:
     """What nobody foresaw: one sentence, and the traceback in a file that only its owner reads."""
     kind, place = type(error).__name__, _place(error)
+    status = getattr(error, "exit_code", EXIT_FAILED)
     what = f"this is a defect of the toolkit: {kind}{place}"
     try:
         kept = _record("".join(_told(error)))
     except OSError as refused:
         again = f"its traceback cannot be recorded in {state_dir()}: {refused.strerror}"
-        return ToolkitError(f"{what}; {again}", fix="report it", exit_code=EXIT_FAILED)
-    return ToolkitError(what, fix=f"report it with the file {kept}", exit_code=EXIT_FAILED)
+        return ToolkitError(f"{what}; {again}", fix="report it", exit_code=status)
+    return ToolkitError(what, fix=f"report it with the file {kept}", exit_code=status)
 
 
 def _place(error: BaseException) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +25,7 @@ from support.lab_cluster import TIMEOUT, TOOLKIT
 from support.saved_clusters import FOUR, Provisioned, wait_for_heartbeats
 
 DATA, CONTROL, *WORKERS = [f"e2efour{number}" for number in range(1, 5)]
+BEGAN = "systemctl show -p ActiveEnterTimestampMonotonic --value airflow-worker"
 
 
 def test_logs_of_all_hosts_in_the_order_of_time(four: Provisioned) -> None:
@@ -172,7 +176,9 @@ def test_a_shell_on_a_terminal(four: Provisioned) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvpe(
-            TOOLKIT, [TOOLKIT, "ssh", "-i", str(four.directory), WORKERS[0]], four.environment
+            TOOLKIT,
+            [TOOLKIT, "ssh", "-i", str(four.directory), WORKERS[0]],
+            {**four.environment, "TERM": "xterm-256color"},
         )
     said = b""
 
@@ -186,8 +192,16 @@ def test_a_shell_on_a_terminal(four: Provisioned) -> None:
                     said += os.read(terminal, 4096)
 
     until(b"$ ")
-    os.write(terminal, b"test -t 0 && echo on a $((40 + 2)) terminal at $(hostname); exit 5\n")
-    until(f"on a 42 terminal at {WORKERS[0]}".encode())
+    os.write(terminal, b"test -t 0 && echo on a $((40 + 2)) $TERM at $(hostname)\r")
+    until(f"on a 42 xterm-256color at {WORKERS[0]}".encode())
+    # Keys that stop a program here are the shell's there, and so is the size of the window.
+    os.write(terminal, b"sleep 60\r")
+    time.sleep(1)
+    os.write(terminal, b"\x1a")
+    until(b"Stopped")
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+    os.write(terminal, b"kill %1; stty size; exit 5\r")
+    until(b"33 77")
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == 5
@@ -248,16 +262,24 @@ def test_a_drained_host_ends_its_tasks_and_stays_out_of_work(four: Provisioned) 
     assert worker not in {one["host"] for one in found["checks"] if one["name"] == "queues"}
     last = four.toolkit("drain", WORKERS[1], expect=2)
     assert "the last consumer of queue default" in last.stderr
+    refused = four.toolkit("restart", "worker", "--rolling", expect=2)
+    assert "with it would go the last consumer of queue default" in refused.stderr
+    said = four.toolkit("restart", "worker", "--limit", worker).stderr
+    assert "worker restarted on no host" in said
     assert four.json("undrain", worker)["ok"]
     assert "active" in four.ssh(worker, "systemctl is-active airflow-worker")
+    # As after a drain that its tasks outlived, and a provision with another setting meanwhile.
+    began = four.ssh(worker, BEGAN)
+    four.ssh(worker, "touch /etc/airflow/airflow.cfg")
+    assert four.json("undrain", worker)["ok"]
+    assert four.ssh(worker, BEGAN) != began
 
 
 @pytest.mark.usefixtures("load")
 def test_plugins_that_differ_want_a_rolling_restart_which_loses_no_task(
     four: Provisioned, project: Path
 ) -> None:
-    since = "systemctl show -p ActiveEnterTimestampMonotonic --value airflow-worker"
-    before = [four.ssh(worker, since) for worker in WORKERS]
+    before = [four.ssh(worker, BEGAN) for worker in WORKERS]
     assert "running1" in tries(four)
     (project / "plugins").mkdir()
     (project / "plugins/ours.py").write_text("NAME = 1\n")
@@ -267,7 +289,7 @@ def test_plugins_that_differ_want_a_rolling_restart_which_loses_no_task(
     # As after a deploy --restart that was cut off.
     found = four.json("deploy", str(project), "--restart")
     assert (found["unchanged"], found["restarted"], found["restart"]) == (True, True, False)
-    after = [four.ssh(worker, since) for worker in WORKERS]
+    after = [four.ssh(worker, BEGAN) for worker in WORKERS]
     assert not set(before) & set(after)
     assert not four.json("deploy", str(project))["restart"]
     assert {state for state in tries(four) if not state.endswith(("0", "1"))} == set()
@@ -353,14 +375,23 @@ def test_a_worker_more_and_one_less(four: Provisioned, fifth: str) -> None:
     )
     others = [CONTROL, DATA, *WORKERS]
     before = [four.ssh(host, started) for host in others]
-    found = four.json("provision", "--limit", fifth)
-    assert found["ok"]
-    assert {one["host"] for one in found["checks"] if one["name"] == "queues"} == {*WORKERS, fifth}
+    # A copy of a host that the limit leaves out.
+    own = four.ssh(fifth, "hostname").strip()
+    four.ssh(fifth, f"hostname {WORKERS[0]}")
+    found = four.json("check", "--limit", fifth, expect=2)
+    assert [one["id"] for one in found["findings"]] == ["peers.hostname"]
+    four.ssh(fifth, f"hostname {own}")
+    done = four.toolkit("provision", "--limit", fifth)
+    assert f"{fifth} takes tasks; how many run at once in all" in done.stderr
+    queues = [one for one in four.json("verify")["checks"] if one["name"] == "queues"]
+    assert {one["host"] for one in queues} == {*WORKERS, fifth}
     assert [four.ssh(host, started) for host in others] == before
     assert "it answers, so it is not gone" in four.toolkit("remove", fifth, "--gone", "--yes", expect=2).stderr  # fmt: skip
     assert "declined" in four.toolkit("remove", fifth, expect=3).stderr
     left = four.json("remove", fifth, "--yes")
-    assert {line.partition(": ")[2] for line in left["lines"]} == {f"{fifth}:", f"{fifth}: null"}
+    assert {line.partition(": ")[2] for line in left["lines"]} == {
+        f"{fifth}: and what is below it", f"{fifth}: null",
+    }  # fmt: skip
     there = four.ssh(
         fifth, "ls /etc/airflow /opt/airflow /etc/systemd/system/airflow* 2>&1 || true"
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,7 @@ import click
 from toolkit import findings
 from toolkit.commands import options
 from toolkit.commands.watching import interval_option, watched
+from toolkit.errors import EXIT_REFUSED
 
 if TYPE_CHECKING:
     from toolkit.checks.report import Line, Report
@@ -76,7 +79,7 @@ def command(
     seconds = seconds_of(time) if time else None
     if seconds == 0:
         raise click.UsageError("a mute of no time would end at once.")
-    with asking(inventory, limit, become_password, options.command_line()) as health:
+    with _known(), asking(inventory, limit, become_password, options.command_line()) as health:
         if action == "mute":
             return _show_mute(health.mute(code, seconds, sticky=sticky), as_json)
         if action == "unmute":
@@ -86,6 +89,16 @@ def command(
         if watch:
             return watched(lambda: _look(health.report(), as_json=as_json, detail=detail), interval)
         return _show(health, as_json=as_json, detail=detail)
+
+
+@contextmanager
+def _known() -> Iterator[None]:
+    """Nobody knows how the cluster is when an error ends the question, and 1 would say HEALTH_WARN."""
+    try:
+        yield
+    except Exception as error:
+        error.__dict__["exit_code"] = EXIT_REFUSED
+        raise
 
 
 def _look(report: Report, *, as_json: bool, detail: bool) -> tuple[str, object]:

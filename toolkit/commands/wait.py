@@ -25,7 +25,7 @@ Conditions:
 Examples:
   toolkit wait healthy -i inventory/prod
   toolkit wait drained -i inventory/prod --limit w1 --timeout 1h
-  toolkit wait deployed=20261128T101500-1a2b3c4d -i inventory/prod
+  toolkit wait deployed=20261128T101500Z-1a2b3c4d -i inventory/prod
 \b
 Exit status: 0 the condition holds; 1 it does not after the time that was given; 2 there is no such
 condition or host, or the inventory cannot be read.

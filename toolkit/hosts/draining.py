@@ -40,10 +40,11 @@ class Tasks:
 
 @dataclass(frozen=True)
 class Told:
-    """Whether a worker answered and does what it was told, or why not."""
+    """Whether a worker answered and does what it was told, or why not; whether its settings are older than its files."""
 
     answers: bool = False
     error: str = ""
+    stale: bool = False
 
 
 @dataclass(frozen=True)

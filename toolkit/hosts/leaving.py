@@ -32,11 +32,17 @@ class Cleaned:
 
 @dataclass(frozen=True)
 class Named:
-    """A line of the inventory that names a host."""
+    """Where the inventory names a host, and in YAML what is below it: lines, of which `text` is the first."""
 
     file: Path
     line: int
+    last: int
     text: str
+
+    def __str__(self) -> str:
+        if self.last == self.line:
+            return f"{self.file}:{self.line}: {self.text}"
+        return f"{self.file}:{self.line}-{self.last}: {self.text} and what is below it"
 
 
 def clean(cluster: Cluster, remote: Remote, host: Host, *, purge: bool) -> Cleaned:
@@ -71,7 +77,38 @@ def lines_of(cluster: Cluster, name: str) -> Iterator[Named]:
             continue
         for number, text in enumerate(lines, 1):
             if pattern.match(text):
-                yield Named(path, number, text.strip())
+                yield Named(path, number, number + _below(lines[number - 1 :]), text.strip())
+            elif _in_range(text, name):
+                yield Named(path, number, number, f"{text.strip()} (write out the others)")
+
+
+def _below(lines: list[str]) -> int:
+    """How many lines are further to the right than the first one, until one is not: its variables, in YAML."""
+    indent = _indent(lines[0])
+    deeper = 0
+    for number, text in enumerate(lines[1:], 1):
+        if text.strip() and _indent(text) <= indent:
+            break
+        deeper = number if text.strip() and not text.strip().startswith("#") else deeper
+    return deeper
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def _in_range(text: str, name: str) -> bool:
+    """Whether the first word of a line is a range, such as w[1:9], that has a host."""
+    from ansible.errors import AnsibleError
+    from ansible.plugins.inventory import detect_range, expand_hostname_range
+
+    word = text.strip().split()[:1]
+    if not word or word[0].startswith("[") or not detect_range(word[0]):
+        return False
+    try:
+        return name in expand_hostname_range(word[0].rstrip(":"))
+    except (AnsibleError, ValueError):
+        return False
 
 
 def files_of(cluster: Cluster, name: str) -> list[Path]:

@@ -14,7 +14,7 @@ from toolkit.cluster import Cluster, Host, tables
 from toolkit.cluster.ownership import ID
 from toolkit.hosts.answer import read
 from toolkit.hosts.ownership import Claim, Left, Member, members_of
-from toolkit.hosts.problem import HostProblem, answered
+from toolkit.hosts.problem import HostProblem
 from toolkit.hosts.remote import Remote
 from toolkit.onhost.bundle import program
 
@@ -99,13 +99,12 @@ def write_members(
     _write(cluster, remote, hosts, {kind: {name: one.as_json() for name, one in members.items()}})
 
 
-def forget_member(cluster: Cluster, remote: Remote, name: str, hosts: Iterable[Host]) -> None:
-    """Have hosts forget one of them.
-
-    Raises:
-        HostProblem: a host cannot be asked.
-    """
-    answered(_write(cluster, remote, hosts, {"forget": name}))
+def forget_member(
+    cluster: Cluster, remote: Remote, name: str, hosts: Iterable[Host]
+) -> list[HostProblem]:
+    """Have hosts forget one of them; what is wrong with those that cannot be asked."""
+    found = _write(cluster, remote, hosts, {"forget": name}).values()
+    return [one for one in found if isinstance(one, HostProblem)]
 
 
 def _write(

@@ -2,7 +2,7 @@
 
 import time
 
-from toolkit.onhost import drained
+from toolkit.onhost import compare_units, drained
 from toolkit.onhost.control import run, state
 from toolkit.onhost.in_airflow import consuming
 from toolkit.onhost.lib import in_airflow, show, wait_until
@@ -54,11 +54,24 @@ def is_there():
 def back(payload):
     """Have it work again; whether it consumes its queues."""
     drained.unmark()
-    # One that still ends its tasks starts after that.
-    error = run("enable", drained.UNIT) or run("start", "--no-block", drained.UNIT)
+    # A provision left it alone while it was drained; one that has tasks keeps its settings for them.
+    stale = is_stale()
+    idle = stale and in_airflow(consuming, "tasks", "1").get("tasks") == []
+    # One that is on its way down starts after that.
+    error = run("enable", drained.UNIT) or run(
+        "restart" if idle else "start", "--no-block", drained.UNIT
+    )
     if error:
         return {"error": error}
-    return in_airflow(consuming, "only", str(payload["seconds"]), *payload["queues"])
+    found = in_airflow(consuming, "only", str(payload["seconds"]), *payload["queues"])
+    return dict(found, stale=stale and not idle)
+
+
+def is_stale():
+    """Whether it runs, and began before its configuration was written."""
+    values = compare_units.shown([drained.UNIT]).get(drained.UNIT, {})
+    started = int(values.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+    return values.get("ActiveState") == "active" and compare_units.is_stale(drained.UNIT, started)
 
 
 ACTIONS = {"begin": begin, "tasks": tasks, "stop": stop, "back": back}

@@ -67,6 +67,11 @@ class Progress:
         self.say(", ".join(part for part in (self._step.done, detail) if part))
         self._step = None
 
+    def reword(self, done: str) -> None:
+        """What is said once the step has ended, where less was done than it was there for."""
+        if self._step is not None:
+            self._step = replace(self._step, done=done)
+
     def without(self, step: Step) -> None:
         """This run has no such step, so nobody has to wait for it."""
         self._expected.pop(step.name, None)

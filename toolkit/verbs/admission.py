@@ -35,16 +35,15 @@ class Admission:
         self._open.close()
 
     def find(self, remote: Remote) -> None:
-        """Find out who is new."""
-        if not self._outside:
-            return
-        host = self._outside[0]
-        try:
-            self.new = newcomers(self.cluster, remote, host)
-        except HostProblem as problem:
-            self.work.progress.say(
-                f"{host.name} cannot be asked whether it knows all hosts in play: {problem.what}"
-            )
+        """Find out who is new, from the first host that answers."""
+        for host in self._outside:
+            try:
+                self.new = newcomers(self.cluster, remote, host)
+                return
+            except HostProblem as problem:
+                self.work.progress.say(
+                    f"{host.name} cannot be asked whether it knows all hosts in play: {problem.what}"
+                )
 
     @property
     def hosts(self) -> list[Host]:

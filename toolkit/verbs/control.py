@@ -82,7 +82,7 @@ def run(inventory: Inventory | Path, options: Options, action: str, wanted: Want
 
 def restarting(cluster: Cluster, work: Session, chosen: Mapping[str, list[Host]]) -> list[Stage]:
     """The stages of a rolling restart of components, each on some hosts, in their order."""
-    return Control(cluster, work, "restart", Wanted(rolling=True)).stages(chosen)
+    return Control(cluster, work, "restart", Wanted(yes=True, rolling=True)).stages(chosen)
 
 
 def in_play(cluster: Cluster, action: str, wanted: Wanted) -> dict[str, list[Host]]:
@@ -177,14 +177,25 @@ class Control:
         found = ask.states(cluster, self.work.connect(cluster), asked, servers=False)
         refuse_unreachable(found, [host for hosts in chosen.values() for host in hosts])
         self.found = {state.host.name: state for state in found}
-        leaving = {(host.name, name) for name, hosts in chosen.items() for host in hosts}
-        undone = left_undone(cluster, found, leaving) if self.action == "stop" else []
+        undone = self._left_undone(chosen)
         if undone and not self.wanted.yes:
             raise ToolkitError(
                 f"with it would go {', '.join(undone)}: nothing was changed", where=cluster.name,
                 fix="if that is meant, run it again with --yes",
             )  # fmt: skip
         return True
+
+    def _left_undone(self, chosen: Mapping[str, list[Host]]) -> list[str]:
+        """What nobody would do any more; while workers are rolled, one at a time, it may be for hours."""
+        found = self.found.values()
+        leaving = {(host.name, name) for name, hosts in chosen.items() for host in hosts}
+        if self.action == "stop":
+            return left_undone(self.cluster, found, leaving)
+        rolled = sorted(
+            pair for pair in leaving if self.wanted.rolling and self._has_queues(pair[1])
+        )
+        undone = [what for pair in rolled for what in left_undone(self.cluster, found, {pair})]
+        return list(dict.fromkeys(undone))
 
     def _stop(self, component: str, hosts: list[Host]) -> bool:
         """Stop it, and wait as long as systemd lets its tasks go on."""
@@ -194,7 +205,7 @@ class Control:
 
     def _up(self, component: str, hosts: list[Host]) -> bool:
         """Start it, again where that is wanted, and wait until it does what it is there for."""
-        hosts = [host for host in hosts if not self._is_drained(component, host)]
+        hosts = self._at_work(component, hosts)
         if not hosts:
             return True
         cut_off = [host for host in hosts if self._has_queues(component) and self._mark(host)]
@@ -205,20 +216,24 @@ class Control:
         self._await(component, hosts, {"active"}, PATIENCE + allowed)
         return component not in records(self.cluster) or self._listens(component, hosts)
 
-    def _is_drained(self, component: str, host: Host) -> bool:
-        """Whether somebody took its worker out of work, and not a rolling restart that was killed."""
-        mark = self._mark(host) if self._has_queues(component) else None
-        if mark is None or mark.why == RESTART:
-            return False
-        self.work.progress.say(f"{host.name} is drained, by {mark.by}: its worker stays as it is")
-        return True
+    def _at_work(self, component: str, hosts: list[Host]) -> list[Host]:
+        """Those whose worker nobody took out of work, but for a rolling restart that was killed."""
+        marks = {host.name: self._mark(host) for host in hosts if self._has_queues(component)}
+        drained = {name: mark for name, mark in marks.items() if mark and mark.why != RESTART}
+        for name, mark in drained.items():
+            self.work.progress.say(f"{name} is drained, by {mark.by}: its worker stays as it is")
+        at_work = [host for host in hosts if host.name not in drained]
+        if drained:
+            names = ", ".join(host.name for host in at_work) or "no host"
+            self.work.progress.reword(f"{component} {_WORDS[self.action][1]} on {names}")
+        return at_work
 
     def _mark(self, host: Host) -> Drained | None:
         return self.found[host.name].drained if host.name in self.found else None
 
     def _roll(self, hosts: list[Host]) -> bool:
         """Drain workers, have them start again, and run the canary on their queues."""
-        hosts = [host for host in hosts if not self._is_drained("worker", host)]
+        hosts = self._at_work("worker", hosts)
         if not hosts:
             return True
         rolling = Draining(self.cluster, self.work, hosts, RESTART)

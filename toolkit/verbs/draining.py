@@ -111,6 +111,11 @@ class Draining:
             ToolkitError: one does not consume its queues.
         """
         told = draining.back(self.cluster, self.work.connect(self.cluster), self.hosts)
+        for name in [name for name, one in told.items() if one.stale]:
+            self.work.progress.say(
+                f"{name} has tasks, so it goes on with the settings from before the last provision: "
+                f"toolkit restart -i {self.cluster.inventory} worker --limit {name} --rolling"
+            )
         return self._all_well({
             name: one.error or ("" if one.answers else "its worker does not answer yet")
             for name, one in told.items()

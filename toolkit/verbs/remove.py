@@ -21,8 +21,8 @@ from toolkit.verbs.drain import ASK, BEGIN, STOP, WAIT
 from toolkit.verbs.draining import Draining
 from toolkit.verbs.validate import refuse_wrong
 
-GONE = ("unreachable", "timeout")
-"""The problems of a host that may not be there any more."""
+GONE = ("unreachable", "timeout", "host_key_changed")
+"""The problems of a host that may not be there any more; another one may have its address by now."""
 CLEAN = Step("clean", "removing what is ours", "what is ours is removed")
 FORGET = Step("forget", "having the others forget it", "the others have forgotten it")
 
@@ -86,9 +86,7 @@ def remove(inventory: Inventory | Path, options: Options, name: str, wanted: Wan
             work.take_lease(cluster, [host])
         if work.carry_out(leaving.stages()):
             result.exit_code = work.exit_code = 0
-        result.lines = [
-            f"{one.file}:{one.line}: {one.text}" for one in lines_of(cluster, host.name)
-        ]
+        result.lines = [str(one) for one in lines_of(cluster, host.name)]
         result.files = [str(path) for path in files_of(cluster, host.name)]
         result.seconds, result.stages = round(work.progress.elapsed(), 1), work.record.stages
     return result
@@ -203,5 +201,8 @@ class _Leaving:
     def forget(self) -> bool:
         """Take it out of the lists of members."""
         remote = self.work.connect(self.cluster)
-        forget_member(self.cluster, remote, self.host.name, self.others)
+        for problem in forget_member(self.cluster, remote, self.host.name, self.others):
+            self.work.progress.say(
+                f"{problem.where} still has it on its list until its next provision: {problem.what}"
+            )
         return True

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from toolkit.beside import beside
 from toolkit.checks import ownership, running
 from toolkit.checks.alive import not_well
 from toolkit.checks.common import note
@@ -108,16 +108,9 @@ class Comparison:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._pool = ThreadPoolExecutor(1)
-        self._wanted = self._pool.submit(
+        self._wanted = beside(
             lambda: {host.name: wanted_secrets(cluster, host) for host in cluster.hosts}
         )
-
-    def __enter__(self) -> Comparison:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
 
     def differences(self, found: Iterable[HostState]) -> list[Finding]:
         """Which secret of which host is not the vault's; a vault that cannot be opened is a finding too."""
@@ -159,7 +152,9 @@ def _rests(row: dict[str, Any]) -> bool:
 
 
 def _state(row: dict[str, Any]) -> str:
-    return "drained" if _rests(row) else f"{row['state']} ({row['sub']})"
+    if row["drained"] and row["component"] == "worker":
+        return "drained" if _rests(row) else f"{row['state']} (draining)"
+    return f"{row['state']} ({row['sub']})"
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,9 @@ from toolkit.verbs.health import Health
 PAUSE = 2.0
 """Seconds between two questions."""
 CONDITIONS = ("healthy", "drained", "deployed=ID")
+
+_RELEASE = re.compile(r"\d{8}(T\d{0,6}|T\d{6}Z(-[0-9a-f]*)?)?")
+"""A release id (`releases.release_id`), or its beginning."""
 
 Missing = Callable[[Report, Seen], list[str]]
 """What is missing yet, in sentences; [] once the state is reached."""
@@ -39,6 +43,9 @@ def missing_of(cluster: Cluster, condition: str) -> Missing:
                                fix="--limit HOST names one of the group worker")  # fmt: skip
         return lambda _, seen: [line for state in seen.states for line in _not_drained(state)]
     if name == "deployed" and value:
+        if not _RELEASE.fullmatch(value):
+            raise ToolkitError(f"{value!r} is no release id, nor the beginning of one",
+                               fix="toolkit deploy -i DIR --list shows them")  # fmt: skip
         return lambda _, seen: [
             line for state in seen.states for line in _not_deployed(state, value)
         ]
@@ -94,6 +101,6 @@ def _not_drained(state: HostState) -> list[str]:
 def _not_deployed(state: HostState, release: str) -> list[str]:
     if state.problem:
         return [f"{state.host.name}: {state.problem.what}"]
-    if not state.components or state.dags == release:
+    if not state.components or state.dags.startswith(release):
         return []
     return [f"{state.host.name} has {state.dags or 'no deployed release'}"]

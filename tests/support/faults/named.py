@@ -64,6 +64,8 @@ _LATE = (
 FAULTS: Mapping[str, Fault] = {
     "none": Fault("nothing", ((0, Lab.status),)),
     "scheduler-kill": Fault("SIGKILL of the scheduler", ((0, _kill("scheduler", "airflow-scheduler")),)),
+    "triggerer-kill": Fault("SIGKILL of the triggerer", ((0, _kill("scheduler", "airflow-triggerer")),)),
+    "dag-processor-kill": Fault("SIGKILL of the DAG processor (Airflow 3)", ((0, _kill("scheduler", "airflow-dag-processor")),)),
     "worker-kill": Fault(
         "SIGKILL of a worker and its tasks, tasks of 6 s", ((0, _kill("worker", "airflow-worker")),), seconds=6
     ),
@@ -73,6 +75,7 @@ FAULTS: Mapping[str, Fault] = {
         seconds=6,
     ),
     "redis-restart": Fault("Redis restarted", ((0, _on("servers", "systemctl restart redis-server")),)),
+    "redis-kill": Fault("SIGKILL of Redis", ((0, _kill("servers", "redis-server")),)),
     "redis-data-lost": Fault("SIGKILL of Redis, its data removed", ((0, _on("servers", _LOST)),)),
     "postgres-restart": Fault("PostgreSQL restarted", ((0, _on("servers", "systemctl restart postgresql@*-main")),)),
     "postgres-kill": Fault("SIGKILL of the postmaster", ((0, _on("servers", _POSTMASTER)),)),
@@ -88,6 +91,10 @@ FAULTS: Mapping[str, Fault] = {
          (60, _on("scheduler", "systemctl start --no-block airflow-api-server"))),
     ),
     "scheduler-reboot": Fault("scheduler's host power off and on", ((0, lambda lab: lab.restart(lab.scheduler)),)),
+    "servers-reboot": Fault("host of database and broker power off and on", ((0, lambda lab: lab.restart(lab.servers)),)),
+    "worker-reboot": Fault(
+        "a worker's host power off and on, tasks of 6 s", ((0, lambda lab: lab.restart(lab.workers[0])),), seconds=6
+    ),
     "all-reboot": Fault(
         "all hosts power off and on",
         ((0, lambda lab: lab.restart(lab.servers, lab.scheduler, *lab.workers)),),

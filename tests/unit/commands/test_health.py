@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from typing import NoReturn
+
 import pytest
 from click.testing import CliRunner, Result
 
 from toolkit.checks.report import report
+from toolkit.cli import main
 from toolkit.commands.health import command, said, text
+from toolkit.errors import EXIT_FAILED, ToolkitError
 from toolkit.findings import Finding
 from toolkit.hosts.mutes import Mute
 
@@ -62,3 +67,20 @@ def test_lines_for_people() -> None:
 def test_a_mute_of_what_is_not_there_is_listed_in_detail() -> None:
     made = report([], [MUTE], 0.0, whole=True)
     assert text(made, detail=True).splitlines() == ["HEALTH_OK", f"health.disk is {said(MUTE)}"]
+
+
+@pytest.mark.parametrize(
+    "error", [ToolkitError("it was started", exit_code=EXIT_FAILED), ZeroDivisionError("a defect")]
+)
+def test_no_error_ends_as_a_warning_does(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asking(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr("toolkit.verbs.health.asking", asking)
+    with pytest.raises(SystemExit) as ended:
+        main(["health", "-i", "inventory/single", "--json"])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().out.splitlines()
+    assert not json.loads(line)["ok"]

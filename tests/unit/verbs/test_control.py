@@ -62,11 +62,13 @@ def test_only_a_rolling_restart_goes_on_with_what_it_has_drained(
     cluster: Cluster, why: str, stays: bool
 ) -> None:
     said: list[str] = []
-    work: Any = SimpleNamespace(progress=SimpleNamespace(say=said.append))
+    ended: list[str] = []
+    work: Any = SimpleNamespace(progress=SimpleNamespace(say=said.append, reword=ended.append))
     control = Control(cluster, work, "restart", Wanted(rolling=True))
     host = cluster.host("w1")
     control.found = {"w1": HostState(host, ("worker",), drained=Drained(1.0, "kim@laptop", why))}
-    assert control._is_drained("worker", host) is stays
+    assert control._at_work("worker", [host]) == ([] if stays else [host])
+    assert ended == (["worker restarted on no host"] if stays else [])
     assert said == (["w1 is drained, by kim@laptop: its worker stays as it is"] if stays else [])
 
 

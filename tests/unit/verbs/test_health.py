@@ -19,12 +19,13 @@ from toolkit.hosts.state import Drained, HostState, UnitState
 from toolkit.verbs.wait import missing_of
 
 CLUSTER = Cluster.planned(Path("/inventory"), CELERY)
+RELEASE = "20261128T101500Z-1a2b3c4d"
 NOTHING = report([], [], 0.0, whole=True)
 
 
 def worker(name: str, active: str = "active", *, drained: bool = False) -> HostState:
     return HostState(CLUSTER.host(name), ("worker",), units={"worker": UnitState(active)},
-                     drained=Drained(1.0, "ann") if drained else None, dags="7")  # fmt: skip
+                     drained=Drained(1.0, "ann") if drained else None, dags=RELEASE)  # fmt: skip
 
 
 def test_healthy_is_without_errors_that_count() -> None:
@@ -56,8 +57,13 @@ def test_drained_is_marked_and_stopped() -> None:
 
 def test_deployed_is_on_every_host_with_airflow() -> None:
     states = (HostState(CLUSTER.host("d1"), ()), worker("w1"), worker("w2"))
-    assert missing_of(CLUSTER, "deployed=7")(NOTHING, Seen(states)) == []
-    assert missing_of(CLUSTER, "deployed=8")(NOTHING, Seen(states)) == ["w1 has 7", "w2 has 7"]
+    for release in (RELEASE, "20261128T101500Z"):
+        assert missing_of(CLUSTER, f"deployed={release}")(NOTHING, Seen(states)) == []
+    other = "20261129T101500Z-1a2b3c4d"
+    said = [f"w1 has {RELEASE}", f"w2 has {RELEASE}"]
+    assert missing_of(CLUSTER, f"deployed={other}")(NOTHING, Seen(states)) == said
+    with pytest.raises(ToolkitError, match="no release id"):
+        missing_of(CLUSTER, "deployed=v1")
 
 
 @pytest.mark.parametrize("condition", ["deployed", "deployed=", "health", "healthy=1", ""])

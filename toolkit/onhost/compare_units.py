@@ -1,0 +1,1 @@
+../../roles/airflow/files/compare_units.py
