@@ -162,6 +162,11 @@ def test_a_worker_is_drained_and_restarted(provisioned: Cluster) -> None:
     provisioned.toolkit("airflow", "--", "dags", "trigger", "red_second")
     assert provisioned.json("drain", HOST, "--yes")["ok"]
     assert provisioned.json("undrain", HOST)["ok"]
+    # As after a provision with another setting, while its tasks outlived the drain: it has none now.
+    began = "systemctl show -p ActiveEnterTimestampMonotonic --value airflow-worker"
+    before = provisioned.ssh(HOST, f"{began}; touch /etc/airflow/airflow.cfg")
+    assert provisioned.json("undrain", HOST)["ok"]
+    assert provisioned.ssh(HOST, began) != before
     assert provisioned.json("restart", "--rolling", "worker", "triggerer", "--yes")["ok"]
     assert provisioned.json("maintenance", "on")["dags"] >= 2
     assert provisioned.json("maintenance", "off")["dags"] >= 2
@@ -190,8 +195,9 @@ def test_a_task_outlives_a_database_that_is_away(provisioned: Cluster, tmp_path:
     provisioned.toolkit("airflow", "--", "dags", "trigger", "patient")
     state = "select state from task_instance where dag_id = 'patient'"
     assert until(lambda: database(provisioned, state) == ["running"], 60)
-    unit = "$(systemctl list-units --plain --no-legend 'postgresql@*' | cut -d' ' -f1)"
-    provisioned.ssh(HOST, f"systemctl stop {unit}; sleep 15; systemctl start {unit}")
+    named = "systemctl list-units --plain --no-legend 'postgresql@*' | cut -d' ' -f1"
+    away = "systemctl stop $unit; sleep 15; systemctl start $unit"
+    provisioned.ssh(HOST, f"unit=$({named}); {away}")
     assert until(lambda: database(provisioned, state)[0] in ("success", "failed"), 90)
     assert database(provisioned, state) == ["success"]
 
