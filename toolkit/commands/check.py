@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   toolkit check -i inventory/prod
-  toolkit check -i inventory/prod worker --strict
+  toolkit check -i inventory/prod worker --strict      these hosts, as with --limit
   toolkit check -i inventory/prod --skip capacity.memory --json
   toolkit check -i inventory/prod --fix
   toolkit check --explain capacity.memory
@@ -29,6 +29,7 @@ Exit status: 0 no errors; 1 warnings, with --strict; 2 errors, or the inventory 
 )
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
 @options.inventory
+@options.limit
 @options.become_password
 @options.skip
 @click.option("--strict", is_flag=True, help="Warnings count as well (exit status 1).")
@@ -39,6 +40,7 @@ Exit status: 0 no errors; 1 warnings, with --strict; 2 errors, or the inventory 
 def command(
     hosts: tuple[str, ...],
     inventory: Inventory,
+    limit: str | None,
     become_password: str | None,
     skip: tuple[str, ...],
     strict: bool,
@@ -51,10 +53,10 @@ def command(
         raise click.UsageError("--fix asks questions, so it does not go with --json.")
     from toolkit.verbs.check import findings
 
-    limit = ",".join(hosts) or None
-    found = [f for f in findings(inventory, limit, become_password) if f.id not in skip]
+    named = ",".join([*hosts, *([limit] if limit else [])]) or None
+    found = [f for f in findings(inventory, named, become_password) if f.id not in skip]
     if fix and _mend(inventory, found, become_password, yes):
-        found = [f for f in findings(inventory, limit, become_password) if f.id not in skip]
+        found = [f for f in findings(inventory, named, become_password) if f.id not in skip]
     return _tell(
         found, inventory, strict, as_json, "checked again" if fix else "nothing was changed"
     )
