@@ -34,7 +34,7 @@ def kept():
     @task(retries=0)
     def work(number):
         import include.which
-        time.sleep(3)
+        time.sleep(4)
         words = [sys.executable, "-c", "import include.which as w; print(w.NAME)"]
         return f"{NAME} {include.which.NAME} {subprocess.check_output(words, text=True).strip()}"
     work.expand(number=list(range(40)))
@@ -186,6 +186,16 @@ def test_a_run_keeps_the_release_that_it_began_with(four: Provisioned, project: 
         [],
     )
     four.toolkit("airflow", "--", "dags", "trigger", "kept")
+    # The first one is neither current then nor the one before, and none more is to be kept.
+    settings = four.directory / "group_vars/all/airflow.yml"
+    text = settings.read_text() if settings.exists() else ""
+    four.set(f"{text}\nairflow_dags_keep: 1\n")
+    change(project, "three at last")
+    third = deploy(four, project)["release"]
+    four.set(text)
+    assert {one["id"] for one in four.json("deploy", "--list")["releases"]} == {
+        first, second["release"], third,
+    }  # fmt: skip
     deadline = time.monotonic() + 180
     while set(rows(four, "select state from dag_run where dag_id = 'kept'")) != {"success"}:
         assert time.monotonic() < deadline
@@ -199,6 +209,7 @@ def test_a_run_keeps_the_release_that_it_began_with(four: Provisioned, project: 
     assert rows(four, "select distinct try_number from task_instance where dag_id = 'kept'") == [
         "1"
     ]
+    assert four.json("rollback", second["release"])["former"] == third
 
 
 def test_back_to_the_release_before(four: Provisioned, project: Path) -> None:

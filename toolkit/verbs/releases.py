@@ -124,14 +124,24 @@ def prune(
     wanted = needed(cluster, remote, host)
     if wanted.error:
         return wanted.error
-    moments = {one.id: one.moment for host_dags in there.values() for one in host_dags.releases}
-    known = moments.keys() | {current}
-    newest = sorted(moments.keys() - {current}, key=lambda id: moments[id])[::-1]
-    kept = set(newest[: int(cluster.setting("airflow_dags_keep") or 1) - 1])
-    kept | {current} | set(wanted.runs) | set(wanted.parsed)
-    kept |= {one.current for one in there.values()}
-    remove(remote, dag_hosts(cluster), sorted(known - kept))
+    keep = int(cluster.setting("airflow_dags_keep") or 1)
+    remove(remote, dag_hosts(cluster), superfluous(there, current, wanted, keep))
     return ""
+
+
+def superfluous(
+    there: Mapping[str, HostDags], current: str, wanted: Needed, keep: int
+) -> list[str]:
+    """The releases that nobody needs.
+
+    Args:
+        keep: how many stay to go back to, the current one included; the last that were current.
+    """
+    moments = {one.id: one.moment for host_dags in there.values() for one in host_dags.releases}
+    others = sorted(moments.keys() - {current}, key=lambda name: moments[name], reverse=True)
+    former = {one.current for one in there.values()}
+    needed_now = {current, *former, *wanted.runs, *wanted.parsed}
+    return sorted(set(others[keep - 1 :]) - needed_now)
 
 
 # When Airflow shows it
