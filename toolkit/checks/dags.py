@@ -13,7 +13,7 @@ from packaging.version import Version
 from toolkit.checks.common import few, listed
 from toolkit.cluster.lockfile import outside_index
 from toolkit.findings import Finding
-from toolkit.hosts.dags import Gate, KnownDag
+from toolkit.hosts.gate import Gate, KnownDag
 from toolkit.onhost.in_airflow.dags import BUNDLE
 from toolkit.onhost.releases import CURRENT, RELEASES
 

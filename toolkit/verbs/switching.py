@@ -15,18 +15,8 @@ from toolkit.cluster.topology import major
 from toolkit.errors import EXIT_FAILED, EXIT_REFUSED, ToolkitError
 from toolkit.findings import Finding, errors
 from toolkit.hosts import Remote
-from toolkit.hosts.dags import (
-    Gate,
-    HostDags,
-    Importing,
-    Kept,
-    dag_hosts,
-    end_left,
-    importing,
-    parsing_hosts,
-    remove,
-    switch,
-)
+from toolkit.hosts.dags import HostDags, dag_hosts, parsing_hosts, remove, switch
+from toolkit.hosts.gate import Gate, Importing, Kept, end_left, importing
 from toolkit.onhost.in_airflow.dags import BUNDLE
 from toolkit.run.session import Options, Session, session
 from toolkit.run.stages import Stage, Step

@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.checks.dags import described, disappearing, gate, included, requirements
 from toolkit.hosts.answer import read
-from toolkit.hosts.dags import Gate
+from toolkit.hosts.gate import Gate
 
 PINNED = {"pandas": ("2.2.3",), "apache-airflow": ("3.3.2",), "numpy": ("1.26.4", "2.1.0")}
 
