@@ -23,8 +23,8 @@ _SERVING = ("metadata_db", "broker", "webserver", "worker")
 @host_rule
 def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     """Only a difference that slow answers cannot explain counts."""
-    everyone = _everyone(cluster, probe)
-    offsets = {host.name: facts.clock_offset for host, facts in everyone}
+    everyone = {host.name: facts for host, facts in _everyone(cluster, probe)}
+    offsets = {name: facts.clock_offset for name, facts in everyone.items()}
     in_play = offsets.keys() - probe.outside.keys()
     if len(offsets) < 2 or not in_play:
         return
@@ -44,8 +44,8 @@ def clocks(cluster: Cluster, probe: Probe) -> Iterator[Finding]:
     ahead, behind = max(pairs, key=lead)
     difference = lead((ahead, behind))
     if difference > CLOCK_WARNING:
-        os = next(facts.os for host, facts in everyone if host.name == behind)
-        severity, own = error if difference > CLOCK_ERROR else warning, words(os)
+        severity = error if difference > CLOCK_ERROR else warning
+        own = words(everyone[behind].os)
         yield severity(
             "peers.clock",
             host=behind,

@@ -141,7 +141,7 @@ def why_ended(mute: Mute, found: Sequence[Finding], now: float, *, whole: bool) 
     if mute.count is not None and len(mine) > mute.count:
         return f"{len(mine)} findings in place of {mute.count}"
     if mute.hosts is not None and (new := {finding.host for finding in mine} - set(mute.hosts)):
-        return f"{', '.join(sorted(new))} has it as well"
+        return f"{', '.join(name or 'the cluster' for name in sorted(new))} has it as well"
     if mute.severity and worst(mine) > _RANK[Severity(mute.severity)]:
         return "it has become an error"
     return ""

@@ -53,7 +53,7 @@ def command(
         raise click.UsageError("--fix asks questions, so it does not go with --json.")
     from toolkit.verbs.check import findings
 
-    named = ",".join([*hosts, *([limit] if limit else [])]) or None
+    named = ",".join(filter(None, [*hosts, limit])) or None
     found = [f for f in findings(inventory, named, become_password) if f.id not in skip]
     if fix and _mend(inventory, found, become_password, yes):
         found = [f for f in findings(inventory, named, become_password) if f.id not in skip]

@@ -69,9 +69,8 @@ def back(payload):
 
 def is_stale():
     """Whether it runs, and began before its configuration was written."""
-    values = compare_units.shown([drained.UNIT]).get(drained.UNIT, {})
-    started = int(values.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
-    return values.get("ActiveState") == "active" and compare_units.is_stale(drained.UNIT, started)
+    values = compare_units.shown([drained.UNIT])[drained.UNIT]
+    return values["ActiveState"] == "active" and compare_units.is_stale(drained.UNIT, values)
 
 
 ACTIONS = {"begin": begin, "tasks": tasks, "stop": stop, "back": back}

@@ -25,8 +25,9 @@ def shown(units):
     return {values["Id"]: values for values in found}
 
 
-def is_stale(unit, started):
-    """Whether a unit that runs started before its configuration was written."""
+def is_stale(unit, values):
+    """Whether a unit with these properties runs, and started before its configuration was written."""
+    started = int(values["ActiveEnterTimestampMonotonic"] or 0) / 1e6
     booted = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
     files = [path for path in (*CONFIGURATION, UNITS + "/" + unit) if os.path.lexists(path)]
     newest = max([os.lstat(path).st_mtime for path in files] or [0])
@@ -54,7 +55,7 @@ def compare(wanted):
         if unit == WORKER and os.path.exists(DRAINED):
             continue
         values = states[unit]
-        if is_stale(unit, int(values["ActiveEnterTimestampMonotonic"] or 0) / 1e6):
+        if is_stale(unit, values):
             found["restart"].append(unit)
         elif (values["ActiveState"] not in ("active", "activating")
               or values["UnitFileState"] != "enabled"):  # fmt: skip

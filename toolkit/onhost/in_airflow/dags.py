@@ -13,8 +13,8 @@ import tempfile
 import time
 import traceback
 
-BUNDLE = "deployed"
 IGNORED = ".airflowignore"
+BUNDLE = "deployed"
 """The bundle of deployed DAGs (roles/airflow/filter_plugins/airflow_plan.py)."""
 AGAIN = "Ignoring DAG %s from %s - also found in %s"
 """What Airflow says of a DAG that is in two files; of two in one file it says nothing, and takes the last."""
