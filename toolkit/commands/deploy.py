@@ -46,7 +46,7 @@ switch; 2 refused, the DAGs before go on; 130 interrupted (run it again to conti
 @click.option("--pytest", "tests", metavar="PATH", default="",
               help="Run the project's own tests there before the switch; PATH is in the project.")  # fmt: skip
 @click.option("--restart", is_flag=True,
-              help="When plugins differ, restart Airflow afterwards, one host at a time.")  # fmt: skip
+              help="When plugins differ, restart Airflow after the switch, one host at a time.")  # fmt: skip
 @click.option("--max-file-size", "file_mb", type=click.IntRange(1), default=20, show_default=True, metavar="MB",
               help="Refuse larger files.")  # fmt: skip
 @click.option("-C", "--check", is_flag=True, help="Do all but the switch, and change nothing.")

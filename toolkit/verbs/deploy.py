@@ -123,7 +123,7 @@ class _Deploy(Switching):
         """From the source to Airflow's answer."""
         return [Stage(PACK, self.pack), Stage(SPREAD, self.spread), *super().stages()]
 
-    def afterwards(self) -> list[Stage]:
+    def restarts(self) -> list[Stage]:
         """Units read plugins when they start; those that have since the switch stay as they are."""
         if not (self.result.restart and self.wanted.restart):
             return []

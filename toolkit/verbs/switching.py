@@ -130,12 +130,17 @@ class Switching:
             Stage(
                 SWITCH, self.switch, dry="make it the current release", changes=True, at_once=False
             ),
-            Stage(SEEN, self.await_seen, dry="wait until Airflow shows it"),
         ]
 
-    def afterwards(self) -> list[Stage]:
-        """What follows once Airflow shows it."""
+    def restarts(self) -> list[Stage]:
+        """What has units begin with the release's plugins, once it is the current one."""
         return []
+
+    def last(self) -> list[Stage]:
+        """After that: DAGs may need those plugins to be shown."""
+        if self.result.unchanged:
+            return []
+        return [Stage(SEEN, self.await_seen, dry="wait until Airflow shows it")]
 
     def begin_import(self, tests: str = "") -> Importing:
         """Airflow takes seconds to be imported, so it begins before the release is there."""
@@ -275,16 +280,24 @@ class Switching:
             )  # fmt: skip
             pruned.result()
         if not answer.seen:
-            raise ToolkitError(
-                f"release {result.release} is the current one, and Airflow does not show its DAGs yet: "
-                + (answer.error or f"it shows {answer.dags} of {result.dags}"),
-                where=self.cluster.web.name,
-                fix=f"toolkit status -i {self.cluster.inventory}; back to the release before: toolkit rollback -i "
-                f"{self.cluster.inventory}",
-                exit_code=EXIT_FAILED,
-            )
+            raise self._not_seen(answer.error or f"it shows {answer.dags} of {result.dags}")
         self.work.end_step(f"{result.dags} DAGs")
         return True
+
+    def _not_seen(self, shown: str) -> ToolkitError:
+        inventory = self.cluster.inventory
+        what, fix = "", f"toolkit status -i {inventory}"
+        if self.result.restart:
+            what, fix = (
+                ", and its units began with other plugins",
+                f"toolkit restart -i {inventory} --rolling",
+            )
+        return ToolkitError(
+            f"release {self.result.release} is the current one, and Airflow does not show its DAGs yet: {shown}{what}",
+            where=self.cluster.web.name,
+            fix=f"{fix}; back to the release before: toolkit rollback -i {inventory}",
+            exit_code=EXIT_FAILED,
+        )  # fmt: skip
 
     def forget(self, hosts: list[Host]) -> None:
         """Remove the release from hosts that have it since this run."""
@@ -310,11 +323,12 @@ def carry_out(
         result.record = str(work.record.directory)
         with made(work) as switching:
             if work.carry_out(switching.stages()) or result.unchanged:
-                afterwards = switching.afterwards()
-                if work.carry_out(afterwards):
-                    result.exit_code = 0
-                    result.restarted = bool(afterwards) and not options.dry
+                restarts = switching.restarts()
+                if work.carry_out(restarts):
+                    result.restarted = bool(restarts) and not options.dry
                     result.restart = result.restart and not result.restarted
+                    if work.carry_out(switching.last()):
+                        result.exit_code = 0
         work.exit_code = result.exit_code
         result.seconds = round(work.progress.elapsed(), 1)
         result.stages = work.record.stages
